@@ -1,0 +1,10 @@
+# Every dependency is a Debian 12 package. Third-party headers are seen by one layer's sources only
+# (the PRIVATE column of the layer table); installed headers include none of them.
+find_package(Threads REQUIRED)
+find_package(fmt 9.1 REQUIRED)
+find_package(simdjson 3.0 REQUIRED)
+find_package(PostgreSQL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LIBURING REQUIRED IMPORTED_TARGET liburing>=2.3)

@@ -1,0 +1,16 @@
+# perp_embed(<target> <namespace::symbol> <file>...): compiles text files into the target as
+# `std::span<const perp::core::EmbeddedFile>` so that a program carries its own SQL.
+function(perp_embed target symbol)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/embed/${target}_${symbol}.cpp)
+  set(body "#include <perp/core/embedded.hpp>\n#include <array>\nnamespace perp::core::embedded {\nnamespace {\n")
+  string(APPEND body "constexpr auto files = std::to_array<EmbeddedFile>({\n")
+  foreach(file IN LISTS ARGN)
+    get_filename_component(name ${file} NAME)
+    file(READ ${file} text)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    string(APPEND body "  {\"${name}\", R\"perp_embed(${text})perp_embed\"},\n")
+  endforeach()
+  string(APPEND body "});\n}\nstd::span<const EmbeddedFile> ${symbol}() { return files; }\n}\n")
+  file(CONFIGURE OUTPUT ${output} CONTENT "${body}" @ONLY)
+  target_sources(${target} PRIVATE ${output})
+endfunction()

@@ -1,0 +1,7 @@
+if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/src/app/main.cpp)
+  add_executable(perp_cli src/app/main.cpp)
+  set_target_properties(perp_cli PROPERTIES OUTPUT_NAME perp)
+  target_include_directories(perp_cli PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+  target_link_libraries(perp_cli PRIVATE perp_app)
+  perp_target_warnings(perp_cli)
+endif()

@@ -1,0 +1,28 @@
+#pragma once
+// What the machine is: cache-line distances, the assertion, the byte order. Used by every layer;
+// costs nothing.
+#include <bit>
+#include <cstddef>
+
+static_assert(std::endian::native == std::endian::little,
+              "records and journals are little-endian on disk");
+
+namespace perp::core {
+
+inline constexpr std::size_t cache_line = 64;
+/// The prefetcher fetches lines in pairs: a writer's and a reader's fields stand this far apart.
+inline constexpr std::size_t cache_line_pair = 128;
+
+/// Prints the expression and its place to stderr and aborts.
+[[noreturn]] void assertion_failed(const char* expression, const char* file, int line) noexcept;
+
+}  // namespace perp::core
+
+// For our own mistakes only (input can never reach one). On in debug and sanitizer builds.
+#ifndef NDEBUG
+#define PERP_ASSERT(expression)        \
+  ((expression) ? static_cast<void>(0) \
+                : ::perp::core::assertion_failed(#expression, __FILE__, __LINE__))
+#else
+#define PERP_ASSERT(expression) static_cast<void>(0)
+#endif

@@ -1,0 +1,77 @@
+#pragma once
+// The one place where a feed thread writes its ring: messages are decoded straight into claimed
+// space, records get their ring sequence, refused messages become error records. Replay and live
+// connections both use it. One thread (the ring's producer). Allocates only for REST bodies and for
+// messages larger than a claim.
+//
+// What a full ring does is decided here: it waits, so that the recording is read more slowly or the
+// socket's own flow control acts; each wait is counted. Nothing is dropped.
+#include <perp/core/record_ring.hpp>
+#include <perp/venue/adapter.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+namespace perp::feed {
+
+struct RingWriterStats {
+  std::uint64_t messages = 0;  ///< frames and REST bodies
+  std::uint64_t bytes = 0;     ///< of their text
+  std::uint64_t records = 0;   ///< published
+  std::uint64_t record_bytes = 0;
+  std::uint64_t errors = 0;      ///< error records among them
+  std::uint64_t full_waits = 0;  ///< times the ring had no room
+};
+
+class RingWriter {
+ public:
+  /// @param idle called while the ring is full; it may spin, yield or park, and may return early. A
+  /// `stop` that becomes true ends the wait: then what was not yet published is counted in
+  /// lost_at_stop().
+  RingWriter(core::RecordRing& ring, std::function<void()> idle, const std::atomic<bool>& stop);
+
+  /// Decodes one WebSocket message. Whatever it gives is in the ring after the next publish().
+  venue::DecodeStatus frame(venue::VenueState& state, const venue::Frame& frame);
+  /// Decodes one REST body.
+  venue::DecodeStatus rest(venue::VenueState& state, const venue::RestReply& reply);
+  /// Copies a record that is already made (a tick, a journal's record) .
+  void record(const market::RecordHeader& header);
+  /// Records that a message was refused: an error record and its counts.
+  void refuse(venue::VenueState& state, venue::DecodeStatus status, std::string_view payload,
+              std::string_view endpoint, std::int64_t receive_ns);
+  /// Counts a message whose records the caller decoded itself and hands over by record().
+  void count_message(std::size_t bytes) {
+    ++stats_.messages;
+    stats_.bytes += bytes;
+  }
+  /// Hands everything written so far to the consumer. Call it when no further message is at hand.
+  void publish();
+
+  const RingWriterStats& stats() const { return stats_; }
+  std::uint64_t lost_at_stop() const { return lost_at_stop_; }
+  /// Greatest matching or receive time among trades, quotes and books: how far the recording's
+  /// evidence reaches.
+  std::int64_t newest_exchange_ns() const { return newest_exchange_ns_; }
+  std::int64_t newest_receive_ns() const { return newest_receive_ns_; }
+
+ private:
+  bool ensure(std::size_t bytes);
+  void stamp(std::size_t from);
+  void flush_scratch();
+
+  core::RecordRing* ring_;
+  std::function<void()> idle_;
+  const std::atomic<bool>* stop_;
+  std::optional<venue::RecordSink> claim_;  ///< over the ring's claimed space
+  std::size_t claim_bytes_ = 0;
+  venue::RecordSink scratch_;  ///< grows: REST bodies, oversized messages
+  std::uint32_t seq_ = 0;
+  std::uint64_t lost_at_stop_ = 0;
+  std::int64_t newest_exchange_ns_ = core::unknown_ns;
+  std::int64_t newest_receive_ns_ = core::unknown_ns;
+  RingWriterStats stats_;
+};
+
+}  // namespace perp::feed

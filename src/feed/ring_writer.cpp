@@ -1,0 +1,152 @@
+#include <perp/core/platform.hpp>
+#include <perp/feed/ring_writer.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace perp::feed {
+namespace {
+
+/// Space claimed at once. Several messages share a claim, so that the ring is told once for all of
+/// them.
+constexpr std::size_t usual_claim_bytes = std::size_t{128} << 10;
+
+/// No message's records are larger than this: the densest text is a [price,size] level of 10 bytes
+/// for a 16-byte Level, and a short list row of 16 bytes for a record of 100.
+constexpr std::size_t bound_of(std::size_t payload_bytes) { return payload_bytes * 8 + 4096; }
+
+}  // namespace
+
+RingWriter::RingWriter(core::RecordRing& ring, std::function<void()> idle,
+                       const std::atomic<bool>& stop)
+    : ring_(&ring), idle_(std::move(idle)), stop_(&stop) {}
+
+bool RingWriter::ensure(std::size_t bytes) {
+  if (claim_.has_value() && claim_bytes_ - claim_->bytes().size() >= bytes) return true;
+  publish();
+  const std::size_t want = std::min(std::max(bytes, usual_claim_bytes), ring_->max_claim());
+  if (want < bytes) return false;
+  for (bool is_first = true;; is_first = false) {
+    if (const std::span<std::byte> space = ring_->try_claim(want); !space.empty()) {
+      claim_.emplace(space);
+      claim_bytes_ = space.size();
+      return true;
+    }
+    if (is_first) ++stats_.full_waits;
+    if (stop_->load(std::memory_order_relaxed))
+      return false;  // a flag alone: nothing is read behind it
+    idle_();
+  }
+}
+
+void RingWriter::publish() {
+  if (!claim_.has_value()) return;
+  ring_->commit(claim_->bytes().size());
+  claim_.reset();
+  claim_bytes_ = 0;
+}
+
+void RingWriter::stamp(std::size_t from) {
+  const std::span<std::byte> bytes = claim_->bytes();
+  for (std::size_t at = from; at < bytes.size();) {
+    auto& header = *reinterpret_cast<market::RecordHeader*>(bytes.data() + at);
+    header.seq = seq_++;
+    ++stats_.records;
+    if (header.type == market::RecordType::trade || header.type == market::RecordType::bbo ||
+        header.type == market::RecordType::book_delta ||
+        header.type == market::RecordType::book_snapshot)
+      newest_exchange_ns_ = std::max(newest_exchange_ns_, header.exchange_ns);
+    newest_receive_ns_ = std::max(newest_receive_ns_, header.receive_ns);
+    at += header.size;
+  }
+  stats_.record_bytes += bytes.size() - from;
+}
+
+venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Frame& frame) {
+  ++stats_.messages;
+  stats_.bytes += frame.payload.size();
+  const std::size_t bound = std::min(bound_of(frame.payload.size()), usual_claim_bytes);
+  if (ensure(bound)) {
+    const std::size_t before = claim_->bytes().size();
+    const std::size_t records = claim_->record_count();
+    const venue::DecodeStatus status = state.adapter.decode(state, frame, *claim_);
+    if (status == venue::DecodeStatus::ok) {
+      stamp(before);
+      return status;
+    }
+    claim_->rollback(before, records);
+    if (status != venue::DecodeStatus::sink_full) {
+      refuse(state, status, frame.payload, {}, frame.receive_ns);
+      return status;
+    }
+  }
+  scratch_.reset();
+  const venue::DecodeStatus status = state.adapter.decode(state, frame, scratch_);
+  if (status == venue::DecodeStatus::ok) {
+    flush_scratch();
+  } else {
+    refuse(state, status, frame.payload, {}, frame.receive_ns);
+  }
+  return status;
+}
+
+venue::DecodeStatus RingWriter::rest(venue::VenueState& state, const venue::RestReply& reply) {
+  ++stats_.messages;
+  stats_.bytes += reply.body.size();
+  scratch_.reset();
+  const venue::DecodeStatus status = state.adapter.decode_rest(state, reply, scratch_);
+  if (status == venue::DecodeStatus::ok) {
+    flush_scratch();
+  } else {
+    refuse(state, status, reply.body, reply.endpoint, reply.receive_ns);
+  }
+  return status;
+}
+
+void RingWriter::flush_scratch() {
+  venue::for_each_record(std::as_const(scratch_).bytes(),
+                         [this](const market::RecordHeader& header) { record(header); });
+  scratch_.reset();
+}
+
+void RingWriter::record(const market::RecordHeader& header) {
+  if (!ensure(header.size)) {
+    ++lost_at_stop_;
+    return;
+  }
+  const std::size_t before = claim_->bytes().size();
+  std::byte* copy = claim_->append(header.size);
+  PERP_ASSERT(copy != nullptr);
+  std::memcpy(copy, &header, header.size);
+  stamp(before);
+}
+
+void RingWriter::refuse(venue::VenueState& state, venue::DecodeStatus status,
+                        std::string_view payload, std::string_view endpoint,
+                        std::int64_t receive_ns) {
+  ++state.decode_errors;
+  ++stats_.errors;
+  struct {
+    market::RecordHeader header;
+    market::DecodeFailure failure;
+  } record_bytes;
+  record_bytes.header.size = sizeof record_bytes;
+  record_bytes.header.type = market::RecordType::error;
+  record_bytes.header.venue = state.adapter.spec.venue;
+  record_bytes.header.receive_ns = receive_ns;
+  market::DecodeFailure& failure = record_bytes.failure;
+  failure.status = static_cast<std::uint16_t>(status);
+  failure.message_size = static_cast<std::uint32_t>(payload.size());
+  failure.stream.assign_cut(endpoint.empty() &&
+                                    state.message_kind < state.adapter.message_kinds.size()
+                                ? state.adapter.message_kinds[state.message_kind]
+                                : endpoint);
+  failure.field.assign_cut(state.fault_field);
+  failure.excerpt.assign_cut(payload);
+  failure.excerpt_size =
+      static_cast<std::uint16_t>(std::min(payload.size(), sizeof failure.excerpt.data));
+  record(record_bytes.header);
+}
+
+}  // namespace perp::feed

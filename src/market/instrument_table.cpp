@@ -1,0 +1,145 @@
+#include <perp/core/error.hpp>
+#include <perp/market/instrument_table.hpp>
+
+#include <charconv>
+#include <cstring>
+
+namespace perp::market {
+namespace {
+
+bool is_letter(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+         (static_cast<unsigned char>(c) & 0x80) != 0;
+}
+
+bool is_primary_candidate(VenueId venue, const Instrument& instrument) {
+  const Venue* row = find_venue(venue);
+  return instrument.contract_type == ContractType::linear_perpetual &&
+         instrument.status == InstrumentStatus::live && row != nullptr &&
+         instrument.quote.view() == row->quote && instrument.settle.view() == row->quote;
+}
+
+/// The shortest text of a double is the decimal that its venue wrote, so this gives the exact
+/// factor back.
+Scale scale_of(double value) {
+  char text[32];
+  const auto written = std::to_chars(text, text + sizeof text, value);
+  Scale scale;
+  if (!parse_scale({text, static_cast<std::size_t>(written.ptr - text)}, scale))
+    throw core::Error("restore instrument", "journal",
+                      "a contract size or multiplier is not a positive decimal");
+  return scale;
+}
+
+}  // namespace
+
+InstrumentEntry* InstrumentTable::find(std::string_view native) noexcept {
+  const auto found = by_native_.find(native);
+  return found == by_native_.end() ? nullptr : found->second;
+}
+
+InstrumentEntry& InstrumentTable::define(const Instrument& facts, Scale contract_size,
+                                         bool has_contract_size, Scale multiplier, bool& changed) {
+  const std::string_view native = facts.native.view();
+  InstrumentEntry* entry = find(native);
+  const bool is_new = entry == nullptr;
+  if (is_new) {
+    entry = &entries_.emplace_back();
+    entry->id =
+        static_cast<std::uint32_t>(venue_) << 24 | static_cast<std::uint32_t>(entries_.size() - 1);
+    by_native_.emplace(std::string(native), entry);
+  }
+  Instrument next = facts;
+  next.contract_size = has_contract_size ? to_double(contract_size) : missing;
+  next.multiplier = to_double(multiplier);
+  next.is_primary = 0;
+  if (is_primary_candidate(venue_, next)) {
+    next.is_primary = 1;
+    for (const InstrumentEntry& other : entries_)
+      if (&other != entry && other.instrument.is_primary != 0 &&
+          other.instrument.base.view() == next.base.view())
+        next.is_primary = 0;
+  }
+  changed = is_new || std::memcmp(&next, &entry->instrument, sizeof next) != 0;
+  entry->instrument = next;
+  entry->price_divisor = multiplier;
+  entry->has_quantity_factor =
+      has_contract_size && multiply(contract_size, multiplier, entry->quantity_factor);
+  return *entry;
+}
+
+InstrumentEntry& InstrumentTable::restore(std::uint32_t id, const Instrument& instrument) {
+  const std::size_t index = id & 0x00ff'ffff;
+  if (id >> 24 != static_cast<std::uint32_t>(venue_) || index > entries_.size())
+    throw core::Error("restore instrument", std::string(instrument.native.view()),
+                      "its id does not follow the ones before");
+  if (index == entries_.size()) entries_.emplace_back();
+  InstrumentEntry& entry = entries_[index];
+  entry.id = id;
+  entry.instrument = instrument;
+  entry.price_divisor = scale_of(instrument.multiplier);
+  entry.has_quantity_factor =
+      instrument.contract_size == instrument.contract_size &&
+      multiply(scale_of(instrument.contract_size), entry.price_divisor, entry.quantity_factor);
+  by_native_.insert_or_assign(std::string(instrument.native.view()), &entry);
+  return entry;
+}
+
+std::string canonical_id(VenueId venue, const Instrument& instrument) {
+  const Venue* row = find_venue(venue);
+  std::string id(row == nullptr ? std::string_view("unknown") : row->key);
+  id += ':';
+  id += instrument.base.view();
+  id += '-';
+  id += instrument.quote.view();
+  switch (instrument.contract_type) {
+    case ContractType::linear_perpetual:
+      id += "-PERP";
+      if (!instrument.settle.view().empty() &&
+          instrument.settle.view() != instrument.quote.view()) {
+        id += ':';
+        id += instrument.settle.view();
+      }
+      break;
+    case ContractType::inverse_perpetual:
+      id += "-PERP:";
+      id += instrument.settle.view();
+      break;
+    case ContractType::spot: id += "-SPOT"; break;
+    case ContractType::dated_future:
+    case ContractType::other:
+    case ContractType::unknown:
+      id += ':';
+      id += instrument.native.view();
+      break;
+  }
+  return id;
+}
+
+AssetName split_multiplier(std::string_view asset, bool k_prefix) noexcept {
+  if (k_prefix && asset.size() >= 3 && asset[0] == 'k' && asset[1] >= 'A' && asset[1] <= 'Z')
+    return {asset.substr(1), {1, 3}};
+  // Leading 1 and at least three zeros, or "1M", in front of a name of at least two letters.
+  std::size_t digits = 0;
+  while (digits < asset.size() && asset[digits] >= '0' && asset[digits] <= '9') ++digits;
+  const auto has_name_at = [&](std::size_t at) {
+    return at + 2 <= asset.size() && is_letter(asset[at]) &&
+           (is_letter(asset[at + 1]) || (asset[at + 1] >= '0' && asset[at + 1] <= '9'));
+  };
+  if (digits >= 4 && digits <= 8 && asset[0] == '1' &&
+      asset.substr(1, digits - 1).find_first_not_of('0') == std::string_view::npos &&
+      has_name_at(digits))
+    return {asset.substr(digits), {1, static_cast<int>(digits - 1)}};
+  if (asset.size() >= 5 && asset.substr(0, 2) == "1M" && is_letter(asset[2]) &&
+      is_letter(asset[3]) && is_letter(asset[4]))
+    return {asset.substr(2), {1, 6}};
+  // The suffix form: SHIB1000.
+  std::size_t zeros = 0;
+  while (zeros < asset.size() && asset[asset.size() - 1 - zeros] == '0') ++zeros;
+  if (zeros >= 3 && zeros <= 7 && asset.size() >= zeros + 3 &&
+      asset[asset.size() - 1 - zeros] == '1' && is_letter(asset[asset.size() - 2 - zeros]))
+    return {asset.substr(0, asset.size() - 1 - zeros), {1, static_cast<int>(zeros)}};
+  return {asset, {}};
+}
+
+}  // namespace perp::market

@@ -1,0 +1,261 @@
+#pragma once
+// simdjson On-Demand for adapters: one message, its fields by name in any order, each number scaled and rounded
+// once. The first refusal is remembered with its field; later reads then return missing values, so a decoder
+// reads everything and asks once. Private to the venue layer. No allocation once the parser has grown.
+#include <simdjson.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+
+#include <perp/market/decimal.hpp>
+#include <perp/market/instrument_table.hpp>
+#include <perp/venue/adapter.hpp>
+
+namespace perp::venue::json {
+
+namespace ondemand = simdjson::ondemand;
+
+/// The first refusal of a message and the field that caused it.
+struct Fault {
+  DecodeStatus status = DecodeStatus::ok;
+  std::string_view field;
+
+  bool ok() const { return status == DecodeStatus::ok; }
+  void raise(DecodeStatus why, std::string_view where) {
+    if (status != DecodeStatus::ok) return;
+    status = why;
+    field = where;
+  }
+};
+
+inline DecodeStatus status_of(simdjson::error_code code) {
+  switch (code) {
+    case simdjson::SUCCESS: return DecodeStatus::ok;
+    case simdjson::UTF8_ERROR: return DecodeStatus::not_utf8;
+    case simdjson::NO_SUCH_FIELD: return DecodeStatus::missing_field;
+    case simdjson::INCORRECT_TYPE: return DecodeStatus::wrong_type;
+    case simdjson::NUMBER_ERROR:
+    case simdjson::NUMBER_OUT_OF_RANGE: return DecodeStatus::out_of_range;
+    case simdjson::INDEX_OUT_OF_BOUNDS: return DecodeStatus::missing_field;
+    default: return DecodeStatus::malformed_json;
+  }
+}
+
+/// One scalar as it stands in the message, without white space around it.
+struct Token {
+  std::string_view text;  ///< for a string: what is between the quotes, escapes not resolved
+  bool is_string = false;
+  bool has_escape = false;
+  bool is_null = false;
+  bool is_missing = false;  ///< no such field
+  /// Nothing was said: absent, null or "".
+  bool is_empty() const { return is_missing || is_null || (is_string && text.empty()); }
+};
+
+inline Token make_token(std::string_view raw, Fault& fault, std::string_view field) {
+  while (!raw.empty() && static_cast<unsigned char>(raw.back()) <= ' ') raw.remove_suffix(1);
+  Token token;
+  if (raw.empty()) {
+    fault.raise(DecodeStatus::malformed_json, field);
+    token.is_missing = true;
+    return token;
+  }
+  if (raw.front() == '"') {
+    if (raw.size() < 2 || raw.back() != '"') {
+      fault.raise(DecodeStatus::malformed_json, field);
+      return token;
+    }
+    token.is_string = true;
+    token.text = raw.substr(1, raw.size() - 2);
+    token.has_escape = token.text.find('\\') != std::string_view::npos;
+  } else {
+    token.text = raw;
+    token.is_null = raw == "null";
+    if (raw.front() == '{' || raw.front() == '[') fault.raise(DecodeStatus::wrong_type, field);
+  }
+  return token;
+}
+
+inline Token token_of(simdjson::simdjson_result<ondemand::value> value, Fault& fault, std::string_view field) {
+  Token token;
+  ondemand::value inner;
+  if (const auto error = std::move(value).get(inner); error != simdjson::SUCCESS) {
+    token.is_missing = true;
+    if (error != simdjson::NO_SUCH_FIELD) fault.raise(status_of(error), field);
+    return token;
+  }
+  return make_token(inner.raw_json_token(), fault, field);
+}
+
+// --- a token as a value. `required`: absent, null or "" is a fault; otherwise it is a missing value. ---
+
+inline double decimal(const Token& token, market::Scale scale, bool required, Fault& fault, std::string_view field) {
+  double value = market::missing;
+  if (token.is_empty()) {
+    if (required) fault.raise(DecodeStatus::missing_field, field);
+    return value;
+  }
+  if (token.has_escape || !market::parse_decimal(token.text, scale, value)) {
+    const bool looks_like_number = !token.text.empty() && (token.text[0] == '-' || (token.text[0] >= '0' && token.text[0] <= '9'));
+    fault.raise(looks_like_number ? DecodeStatus::out_of_range : DecodeStatus::wrong_type, field);
+    return market::missing;
+  }
+  return value;
+}
+
+inline std::int64_t integer(const Token& token, bool required, Fault& fault, std::string_view field) {
+  std::int64_t value = market::unknown_id;
+  if (token.is_empty()) {
+    if (required) fault.raise(DecodeStatus::missing_field, field);
+    return value;
+  }
+  if (token.has_escape || !market::parse_integer(token.text, value)) {
+    const bool looks_like_number = !token.text.empty() && (token.text[0] == '-' || (token.text[0] >= '0' && token.text[0] <= '9'));
+    fault.raise(looks_like_number ? DecodeStatus::out_of_range : DecodeStatus::wrong_type, field);
+    return market::unknown_id;
+  }
+  return value;
+}
+
+/// A wire time in milliseconds (number or text) as ns. 0 is "none" on these venues and becomes unknown.
+inline std::int64_t time_ms(const Token& token, bool required, Fault& fault, std::string_view field) {
+  const std::int64_t ms = integer(token, required, fault, field);
+  if (ms == market::unknown_id || ms == 0) return core::unknown_ns;
+  if (ms < 0 || ms > 9'000'000'000'000) {  // beyond the year 2255 it is not a time in ms
+    fault.raise(DecodeStatus::out_of_range, field);
+    return core::unknown_ns;
+  }
+  return ms * core::ns_per_ms;
+}
+
+/// A JSON object being read. Fields may be asked in any order; asking in the message's order is fastest.
+class Object {
+ public:
+  Object(ondemand::object object, Fault& fault) : object_(object), fault_(&fault) {}
+
+  Token token(std::string_view key) { return token_of(object_.find_field_unordered(key), *fault_, key); }
+
+  /// Text as it stands; a text with escapes is refused (symbols, sides and ids have none).
+  std::string_view text(std::string_view key) { return text_of(token(key), true, key); }
+  std::string_view optional_text(std::string_view key) { return text_of(token(key), false, key); }
+
+  double decimal(std::string_view key, market::Scale scale = {}) { return json::decimal(token(key), scale, true, *fault_, key); }
+  double optional_decimal(std::string_view key, market::Scale scale = {}) { return json::decimal(token(key), scale, false, *fault_, key); }
+  /// Native price per named unit -> price per coin.
+  double price(std::string_view key, const market::InstrumentEntry& entry) { return decimal(key, inverse(entry.price_divisor)); }
+  double optional_price(std::string_view key, const market::InstrumentEntry& entry) { return optional_decimal(key, inverse(entry.price_divisor)); }
+  /// Native size -> coins; NaN while the contract size is unknown.
+  double quantity(std::string_view key, const market::InstrumentEntry& entry) { return coins(token(key), entry, true, key); }
+  double optional_quantity(std::string_view key, const market::InstrumentEntry& entry) { return coins(token(key), entry, false, key); }
+
+  std::int64_t integer(std::string_view key) { return json::integer(token(key), true, *fault_, key); }
+  std::int64_t optional_integer(std::string_view key) { return json::integer(token(key), false, *fault_, key); }
+  std::int64_t time_ms(std::string_view key) { return json::time_ms(token(key), true, *fault_, key); }
+  std::int64_t optional_time_ms(std::string_view key) { return json::time_ms(token(key), false, *fault_, key); }
+
+  bool boolean(std::string_view key) { return boolean_of(token(key), true, key) == market::Tristate::yes; }
+  market::Tristate optional_boolean(std::string_view key) { return boolean_of(token(key), false, key); }
+
+  /// A nested object or array; false (and a fault if required) where it is absent.
+  bool object(std::string_view key, ondemand::object& out, bool required = true) {
+    return nested(object_.find_field_unordered(key).get_object().get(out), key, required);
+  }
+  bool array(std::string_view key, ondemand::array& out, bool required = true) {
+    return nested(object_.find_field_unordered(key).get_array().get(out), key, required);
+  }
+
+  ondemand::object& raw() { return object_; }
+  Fault& fault() { return *fault_; }
+
+  static market::Scale inverse(market::Scale power_of_ten) { return {1, -power_of_ten.exponent}; }
+
+  double coins(const Token& token, const market::InstrumentEntry& entry, bool required, std::string_view key) {
+    const double value = json::decimal(token, entry.has_quantity_factor ? entry.quantity_factor : market::Scale{}, required, *fault_, key);
+    return entry.has_quantity_factor ? value : market::missing;
+  }
+
+ private:
+  std::string_view text_of(const Token& token, bool required, std::string_view key) {
+    if (token.is_empty()) {
+      if (required) fault_->raise(DecodeStatus::missing_field, key);
+      return {};
+    }
+    if (!token.is_string || token.has_escape) {
+      fault_->raise(DecodeStatus::wrong_type, key);
+      return {};
+    }
+    return token.text;
+  }
+  market::Tristate boolean_of(const Token& token, bool required, std::string_view key) {
+    if (token.is_empty()) {
+      if (required) fault_->raise(DecodeStatus::missing_field, key);
+      return market::Tristate::unknown;
+    }
+    if (token.text == "true" && !token.is_string) return market::Tristate::yes;
+    if (token.text == "false" && !token.is_string) return market::Tristate::no;
+    fault_->raise(DecodeStatus::wrong_type, key);
+    return market::Tristate::unknown;
+  }
+  bool nested(simdjson::error_code error, std::string_view key, bool required) {
+    if (error == simdjson::SUCCESS) return true;
+    if (required || (error != simdjson::NO_SUCH_FIELD && error != simdjson::INCORRECT_TYPE)) fault_->raise(status_of(error), key);
+    return false;
+  }
+
+  ondemand::object object_;
+  Fault* fault_;
+};
+
+/// What every adapter keeps for parsing. Derive the adapter's own state from it.
+struct JsonState : AdapterState {
+  ondemand::parser parser;
+  Fault fault;
+
+  /// Starts a message. The payload is padded (frame_padding). @returns false with `fault` raised.
+  bool open(std::string_view payload, ondemand::document& document) {
+    fault = {};
+    payload_ = payload;
+    static_assert(frame_padding >= simdjson::SIMDJSON_PADDING);
+    if (const auto error = parser.iterate(payload.data(), payload.size(), payload.size() + frame_padding).get(document);
+        error != simdjson::SUCCESS) {
+      fault.raise(status_of(error), "message");
+      return false;
+    }
+    return true;
+  }
+
+  /// The message must be one whole value: unbalanced brackets or bytes behind its end are malformed.
+  void close(ondemand::document& document) {
+    if (!fault.ok()) return;
+    document.rewind();
+    std::string_view whole;
+    ondemand::json_type type;
+    simdjson::error_code error = document.type().get(type);
+    if (error == simdjson::SUCCESS) {
+      if (type == ondemand::json_type::object) {
+        ondemand::object object;
+        error = document.get_object().get(object);
+        if (error == simdjson::SUCCESS) error = object.raw_json().get(whole);
+      } else if (type == ondemand::json_type::array) {
+        ondemand::array array;
+        error = document.get_array().get(array);
+        if (error == simdjson::SUCCESS) error = array.raw_json().get(whole);
+      } else {
+        error = simdjson::INCORRECT_TYPE;
+      }
+    }
+    bool is_clean = error == simdjson::SUCCESS;
+    if (is_clean) {
+      const char* const end = payload_.data() + payload_.size();
+      for (const char* at = whole.data() + whole.size(); at < end; ++at)
+        is_clean &= *at == ' ' || *at == '\n' || *at == '\r' || *at == '\t';
+    }
+    if (!is_clean) fault.raise(DecodeStatus::malformed_json, "end of message");
+  }
+
+ private:
+  std::string_view payload_;
+};
+
+}  // namespace perp::venue::json
