@@ -102,6 +102,12 @@ std::string strip_suffixes(std::string name) {
   return name;
 }
 
+bool is_journal(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ".pj") return true;
+  return false;
+}
+
 bool form_of(std::string name, RecordingForm& form) {
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
   if (name.ends_with(".tsv"))
@@ -163,6 +169,8 @@ void add(const fs::path& path, const RecordingOptions& options, bool is_named,
   } else if (is_marked_rest || (file.form == RecordingForm::whole && !is_marked_ws)) {
     const venue::Endpoint* endpoint = endpoint_in(*adapter, stem);
     if (endpoint == nullptr) return skip("no endpoint in its name; name one with --endpoint");
+    if (endpoint->needs.find("symbol") != std::string_view::npos && file.symbol.empty())
+      return skip("its bodies do not say their symbol, nor does its name; name it with --symbol");
     file.is_rest = true;
     file.endpoint = endpoint->name;
     file.is_instrument_list = endpoint->is_instrument_list;
@@ -181,6 +189,13 @@ std::vector<RecordingFile> find_recordings(const std::vector<std::string>& paths
     if (!fs::exists(path)) throw core::Error("cannot replay", text, "no such file or folder");
     if (!fs::is_directory(path)) {
       add(path, options, true, found, skipped);
+      continue;
+    }
+    if (is_journal(path)) {
+      RecordingFile journal;
+      journal.path = path.string();
+      journal.form = RecordingForm::journal;
+      found.push_back(std::move(journal));
       continue;
     }
     std::vector<fs::path> files;

@@ -69,6 +69,10 @@ struct RecordingReader::Input {
 
 RecordingReader::RecordingReader(const RecordingFile& file)
     : file_(file), input_(std::make_unique<Input>()) {
+  if (file.form == RecordingForm::journal) {  // read by journal::Reader
+    is_at_end_ = true;
+    return;
+  }
   if (file.path.ends_with(".gz")) {
     input_->zipped = gzopen(file.path.c_str(), "rb");
     if (input_->zipped == nullptr)

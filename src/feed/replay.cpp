@@ -1,9 +1,11 @@
 #include <perp/core/error.hpp>
+#include <perp/journal/reader.hpp>
 #include <perp/feed/replay.hpp>
 #include <perp/venue/registry.hpp>
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 namespace perp::feed {
@@ -23,6 +25,8 @@ struct Replay::Source {
   explicit Source(const RecordingFile& file) : reader(file) {}
 
   RecordingReader reader;
+  std::optional<journal::Reader> journal;               ///< instead of `reader`
+  const market::RecordHeader* journal_record = nullptr; ///< the journal's next one
   std::size_t order = 0;
   std::uint64_t disk_bytes = 0;
   RecordedMessage message;
@@ -39,7 +43,13 @@ Replay::Replay(const ReplayOptions& options, RingWriter& writer)
     throw core::Error("nothing to replay", options.paths.empty() ? "" : options.paths.front(),
                       "no recording was found there");
   for (const RecordingFile& file : files) {
+    if (file.form == RecordingForm::journal && files.size() > 1)
+      throw core::Error("cannot replay", file.path, "a journal has its own instrument ids: replay it alone");
     sources_.push_back(std::make_unique<Source>(file));
+    if (file.form == RecordingForm::journal) {
+      sources_.back()->journal.emplace(file.path);
+      continue;
+    }
     sources_.back()->order = sources_.size() - 1;
     std::error_code ignored;  // only the progress line uses the size
     sources_.back()->disk_bytes = std::filesystem::file_size(file.path, ignored);
@@ -69,7 +79,19 @@ void Replay::load_instrument_lists() {
       heap_.push_back(source.get());
 }
 
+bool Replay::look_ahead_journal(Source& source) {
+  do {
+    source.journal_record = source.journal->next();
+    if (source.journal_record == nullptr) return false;
+  } while (source.journal->is_repeat() || (source.journal_record->flags & market::flag_derived) != 0);
+  const market::RecordHeader& record = *source.journal_record;
+  if (record.receive_ns != core::unknown_ns) source.key_ns = record.receive_ns;
+  else if (record.exchange_ns != core::unknown_ns) source.key_ns = record.exchange_ns;
+  return true;
+}
+
 bool Replay::look_ahead(Source& source) {
+  if (source.journal) return look_ahead_journal(source);
   const std::int64_t previous = source.key_ns;
   if (!source.reader.next(source.message)) return false;
   source.is_decoded = false;
@@ -117,6 +139,10 @@ bool Replay::look_ahead(Source& source) {
 }
 
 void Replay::deliver(Source& source) {
+  if (source.journal) {
+    writer_->record(*source.journal_record);
+    return;
+  }
   if (source.is_decoded) {
     venue::for_each_record(std::as_const(source.records).bytes(),
                            [this](const market::RecordHeader& header) {
@@ -180,6 +206,8 @@ int Replay::do_work(core::MonoNs now) {
 }
 
 void Replay::finish() {
+  is_done_ = true;
+  if (sources_.front()->journal) return;  // its own ticks are among its records
   const std::int64_t newest = std::max(writer_->newest_exchange_ns(), writer_->newest_receive_ns());
   if (newest != core::unknown_ns) {
     struct {
@@ -192,7 +220,6 @@ void Replay::finish() {
     if (has_receive_times_) record.header.receive_ns = record.header.exchange_ns;
     writer_->record(record.header);
   }
-  is_done_ = true;
 }
 
 std::uint64_t Replay::bad_lines() const {

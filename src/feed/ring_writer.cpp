@@ -70,7 +70,10 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
   if (ensure(bound)) {
     const std::size_t before = claim_->bytes().size();
     const std::size_t records = claim_->record_count();
+    const bool is_sampled = stats_.messages % 8 == 0;
+    const core::MonoNs begun = is_sampled ? clock_.mono_now() : core::MonoNs{};
     const venue::DecodeStatus status = state.adapter.decode(state, frame, *claim_);
+    if (is_sampled) decode_ns_.record(clock_.mono_now() - begun);
     if (status == venue::DecodeStatus::ok) {
       stamp(before);
       return status;
@@ -125,7 +128,7 @@ void RingWriter::record(const market::RecordHeader& header) {
 void RingWriter::refuse(venue::VenueState& state, venue::DecodeStatus status,
                         std::string_view payload, std::string_view endpoint,
                         std::int64_t receive_ns) {
-  ++state.decode_errors;
+  if (status == venue::DecodeStatus::venue_error) ++state.venue_errors;  // the adapter counts its own refusals
   ++stats_.errors;
   struct {
     market::RecordHeader header;
@@ -144,9 +147,28 @@ void RingWriter::refuse(venue::VenueState& state, venue::DecodeStatus status,
                                 : endpoint);
   failure.field.assign_cut(state.fault_field);
   failure.excerpt.assign_cut(payload);
+  count_refusal({.venue = state.adapter.spec.venue,
+                 .status = status,
+                 .stream = std::string(failure.stream.view()),
+                 .field = std::string(failure.field.view()),
+                 .excerpt = std::string(payload.substr(0, 80)),
+                 .count = 1});
   failure.excerpt_size =
       static_cast<std::uint16_t>(std::min(payload.size(), sizeof failure.excerpt.data));
   record(record_bytes.header);
+}
+
+void RingWriter::count_refusal(const Refusal& refusal) {
+  for (Refusal& known : refusals_)
+    if (known.venue == refusal.venue && known.status == refusal.status && known.stream == refusal.stream && known.field == refusal.field) {
+      ++known.count;
+      return;
+    }
+  if (refusals_.size() < refusal_limit) {
+    refusals_.push_back(refusal);
+  } else {
+    ++refusals_.back().count;
+  }
 }
 
 }  // namespace perp::feed

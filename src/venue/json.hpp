@@ -4,8 +4,10 @@
 // reads everything and asks once. Private to the venue layer. No allocation once the parser has grown.
 #include <simdjson.h>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include <perp/market/decimal.hpp>
@@ -52,6 +54,9 @@ struct Token {
   /// Nothing was said: absent, null or "".
   bool is_empty() const { return is_missing || is_null || (is_string && text.empty()); }
 };
+
+inline constexpr Token absent{
+    .text = {}, .is_string = false, .has_escape = false, .is_null = false, .is_missing = true};
 
 inline Token make_token(std::string_view raw, Fault& fault, std::string_view field) {
   while (!raw.empty() && static_cast<unsigned char>(raw.back()) <= ' ') raw.remove_suffix(1);
@@ -129,6 +134,39 @@ inline std::int64_t time_ms(const Token& token, bool required, Fault& fault, std
   return ms * core::ns_per_ms;
 }
 
+/// Text as it stands; one with escapes is refused (symbols, sides and ids have none).
+inline std::string_view text(const Token& token, bool required, Fault& fault, std::string_view field) {
+  if (token.is_empty()) {
+    if (required) fault.raise(DecodeStatus::missing_field, field);
+    return {};
+  }
+  if (!token.is_string || token.has_escape) {
+    fault.raise(DecodeStatus::wrong_type, field);
+    return {};
+  }
+  return token.text;
+}
+
+inline market::Tristate boolean(const Token& token, bool required, Fault& fault, std::string_view field) {
+  if (token.is_empty()) {
+    if (required) fault.raise(DecodeStatus::missing_field, field);
+    return market::Tristate::unknown;
+  }
+  if (token.text == "true" && !token.is_string) return market::Tristate::yes;
+  if (token.text == "false" && !token.is_string) return market::Tristate::no;
+  fault.raise(DecodeStatus::wrong_type, field);
+  return market::Tristate::unknown;
+}
+
+/// The scale that divides by a power of ten.
+constexpr market::Scale inverse(market::Scale power_of_ten) { return {1, -power_of_ten.exponent}; }
+
+/// Native size -> coins; NaN while the contract size is unknown, but checked all the same.
+inline double coins(const Token& token, const market::InstrumentEntry& entry, bool required, Fault& fault, std::string_view field) {
+  const double value = decimal(token, entry.has_quantity_factor ? entry.quantity_factor : market::Scale{}, required, fault, field);
+  return entry.has_quantity_factor ? value : market::missing;
+}
+
 /// A JSON object being read. Fields may be asked in any order; asking in the message's order is fastest.
 class Object {
  public:
@@ -137,8 +175,8 @@ class Object {
   Token token(std::string_view key) { return token_of(object_.find_field_unordered(key), *fault_, key); }
 
   /// Text as it stands; a text with escapes is refused (symbols, sides and ids have none).
-  std::string_view text(std::string_view key) { return text_of(token(key), true, key); }
-  std::string_view optional_text(std::string_view key) { return text_of(token(key), false, key); }
+  std::string_view text(std::string_view key) { return json::text(token(key), true, *fault_, key); }
+  std::string_view optional_text(std::string_view key) { return json::text(token(key), false, *fault_, key); }
 
   double decimal(std::string_view key, market::Scale scale = {}) { return json::decimal(token(key), scale, true, *fault_, key); }
   double optional_decimal(std::string_view key, market::Scale scale = {}) { return json::decimal(token(key), scale, false, *fault_, key); }
@@ -154,8 +192,8 @@ class Object {
   std::int64_t time_ms(std::string_view key) { return json::time_ms(token(key), true, *fault_, key); }
   std::int64_t optional_time_ms(std::string_view key) { return json::time_ms(token(key), false, *fault_, key); }
 
-  bool boolean(std::string_view key) { return boolean_of(token(key), true, key) == market::Tristate::yes; }
-  market::Tristate optional_boolean(std::string_view key) { return boolean_of(token(key), false, key); }
+  bool boolean(std::string_view key) { return json::boolean(token(key), true, *fault_, key) == market::Tristate::yes; }
+  market::Tristate optional_boolean(std::string_view key) { return json::boolean(token(key), false, *fault_, key); }
 
   /// A nested object or array; false (and a fault if required) where it is absent.
   bool object(std::string_view key, ondemand::object& out, bool required = true) {
@@ -168,35 +206,13 @@ class Object {
   ondemand::object& raw() { return object_; }
   Fault& fault() { return *fault_; }
 
-  static market::Scale inverse(market::Scale power_of_ten) { return {1, -power_of_ten.exponent}; }
+  static market::Scale inverse(market::Scale power_of_ten) { return json::inverse(power_of_ten); }
 
   double coins(const Token& token, const market::InstrumentEntry& entry, bool required, std::string_view key) {
-    const double value = json::decimal(token, entry.has_quantity_factor ? entry.quantity_factor : market::Scale{}, required, *fault_, key);
-    return entry.has_quantity_factor ? value : market::missing;
+    return json::coins(token, entry, required, *fault_, key);
   }
 
  private:
-  std::string_view text_of(const Token& token, bool required, std::string_view key) {
-    if (token.is_empty()) {
-      if (required) fault_->raise(DecodeStatus::missing_field, key);
-      return {};
-    }
-    if (!token.is_string || token.has_escape) {
-      fault_->raise(DecodeStatus::wrong_type, key);
-      return {};
-    }
-    return token.text;
-  }
-  market::Tristate boolean_of(const Token& token, bool required, std::string_view key) {
-    if (token.is_empty()) {
-      if (required) fault_->raise(DecodeStatus::missing_field, key);
-      return market::Tristate::unknown;
-    }
-    if (token.text == "true" && !token.is_string) return market::Tristate::yes;
-    if (token.text == "false" && !token.is_string) return market::Tristate::no;
-    fault_->raise(DecodeStatus::wrong_type, key);
-    return market::Tristate::unknown;
-  }
   bool nested(simdjson::error_code error, std::string_view key, bool required) {
     if (error == simdjson::SUCCESS) return true;
     if (required || (error != simdjson::NO_SUCH_FIELD && error != simdjson::INCORRECT_TYPE)) fault_->raise(status_of(error), key);
@@ -205,6 +221,88 @@ class Object {
 
   ondemand::object object_;
   Fault* fault_;
+};
+
+/// One pass over an object's fields in the order they come: visit(index, value) for each key of `keys` (compile-time
+/// text; best in the usual order of the message), others are skipped. A key that comes twice is malformed: which of
+/// the two is meant is not for us to guess. Faster than asking field by field. @returns fault.ok().
+template <std::size_t Count, class Visit>
+bool each_field(ondemand::object& object, const std::array<std::string_view, Count>& keys, Fault& fault, Visit visit) {
+  static_assert(Count <= 64);
+  std::uint64_t seen = 0;
+  std::size_t next = 0;
+  for (auto item : object) {
+    ondemand::field field;
+    if (const auto error = std::move(item).get(field); error != simdjson::SUCCESS) {
+      fault.raise(status_of(error), "message");
+      return false;
+    }
+    // The payload is padded and keys are short, so that comparing never leaves the buffer.
+    const char* const key = field.key().raw();
+    const auto is_key = [&](std::size_t index) {
+      const std::string_view wanted = keys[index];
+      return std::memcmp(key, wanted.data(), wanted.size()) == 0 && key[wanted.size()] == '"';
+    };
+    std::size_t index = next;
+    if (index == Count || !is_key(index)) {
+      index = 0;
+      while (index != Count && !is_key(index)) ++index;
+      if (index == Count) continue;
+    }
+    next = index + 1;
+    if ((seen >> index & 1) != 0) {
+      fault.raise(DecodeStatus::malformed_json, keys[index]);
+      return false;
+    }
+    seen |= std::uint64_t{1} << index;
+    visit(index, field.value());
+    if (!fault.ok()) return false;
+  }
+  return fault.ok();
+}
+
+/// The scalars of a flat object, read in one pass; ask for them in any order afterwards.
+template <std::size_t Count>
+class FlatObject {
+ public:
+  FlatObject(ondemand::object object, const std::array<std::string_view, Count>& keys, Fault& fault) : keys_(keys), fault_(fault) {
+    tokens_.fill(absent);
+    each_field(object, keys, fault, [&](std::size_t index, ondemand::value value) {
+      tokens_[index] = make_token(value.raw_json_token(), fault, keys[index]);
+    });
+  }
+
+  /// What an index means is said once per message kind, by an enumeration beside its keys.
+  const Token& token(std::size_t index) const { return tokens_[index]; }
+  bool has(std::size_t index) const { return !tokens_[index].is_empty(); }
+
+  std::string_view text(std::size_t index) { return json::text(tokens_[index], true, fault_, keys_[index]); }
+  std::string_view optional_text(std::size_t index) { return json::text(tokens_[index], false, fault_, keys_[index]); }
+  double decimal(std::size_t index, market::Scale scale = {}) { return json::decimal(tokens_[index], scale, true, fault_, keys_[index]); }
+  double optional_decimal(std::size_t index, market::Scale scale = {}) {
+    return json::decimal(tokens_[index], scale, false, fault_, keys_[index]);
+  }
+  double price(std::size_t index, const market::InstrumentEntry& entry) { return decimal(index, inverse(entry.price_divisor)); }
+  double optional_price(std::size_t index, const market::InstrumentEntry& entry) {
+    return optional_decimal(index, inverse(entry.price_divisor));
+  }
+  double quantity(std::size_t index, const market::InstrumentEntry& entry) {
+    return coins(tokens_[index], entry, true, fault_, keys_[index]);
+  }
+  double optional_quantity(std::size_t index, const market::InstrumentEntry& entry) {
+    return coins(tokens_[index], entry, false, fault_, keys_[index]);
+  }
+  std::int64_t integer(std::size_t index) { return json::integer(tokens_[index], true, fault_, keys_[index]); }
+  std::int64_t optional_integer(std::size_t index) { return json::integer(tokens_[index], false, fault_, keys_[index]); }
+  std::int64_t time_ms(std::size_t index) { return json::time_ms(tokens_[index], true, fault_, keys_[index]); }
+  std::int64_t optional_time_ms(std::size_t index) { return json::time_ms(tokens_[index], false, fault_, keys_[index]); }
+  bool boolean(std::size_t index) { return json::boolean(tokens_[index], true, fault_, keys_[index]) == market::Tristate::yes; }
+  market::Tristate optional_boolean(std::size_t index) { return json::boolean(tokens_[index], false, fault_, keys_[index]); }
+
+ private:
+  const std::array<std::string_view, Count>& keys_;
+  Fault& fault_;
+  std::array<Token, Count> tokens_;
 };
 
 /// What every adapter keeps for parsing. Derive the adapter's own state from it.

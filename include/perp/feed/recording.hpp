@@ -8,6 +8,7 @@
 //   *.txt [.gz]     recv_ns <SPACE> json
 //   *.jsonl [.gz]   json, receive time unknown
 //   *.json [.gz]    the whole file is one message
+//   a folder with *.pj segments: a journal of perp's own, whose records are replayed as they are
 //
 // A `rest_...` name says that the bodies are REST replies; endpoint, symbol and period are read
 // from the name.
@@ -22,9 +23,9 @@
 
 namespace perp::feed {
 
-enum class RecordingForm : std::uint8_t { timed_tab, timed_space, lines, whole };
+enum class RecordingForm : std::uint8_t { timed_tab, timed_space, lines, whole, journal };
 
-/// One file of a recording and what its messages are.
+/// One file of a recording (or a journal's folder) and what its messages are.
 struct RecordingFile {
   std::string path;
   market::VenueId venue = market::VenueId::none;

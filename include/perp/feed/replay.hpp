@@ -55,6 +55,7 @@ class Replay {
   struct Source;
   void load_instrument_lists();
   bool look_ahead(Source& source);
+  bool look_ahead_journal(Source& source);
   void deliver(Source& source);
   void finish();
   bool is_due(std::int64_t key_ns, core::MonoNs now);

@@ -6,13 +6,17 @@
 //
 // What a full ring does is decided here: it waits, so that the recording is read more slowly or the
 // socket's own flow control acts; each wait is counted. Nothing is dropped.
+#include <perp/core/histogram.hpp>
 #include <perp/core/record_ring.hpp>
+#include <perp/core/tsc_clock.hpp>
 #include <perp/venue/adapter.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace perp::feed {
 
@@ -24,6 +28,17 @@ struct RingWriterStats {
   std::uint64_t errors = 0;      ///< error records among them
   std::uint64_t full_waits = 0;  ///< times the ring had no room
 };
+
+/// Refused messages that look alike, counted together. At most `refusal_limit` kinds; further ones are in the last.
+struct Refusal {
+  market::VenueId venue = market::VenueId::none;
+  venue::DecodeStatus status = venue::DecodeStatus::ok;
+  std::string stream;   ///< message kind or endpoint
+  std::string field;
+  std::string excerpt;  ///< the first one's first bytes
+  std::uint64_t count = 0;
+};
+inline constexpr std::size_t refusal_limit = 256;
 
 class RingWriter {
  public:
@@ -50,6 +65,9 @@ class RingWriter {
   void publish();
 
   const RingWriterStats& stats() const { return stats_; }
+  const std::vector<Refusal>& refusals() const { return refusals_; }
+  /// One message in eight: text to records in the ring's memory.
+  const core::Histogram& decode_ns() const { return decode_ns_; }
   std::uint64_t lost_at_stop() const { return lost_at_stop_; }
   /// Greatest matching or receive time among trades, quotes and books: how far the recording's
   /// evidence reaches.
@@ -59,6 +77,7 @@ class RingWriter {
  private:
   bool ensure(std::size_t bytes);
   void stamp(std::size_t from);
+  void count_refusal(const Refusal& refusal);
   void flush_scratch();
 
   core::RecordRing* ring_;
@@ -71,6 +90,9 @@ class RingWriter {
   std::uint64_t lost_at_stop_ = 0;
   std::int64_t newest_exchange_ns_ = core::unknown_ns;
   std::int64_t newest_receive_ns_ = core::unknown_ns;
+  core::TscClock clock_;
+  core::Histogram decode_ns_;
+  std::vector<Refusal> refusals_;
   RingWriterStats stats_;
 };
 

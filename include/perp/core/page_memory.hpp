@@ -1,0 +1,26 @@
+#pragma once
+// Page-aligned memory whose pages are all there before the first use, for rings and columns on a
+// hot path. Made and freed on a cold path by its owner; uses huge pages where the kernel grants
+// them. Never grows.
+#include <cstddef>
+
+namespace perp::core {
+
+class PageMemory {
+ public:
+  /// Zeroed; each page has been written once, so that no later access faults one in.
+  /// @throws Error naming `where` when `size_bytes` is 0 or the kernel refuses.
+  PageMemory(std::size_t size_bytes, const char* where);
+  ~PageMemory();
+  PageMemory(const PageMemory&) = delete;
+  PageMemory& operator=(const PageMemory&) = delete;
+
+  std::byte* data() const noexcept { return data_; }
+  std::size_t size_bytes() const noexcept { return size_bytes_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_bytes_ = 0;
+};
+
+}  // namespace perp::core

@@ -1,0 +1,56 @@
+// perp: one program, many commands. Options are read, one command runs, errors are told once.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include <perp/core/error.hpp>
+
+#include "app/commands.hpp"
+
+namespace {
+
+// Written by the signal handler, read by every worker's loop. A flag alone: nothing is read behind it.
+std::atomic<bool> stop_requested{false};
+
+extern "C" void on_signal(int number) {
+  // A second signal means it: the default action ends the process.
+  stop_requested.store(true, std::memory_order_relaxed);
+  std::signal(number, SIG_DFL);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("pclmul")) {
+    std::fputs("perp: this processor lacks SSE4.2 or PCLMULQDQ (2010), which the decoders need\n", stderr);
+    return perp::app::exit_failure;
+  }
+#endif
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  CLI::App app{"Market data of crypto perpetual futures: record, replay, journal, warehouse, query.", "perp"};
+  app.set_version_flag("--version", std::string("perp ") + PERP_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 ok, 1 failure, 2 usage, 3 partial (some input was refused).\n"
+      "Times are UTC. `perp COMMAND --help` has examples.");
+  perp::app::Context context;
+  context.stop = &stop_requested;
+  for (const perp::app::AddCommand add : perp::app::commands) add(app, context);
+
+  try {
+    app.parse(argc, argv);
+    return context.exit_code;
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? perp::app::exit_ok : perp::app::exit_usage;
+  } catch (const perp::core::Error& error) {
+    std::fprintf(stderr, "perp: %s\n", error.what());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "perp: unexpected: %s\n", error.what());
+  }
+  return perp::app::exit_failure;
+}

@@ -1,0 +1,188 @@
+#include "app/output.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+
+#include <perp/core/error.hpp>
+#include <perp/core/time.hpp>
+
+namespace perp::app {
+namespace {
+
+/// Terminal columns of a UTF-8 text, counting code points.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+bool looks_numeric(std::string_view text) {
+  return text == "-" || (!text.empty() && (std::isdigit(static_cast<unsigned char>(text[0])) != 0 ||
+                                           (text[0] == '-' && text.size() > 1 && std::isdigit(static_cast<unsigned char>(text[1])) != 0)));
+}
+
+std::string csv_cell(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string cell(const warehouse::ColumnData& column, std::size_t row) {
+  if (column.is_null(row)) return {};
+  switch (column.kind) {
+    case warehouse::ColumnKind::int64: return std::to_string(column.ints[row]);
+    case warehouse::ColumnKind::float64: return number_text(column.floats[row]);
+    case warehouse::ColumnKind::text: return std::string(column.text(row));
+  }
+  return {};
+}
+
+}  // namespace
+
+void Table::row(std::vector<std::string> cells) {
+  cells.resize(header_.size());
+  rows_.push_back(std::move(cells));
+}
+
+std::string Table::text() const {
+  std::vector<std::size_t> widths;
+  std::vector<bool> is_right(header_.size(), !rows_.empty());
+  for (const std::string& name : header_) widths.push_back(width_of(name));
+  for (const auto& row : rows_)
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], width_of(row[i]));
+      if (!row[i].empty() && !looks_numeric(row[i])) is_right[i] = false;
+    }
+  std::string out;
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::string padding(widths[i] - width_of(cells[i]), ' ');
+      text += is_right[i] ? padding + cells[i] : cells[i] + padding;
+      text += "  ";
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    out += text + "\n";
+  };
+  line(header_);
+  std::vector<std::string> rule;
+  for (const std::size_t width : widths) rule.emplace_back(width, '-');
+  line(rule);
+  for (const auto& row : rows_) line(row);
+  return out;
+}
+
+std::string grouped(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  return text;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  static constexpr std::array<const char*, 5> units = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::string duration_text(double ns) {
+  const double size = std::abs(ns);
+  if (size < 1e3) return fmt::format("{:.0f} ns", ns);
+  if (size < 1e6) return fmt::format("{:.1f} us", ns / 1e3);
+  if (size < 1e9) return fmt::format("{:.1f} ms", ns / 1e6);
+  return fmt::format("{:.2f} s", ns / 1e9);
+}
+
+std::string time_text(std::int64_t ns) {
+  if (ns == core::unknown_ns) return "-";
+  const std::int64_t second = core::floor_to(ns, core::ns_per_second);
+  const std::time_t time = static_cast<std::time_t>(second / core::ns_per_second);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec, (ns - second) / core::ns_per_ms);
+}
+
+std::string number_text(double value) {
+  if (std::isnan(value)) return {};
+  std::array<char, 40> text;
+  const auto written = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), written.ptr};
+}
+
+std::string render(const warehouse::QueryResult& result, std::string_view format) {
+  if (format == "json") {
+    auto rows = nlohmann::ordered_json::array();
+    for (std::size_t row = 0; row < result.rows; ++row) {
+      nlohmann::ordered_json object;
+      for (const warehouse::ColumnData& column : result.columns) {
+        auto& value = object[column.name];
+        if (column.is_null(row)) continue;
+        if (column.kind == warehouse::ColumnKind::int64) value = column.ints[row];
+        else if (column.kind == warehouse::ColumnKind::float64) value = column.floats[row];
+        else value = std::string(column.text(row));
+      }
+      rows.push_back(std::move(object));
+    }
+    return rows.dump(1) + "\n";
+  }
+  if (format == "csv") {
+    std::string out;
+    for (std::size_t i = 0; i < result.columns.size(); ++i) out += (i == 0 ? "" : ",") + csv_cell(result.columns[i].name);
+    out += "\r\n";
+    for (std::size_t row = 0; row < result.rows; ++row) {
+      for (std::size_t i = 0; i < result.columns.size(); ++i) out += (i == 0 ? "" : ",") + csv_cell(cell(result.columns[i], row));
+      out += "\r\n";
+    }
+    return out;
+  }
+  std::vector<std::string> header;
+  for (const warehouse::ColumnData& column : result.columns) header.push_back(column.name);
+  Table table(std::move(header));
+  for (std::size_t row = 0; row < result.rows; ++row) {
+    std::vector<std::string> cells;
+    for (const warehouse::ColumnData& column : result.columns) {
+      std::string text = cell(column, row);
+      if ((column.name == "ts" || column.name.ends_with("_ts")) && column.kind == warehouse::ColumnKind::int64) text = time_text(column.ints[row] * core::ns_per_ms);
+      cells.push_back(text.empty() ? "-" : std::move(text));
+    }
+    table.row(std::move(cells));
+  }
+  return table.text() + fmt::format("{} row{}\n", result.rows, result.rows == 1 ? "" : "s");
+}
+
+std::int64_t parse_time_ms(const std::string& text, const std::string& option) {
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size()) {
+    if (number >= 100'000'000'000) return number;  // milliseconds since 1973
+    if (number >= 100'000'000) return number * 1000;
+  } else {
+    for (const char* pattern : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
+      std::tm parts{};
+      const char* rest = strptime(text.c_str(), pattern, &parts);
+      if (rest == nullptr) continue;
+      std::int64_t ms = 0;
+      if (*rest == '.') {
+        int scale = 100;
+        for (++rest; std::isdigit(static_cast<unsigned char>(*rest)) != 0; ++rest, scale /= 10) ms += (*rest - '0') * scale;
+      }
+      if (*rest == 'Z') ++rest;
+      if (*rest != '\0') continue;
+      return static_cast<std::int64_t>(timegm(&parts)) * 1000 + ms;
+    }
+  }
+  throw core::Error("'" + text + "' is not a time", option, "expected 2026-11-01, 2026-11-01T12:30[:00], epoch seconds or milliseconds (UTC)");
+}
+
+}  // namespace perp::app

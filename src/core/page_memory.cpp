@@ -1,0 +1,37 @@
+#include <perp/core/error.hpp>
+#include <perp/core/page_memory.hpp>
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <sys/mman.h>
+
+namespace perp::core {
+namespace {
+
+constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
+
+}  // namespace
+
+PageMemory::PageMemory(std::size_t size_bytes, const char* where) : size_bytes_(size_bytes) {
+  void* memory =
+      mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    throw_system_error(fmt::format("cannot map {} bytes", size_bytes), where, errno);
+  // A wish: without huge pages everything works the same, with more TLB misses.
+  if (size_bytes >= huge_page_bytes) static_cast<void>(madvise(memory, size_bytes, MADV_HUGEPAGE));
+  data_ = static_cast<std::byte*>(memory);
+  // Written by hand: MAP_POPULATE does not say when it could not. volatile keeps stores of the
+  // zeros that are there.
+  const auto page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  for (std::size_t at = 0; at < size_bytes; at += page_bytes) {
+    *const_cast<volatile std::byte*>(data_ + at) = std::byte{0};
+  }
+}
+
+// munmap of our own mapping fails only on arguments that the constructor would not have made.
+PageMemory::~PageMemory() { static_cast<void>(munmap(data_, size_bytes_)); }
+
+}  // namespace perp::core

@@ -1,0 +1,84 @@
+#pragma once
+// The contract of a wire model: the market's events in, one venue's own messages out, into its two
+// lanes. One object per recorded venue, owned by the recorder's thread. It draws nothing about the
+// market itself; what it publishes it notes in MarketModel::published, which is what the truth is
+// made of.
+#include "sim/lane.hpp"
+
+#include <perp/sim/venue_model.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace perp::sim::wire {
+
+class WireModel {
+ public:
+  virtual ~WireModel() = default;
+
+  /// Levels a side of this venue's book stream for one contract.
+  virtual std::size_t book_depth() const = 0;
+  /// Lists, acknowledgements and first snapshots; `now_ms` is before the market opens.
+  virtual void open(std::vector<MarketModel>& markets, std::int64_t now_ms) = 0;
+  /// History for warm-up, right after the start.
+  virtual void backfill(MarketModel& market, std::size_t index, std::int64_t start_ms) = 0;
+  /// A taker order was filled. book() comes right after it.
+  virtual void trade(MarketModel& market, std::size_t index, const TakerOrder& order) = 0;
+  /// The book changed.
+  virtual void book(MarketModel& market, std::size_t index, std::int64_t time_ms) = 0;
+  virtual void liquidation(MarketModel& market, std::size_t index, const ForcedOrder& forced) = 0;
+  /// A step [now, now + step_ms) is over: deltas, and everything that runs by the clock.
+  virtual void step(MarketModel& market, std::size_t index, std::int64_t now_ms) = 0;
+  /// A minute is over.
+  virtual void minute(MarketModel& market, std::size_t index, const Bar& bar) = 0;
+  /// A step is over for all markets: what is about the connection, not a market.
+  virtual void connection(std::int64_t now_ms) = 0;
+};
+
+/// A clock of one stream: due again after a jittered period, never so late in a minute that latency
+/// could carry the message into the next one. Samples are thereby in the minute that their own time
+/// says.
+class Timer {
+ public:
+  Timer() = default;
+  Timer(std::int64_t first_ms, std::int64_t period_ms, std::int64_t jitter_ms)
+      : due_ms_(inside_minute(first_ms)), period_ms_(period_ms), jitter_ms_(jitter_ms) {}
+
+  /// Whether it is due in [now, now + step_ms). If so `at_ms` is when, and the next one is set.
+  bool fire(Random& random, std::int64_t now_ms, std::int64_t& at_ms);
+
+  static std::int64_t inside_minute(std::int64_t time_ms);
+
+ private:
+  std::int64_t due_ms_ = 0;
+  std::int64_t period_ms_ = 1000;
+  std::int64_t jitter_ms_ = 0;
+};
+
+/// Best prices and sizes as last sent, to send changes only.
+struct Touch {
+  BookLevel bid, ask;
+  /// Takes the book's touch. @returns whether it differs.
+  bool update(const Book& book);
+};
+
+/// REST body's third column: "klines symbol=BTCUSDT period=1m backfill=1".
+std::string endpoint_tail(std::string_view endpoint, std::string_view symbol = {},
+                          std::string_view period = {}, bool is_backfill = false);
+
+/// Bars of `per_bar` minutes each, aligned, from minute bars; a part in front is left out.
+std::vector<Bar> merge_bars(const std::vector<Bar>& minutes, std::size_t per_bar);
+
+std::string lower_case(std::string_view text);
+
+Decimal price_of(const MarketModel& market, std::int64_t units);
+Decimal quantity_of(const MarketModel& market, std::int64_t units);
+
+std::unique_ptr<WireModel> make_binance(Lane& stream, Lane& rest);
+std::unique_ptr<WireModel> make_bybit(Lane& stream, Lane& rest, std::uint64_t seed);
+std::unique_ptr<WireModel> make_okx(Lane& stream, Lane& rest, std::uint64_t seed);
+std::unique_ptr<WireModel> make_hyperliquid(Lane& stream, Lane& rest, std::uint64_t seed);
+
+}  // namespace perp::sim::wire

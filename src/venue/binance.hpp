@@ -1,0 +1,210 @@
+#pragma once
+// Binance USD-M futures: what the parts of the decoder share. Facts and quirks: docs/venues/binance.md.
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <perp/market/continuity.hpp>
+
+#include "venue/common.hpp"
+
+namespace perp::venue::binance {
+
+/// Index into the adapter's message_kinds.
+enum class Kind : std::uint8_t {
+  unknown,
+  ack,
+  list,
+  error,
+  agg_trade,
+  trade,
+  trade_not_market,  ///< insurance fund, ADL, NA: counted, no record
+  book_ticker,
+  depth_diff,
+  depth_partial,
+  rpi_depth,
+  mark_price,
+  ticker,
+  mini_ticker,
+  kline,
+  continuous_kline,
+  force_order,
+  contract_info,
+  composite_index,
+  asset_index,
+  trading_session,
+  rest_klines,
+  rest_mark_price_klines,
+  rest_index_price_klines,
+  rest_premium_index_klines,
+  rest_depth,
+  rest_trades,
+  rest_agg_trades,
+  rest_premium_index,
+  rest_funding_rate,
+  rest_funding_info,
+  rest_open_interest,
+  rest_open_interest_hist,
+  rest_global_account_ratio,
+  rest_top_account_ratio,
+  rest_top_position_ratio,
+  rest_taker_ratio,
+  rest_ticker_24hr,
+  rest_ticker_book,
+  rest_ticker_price,
+  rest_exchange_info,
+  rest_time,
+  rest_ping,
+  count,
+};
+
+/// What a liquidation is recognised by when it is sent again.
+struct LiquidationKey {
+  std::int64_t trade_ns = core::unknown_ns;
+  double price = 0;
+  double quantity = 0;
+  market::Side side = market::Side::unknown;
+  friend bool operator==(const LiquidationKey&, const LiquidationKey&) = default;
+};
+
+/// Streams of one instrument.
+struct Streams {
+  IdSequence agg_trade;
+  IdSequence trade;
+  IdSequence book_ticker;
+  std::array<market::SnapshotBookSequence, 3> partial_books;  ///< 5, 10, 20 levels
+  std::unique_ptr<market::BinanceBookSequence> book;          ///< made at the first depth event
+  std::array<LiquidationKey, 8> liquidations;                 ///< the newest, a ring
+  std::uint32_t liquidation_count = 0;
+};
+
+/// A step of a stream that the message being read will have made once it is taken.
+struct Advance {
+  IdSequence Streams::*sequence = nullptr;
+  std::uint32_t instrument = 0;
+  std::int64_t id = market::unknown_id;
+  IdSequence::Verdict verdict = IdSequence::Verdict::next;
+};
+struct SeenLiquidation {
+  std::uint32_t instrument = 0;
+  LiquidationKey key;
+};
+
+struct State : CommonState {
+  std::deque<Streams> streams;  ///< by instrument index
+  std::vector<Advance> advances;
+  std::vector<SeenLiquidation> liquidations;
+  bool has_funding_info = false;  ///< the list of other intervals is known: whoever is not on it has the default
+
+  Streams& streams_of(const market::InstrumentEntry& entry) {
+    const std::size_t index = entry.id & 0x00ff'ffff;
+    while (streams.size() <= index) streams.emplace_back();
+    return streams[index];
+  }
+};
+
+/// One message being read.
+struct Context {
+  VenueState& state;
+  State& own;
+  Transaction& tx;
+  json::ondemand::document& document;
+  std::string_view stream;  ///< "btcusdt@depth@100ms", empty for a bare payload
+  bool is_array = false;    ///< one of several events
+  bool is_closed = false;   ///< the message's end was checked
+
+  void set_kind(Kind kind) { tx.set_kind(static_cast<std::uint8_t>(kind)); }
+  /// Checks that the message ends where it should; must come before anything that cannot be undone.
+  bool close() {
+    if (!is_closed) own.close(document);
+    is_closed = true;
+    return tx.ok();
+  }
+  /// The instrument of a message. `margin` is its `st`: 2 names a COIN-M contract whatever it is called.
+  const market::InstrumentEntry* instrument(std::string_view native, const json::Token& margin);
+};
+
+// binance_instruments.cpp
+bool describe(std::string_view native, InstrumentFacts& facts);
+void read_exchange_info(Context& context, json::ondemand::object body);
+void read_funding_info(Context& context);
+void on_contract_info(Context& context, json::ondemand::object event);
+
+// binance_streams.cpp: trades, quotes, books
+void on_agg_trade(Context& context, json::ondemand::object event);
+void on_trade(Context& context, json::ondemand::object event);
+void on_book_ticker(Context& context, json::ondemand::object event);
+void on_depth(Context& context, json::ondemand::object event);
+void read_levels(Context& context, json::ondemand::value value, const market::InstrumentEntry& entry,
+                 std::vector<market::Level>& levels, std::string_view field);
+
+// binance_market.cpp: marks, tickers, klines, liquidations
+void on_mark_price(Context& context, json::ondemand::object event);
+void on_ticker(Context& context, json::ondemand::object event);
+void on_mini_ticker(Context& context, json::ondemand::object event);
+void on_kline(Context& context, json::ondemand::object event);
+void on_continuous_kline(Context& context, json::ondemand::object event);
+void on_force_order(Context& context, json::ondemand::object event);
+
+// binance_rest.cpp, binance_statistics.cpp
+void read_reply(Context& context, const RestReply& reply, Kind kind);
+void read_premium_index(Context& context, const RestReply& reply);
+void read_funding_rate(Context& context, const RestReply& reply);
+void read_open_interest(Context& context, const RestReply& reply);
+void read_open_interest_hist(Context& context, const RestReply& reply);
+void read_account_ratio(Context& context, const RestReply& reply, market::RatioKind kind);
+void read_taker_ratio(Context& context, const RestReply& reply);
+
+/// The predicted rate of a mark price message; nothing where the contract has no funding.
+bool emit_predicted_funding(Context& context, const market::InstrumentEntry& entry, std::int64_t exchange_ns,
+                            double rate, double interest_rate, std::int64_t funding_ns, std::uint8_t flags);
+
+/// Rows of a reply: the elements of an array, or the one object that stands for it. `read` takes an object.
+template <class Read>
+void each_row(Context& context, Read read) {
+  json::Fault& fault = context.own.fault;
+  json::ondemand::json_type type;
+  if (const auto error = context.document.type().get(type); error != simdjson::SUCCESS) {
+    fault.raise(json::status_of(error), "message");
+    return;
+  }
+  if (type == json::ondemand::json_type::object) {
+    json::ondemand::object row;
+    if (const auto error = context.document.get_object().get(row); error != simdjson::SUCCESS)
+      fault.raise(json::status_of(error), "message");
+    else
+      read(row);
+    return;
+  }
+  json::ondemand::array rows;
+  if (const auto error = context.document.get_array().get(rows); error != simdjson::SUCCESS) {
+    fault.raise(json::status_of(error), "message");
+    return;
+  }
+  for (auto item : rows) {
+    json::ondemand::object row;
+    if (const auto error = item.get_object().get(row); error != simdjson::SUCCESS) {
+      fault.raise(json::status_of(error), "row");
+      return;
+    }
+    read(row);
+    if (!context.tx.ok()) return;
+  }
+}
+
+/// Native symbols are upper case; a recording's file name need not be. ASCII letters only, UTF-8 stays whole.
+struct UpperCase {
+  std::array<char, 64> data{};
+  std::size_t size = 0;
+  explicit UpperCase(std::string_view text) {
+    if (text.size() > data.size()) return;  // no symbol: refused as empty
+    for (const char c : text) data[size++] = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  std::string_view view() const { return {data.data(), size}; }
+};
+
+}  // namespace perp::venue::binance

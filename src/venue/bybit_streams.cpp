@@ -1,0 +1,319 @@
+#include "venue/bybit.hpp"
+
+namespace perp::venue::bybit {
+
+using market::InstrumentEntry;
+using market::RecordType;
+
+namespace {
+
+/// Cuts the text in front of the next '.' off `topic`.
+std::string_view take_word(std::string_view& topic) {
+  const std::size_t dot = std::min(topic.find('.'), topic.size());
+  const std::string_view word = topic.substr(0, dot);
+  topic.remove_prefix(std::min(dot + 1, topic.size()));
+  return word;
+}
+
+const InstrumentEntry* instrument(Transaction& message, State& own, std::string_view symbol) {
+  const std::string_view key = native_key(own, {}, symbol);
+  return own.fault.ok() ? message.instrument(key) : nullptr;
+}
+
+void read_trades(Transaction& message, State& own, json::Object& root) {
+  enum Index : std::size_t { i_T, i_s, i_S, i_v, i_p, i_i, i_BT, i_RPI, i_seq };
+  static constexpr std::array<std::string_view, 9> keys = {"T", "s", "S", "v", "p", "i", "BT", "RPI", "seq"};
+  json::ondemand::array data;
+  if (!root.array("data", data)) return;
+  const InstrumentEntry* entry = nullptr;
+  std::string_view symbol;
+  json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
+    json::FlatObject row(object, keys, own.fault);
+    const std::string_view row_symbol = row.text(i_s);
+    if (entry == nullptr || row_symbol != symbol) {
+      entry = instrument(message, own, row_symbol);
+      if (entry == nullptr) return;
+      symbol = row_symbol;
+      message.count_other(*entry);
+    }
+    market::Trade trade;
+    trade.price = row.price(i_p, *entry);
+    trade.quantity = row.quantity(i_v, *entry);
+    trade.taker_side = read_side(row.text(i_S), own.fault, "S");
+    trade.is_block = row.optional_boolean(i_BT);
+    trade.is_rpi = row.optional_boolean(i_RPI);
+    trade.sequence = row.optional_integer(i_seq);
+    const std::int64_t exchange_ns = row.time_ms(i_T);
+    if (!read_trade_id(row.text(i_i), trade)) own.fault.raise(DecodeStatus::wrong_type, "i");
+    if (!message.ok() || is_repeat(message, own, *entry, trade)) return;
+    if (auto* record = message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns)) *record = trade;
+  });
+}
+
+/// orderbook.1: the touch that follows from the one before and this message's levels.
+void apply_top(const std::vector<market::Level>& levels, double& price, double& quantity) {
+  for (const market::Level& level : levels) {
+    if (level.quantity != 0) {
+      price = level.price;
+      quantity = level.quantity;
+    } else if (level.price == price) {
+      price = quantity = market::missing;
+    }
+  }
+}
+
+void read_book(Transaction& message, State& own, json::Object& root, std::string_view depth_name) {
+  std::size_t depth_index = 0;
+  while (depth_index < depths.size() && depths[depth_index].name != depth_name) ++depth_index;
+  if (depth_index == depths.size()) return own.fault.raise(DecodeStatus::unknown_stream, "topic");
+
+  const std::string_view type = root.text("type");
+  json::ondemand::object object;
+  if (!own.fault.ok() || !root.object("data", object)) return;
+  json::Object data(object, own.fault);
+  const InstrumentEntry* entry = instrument(message, own, data.text("s"));
+  if (entry == nullptr) return;
+  read_levels(data, "b", *entry, own.bids);
+  read_levels(data, "a", *entry, own.asks);
+  const std::int64_t update_id = data.integer("u");
+  const std::int64_t sequence = data.optional_integer("seq");
+  std::int64_t exchange_ns = root.optional_time_ms("cts");
+  if (exchange_ns == core::unknown_ns) exchange_ns = root.time_ms("ts");
+  if (type != "snapshot" && type != "delta") own.fault.raise(DecodeStatus::unknown_value, "type");
+  if (!message.ok()) return;
+
+  Pending& pending = own.pending;
+  const Market& known = own.market(entry->id);
+  const bool is_snapshot = type == "snapshot" || update_id == 1;
+  pending.sequence = known.books[depth_index];
+  const std::int64_t last_id = pending.sequence.last_id();
+  const bool is_repeat = !pending.sequence.needs_snapshot() && update_id == last_id && update_id != 1;
+  const market::Continuity found = is_snapshot ? pending.sequence.snapshot(update_id) : pending.sequence.delta(update_id);
+  pending.book_of = entry->id;
+  pending.depth_index = depth_index;
+  message.count_other(*entry);
+  if (is_repeat) return message.count_duplicate();  // level 1 is sent again after 3 s without a change
+
+  if (depths[depth_index].levels == 1) {
+    pending.top = is_snapshot ? market::Bbo() : known.top;
+    pending.top_of = entry->id;
+    apply_top(own.bids, pending.top.bid_price, pending.top.bid_quantity);
+    apply_top(own.asks, pending.top.ask_price, pending.top.ask_quantity);
+    pending.top.update_id = update_id;
+    if (found == market::Continuity::gap || found == market::Continuity::stale) {
+      pending.top = market::Bbo();
+    } else if (auto* bbo = message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns)) {
+      *bbo = pending.top;
+    }
+  }
+  auto* book = message.emit_book(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, *entry, exchange_ns,
+                                 is_snapshot ? market::flag_snapshot : 0, last_id == market::unknown_id ? last_id : last_id + 1,
+                                 update_id, [&] { return found; });
+  if (book == nullptr) return;
+  book->last_id = update_id;
+  book->sequence = sequence;
+  book->depth = depths[depth_index].levels;
+}
+
+void read_klines(Transaction& message, State& own, json::Object& root, std::string_view symbol) {
+  enum Index : std::size_t { i_start, i_end, i_interval, i_open, i_close, i_high, i_low, i_volume, i_turnover, i_confirm };
+  static constexpr std::array<std::string_view, 10> keys = {"start", "end", "interval", "open",     "close",
+                                                            "high",  "low", "volume",   "turnover", "confirm"};
+  const std::int64_t exchange_ns = root.time_ms("ts");
+  const InstrumentEntry* entry = own.fault.ok() ? instrument(message, own, symbol) : nullptr;
+  json::ondemand::array data;
+  if (entry == nullptr || !root.array("data", data)) return;
+  message.count_other(*entry);
+  json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
+    json::FlatObject row(object, keys, own.fault);
+    market::Kline kline;
+    kline.open_ns = row.time_ms(i_start);
+    const std::int64_t end_ns = row.optional_time_ms(i_end);
+    if (!read_interval(row.text(i_interval), kline.interval_ns)) own.fault.raise(DecodeStatus::unknown_value, "interval");
+    if (kline.interval_ns == core::unknown_ns && end_ns != core::unknown_ns)  // a month ends where it says
+      kline.interval_ns = end_ns + core::ns_per_ms - kline.open_ns;
+    kline.open = row.price(i_open, *entry);
+    kline.high = row.price(i_high, *entry);
+    kline.low = row.price(i_low, *entry);
+    kline.close = row.price(i_close, *entry);
+    if (entry->has_quantity_factor) {
+      kline.volume_base = row.quantity(i_volume, *entry);
+      kline.volume_quote = row.decimal(i_turnover);
+    } else {  // inverse: volume in contracts of 1 USD, turnover in coins
+      kline.volume_base = row.decimal(i_turnover);
+      kline.volume_quote = row.decimal(i_volume);
+    }
+    kline.is_closed = row.boolean(i_confirm) ? market::Tristate::yes : market::Tristate::no;
+    if (!message.ok()) return;
+    if (auto* record = message.emit<market::Kline>(RecordType::kline, *entry, exchange_ns)) *record = kline;
+  });
+}
+
+void emit_liquidation(Transaction& message, State& own, std::string_view symbol, std::string_view side,
+                      const json::Token& price, const json::Token& size, std::int64_t exchange_ns, std::uint8_t flags) {
+  const InstrumentEntry* entry = own.fault.ok() ? instrument(message, own, symbol) : nullptr;
+  if (entry == nullptr) return;
+  market::Liquidation liquidation;
+  // "Buy" says that a long was liquidated: the position's side, not that of the order that closed it.
+  const bool is_long = read_side(side, own.fault, "side") == market::Side::buy;
+  liquidation.position_side = is_long ? market::PositionSide::long_side : market::PositionSide::short_side;
+  liquidation.order_side = is_long ? market::Side::sell : market::Side::buy;
+  liquidation.price = json::decimal(price, json::inverse(entry->price_divisor), true, own.fault, "price");
+  liquidation.quantity = json::coins(size, *entry, true, own.fault, "size");
+  if (!message.ok()) return;
+  message.count_other(*entry);
+  auto* record = message.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns, flags);
+  if (record != nullptr) *record = liquidation;
+}
+
+void read_all_liquidations(Transaction& message, State& own, json::Object& root) {
+  enum Index : std::size_t { i_T, i_s, i_S, i_v, i_p };
+  static constexpr std::array<std::string_view, 5> keys = {"T", "s", "S", "v", "p"};
+  json::ondemand::array data;
+  if (!root.array("data", data)) return;
+  json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
+    json::FlatObject row(object, keys, own.fault);
+    emit_liquidation(message, own, row.text(i_s), row.text(i_S), row.token(i_p), row.token(i_v), row.time_ms(i_T), 0);
+  });
+}
+
+/// The stream before allLiquidation: one order per second and symbol at most.
+void read_liquidation(Transaction& message, State& own, json::Object& root) {
+  enum Index : std::size_t { i_time, i_symbol, i_side, i_size, i_price };
+  static constexpr std::array<std::string_view, 5> keys = {"updatedTime", "symbol", "side", "size", "price"};
+  json::ondemand::object data;
+  if (!root.object("data", data)) return;
+  json::FlatObject row(data, keys, own.fault);
+  emit_liquidation(message, own, row.text(i_symbol), row.text(i_side), row.token(i_price), row.token(i_size),
+                   row.time_ms(i_time), market::flag_sampled);
+}
+
+void read_system_status(State& own, json::Object& root) {
+  json::ondemand::array data;
+  if (!root.array("data", data)) return;
+  json::each_object(data, own.fault, "data", [&](json::ondemand::object object) { json::Object(object, own.fault).text("state"); });
+}
+
+void read_control(Transaction& message, State& own, json::Object& root) {
+  const market::Tristate success = root.optional_boolean("success");
+  const std::string_view op = root.optional_text("op");
+  if (!own.fault.ok()) return;
+  if (success == market::Tristate::no) {
+    message.set_kind(kind_error);
+    return own.fault.raise(DecodeStatus::venue_error, "ret_msg");
+  }
+  if (op == "ping" || op == "pong") return message.set_kind(kind_pong);
+  if ((op == "subscribe" || op == "unsubscribe") && success == market::Tristate::yes) return message.set_kind(kind_ack);
+  own.fault.raise(DecodeStatus::unknown_stream, "op");
+}
+
+}  // namespace
+
+market::Side read_side(std::string_view text, json::Fault& fault, std::string_view field) {
+  if (text == "Buy") return market::Side::buy;
+  if (text == "Sell") return market::Side::sell;
+  fault.raise(DecodeStatus::unknown_value, field);
+  return market::Side::unknown;
+}
+
+bool read_trade_id(std::string_view text, market::Trade& trade) {
+  constexpr std::size_t uuid_size = 36;
+  if (text.size() != uuid_size) return market::parse_integer(text, trade.trade_id);
+  std::array<std::uint64_t, 2> halves{};
+  int digits = 0;
+  for (std::size_t i = 0; i < uuid_size; ++i) {
+    const char c = text[i];
+    if (i == 8 || i == 13 || i == 18 || i == 23) {
+      if (c != '-') return false;
+      continue;
+    }
+    unsigned value = 0;
+    if (c >= '0' && c <= '9') value = static_cast<unsigned>(c - '0');
+    else if (c >= 'a' && c <= 'f') value = static_cast<unsigned>(c - 'a') + 10;
+    else if (c >= 'A' && c <= 'F') value = static_cast<unsigned>(c - 'A') + 10;
+    else return false;
+    std::uint64_t& half = halves[digits++ < 16 ? 0 : 1];
+    half = half << 4 | value;
+  }
+  trade.trade_id_high = static_cast<std::int64_t>(halves[0]);
+  trade.trade_id = static_cast<std::int64_t>(halves[1]);
+  return true;
+}
+
+bool is_repeat(Transaction& message, State& own, const InstrumentEntry& entry, const market::Trade& trade) {
+  const std::uint64_t key =
+      static_cast<std::uint64_t>(trade.trade_id) ^ static_cast<std::uint64_t>(trade.trade_id_high) * 0x9e3779b97f4a7c15U;
+  const Market& known = own.market(entry.id);
+  if (known.trades != nullptr && known.trades->contains(key)) {
+    message.count_duplicate();
+    return true;
+  }
+  own.pending.trades.push_back({entry.id, key});
+  return false;
+}
+
+void read_levels(json::Object& data, std::string_view key, const InstrumentEntry& entry, std::vector<market::Level>& levels) {
+  levels.clear();
+  json::ondemand::array rows;
+  if (!data.array(key, rows)) return;
+  json::Fault& fault = data.fault();
+  json::each_row<3>(rows, fault, key, [&](const json::Row<3>& row) {
+    market::Level level;
+    level.price = json::decimal(row.cell(0), json::inverse(entry.price_divisor), true, fault, key);
+    level.quantity = json::level_size(row.cell(1), entry, fault, key);
+    if (row.has(2)) level.quantity += json::level_size(row.cell(2), entry, fault, key);
+    levels.push_back(level);
+  });
+}
+
+bool read_interval(std::string_view text, std::int64_t& interval_ns) {
+  std::int64_t minutes = 0;
+  if (market::parse_integer(text, minutes)) {
+    interval_ns = minutes * core::ns_per_minute;
+    return minutes > 0 && minutes <= 1440;
+  }
+  if (text == "D" || text == "W") {
+    interval_ns = (text == "D" ? 1 : 7) * core::ns_per_day;
+    return true;
+  }
+  if (text == "M" || text == "1M") {
+    interval_ns = core::unknown_ns;
+    return true;
+  }
+  return parse_period(text, interval_ns);
+}
+
+void read_frame(Transaction& message, State& own, json::Object& root) {
+  std::string_view topic = root.optional_text("topic");
+  if (!own.fault.ok()) return;
+  if (topic.empty()) return read_control(message, own, root);
+  if (topic == "system.status") {
+    message.set_kind(kind_system_status);
+    return read_system_status(own, root);
+  }
+  const std::string_view stream = take_word(topic);
+  if (stream == "publicTrade") {
+    message.set_kind(kind_trade);
+    read_trades(message, own, root);
+  } else if (stream == "orderbook") {
+    message.set_kind(kind_book);
+    read_book(message, own, root, take_word(topic));
+  } else if (stream == "tickers") {
+    message.set_kind(kind_ticker);
+    read_ticker_frame(message, own, root, topic);
+  } else if (stream == "kline") {
+    message.set_kind(kind_kline);
+    take_word(topic);
+    read_klines(message, own, root, topic);
+  } else if (stream == "allLiquidation") {
+    message.set_kind(kind_all_liquidation);
+    read_all_liquidations(message, own, root);
+  } else if (stream == "liquidation") {
+    message.set_kind(kind_liquidation);
+    read_liquidation(message, own, root);
+  } else {
+    own.fault.raise(DecodeStatus::unknown_stream, "topic");
+  }
+}
+
+}  // namespace perp::venue::bybit

@@ -1,0 +1,79 @@
+#include "warehouse/batch.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <perp/core/time.hpp>
+#include <perp/warehouse/table.hpp>
+
+namespace perp::warehouse {
+namespace {
+
+bool is_same_key(const Row& a, const Row& b) { return a.series == b.series && a.ts == b.ts; }
+
+// `older` and `newer` have one key. Leaves the joined row in `newer`.
+void fold(Batch& batch, const Row& older, Row& newer) {
+  const auto first = static_cast<std::uint32_t>(batch.values.size());
+  // The encoder lets the later of two values for one column stand, so one list after the other is the merge,
+  // as long as the newer one's missing values are left out.
+  for (std::uint32_t i = 0; i < older.data_count; ++i) batch.values.push_back(batch.values[older.data_first + i]);
+  for (std::uint32_t i = 0; i < newer.data_count; ++i) {
+    const market::MinuteValue value = batch.values[newer.data_first + i];
+    if (!std::isnan(value.value)) batch.values.push_back(value);
+  }
+  newer.data_first = first;
+  newer.data_count = static_cast<std::uint16_t>(batch.values.size() - first);
+  newer.flags = static_cast<std::uint8_t>(newer.flags | older.flags);
+  ++batch.folded;
+}
+
+}  // namespace
+
+void Batch::clear(journal::Position at) {
+  begin = end = at;
+  rows.clear();
+  values.clear();
+  statements.clear();
+  refused.clear();
+  bisected.clear();
+  instruments = status_rows = error_rows = folded = 0;
+}
+
+void sort_and_fold(Batch& batch, std::span<const Series> series) {
+  // Texts are compared once per series, not once per row.
+  std::vector<std::uint32_t> by_name(series.size());
+  std::iota(by_name.begin(), by_name.end(), 0u);
+  std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const int order = series[a].symbol.compare(series[b].symbol);
+    return order != 0 ? order < 0 : series[a].perpspec < series[b].perpspec;
+  });
+  std::vector<std::uint32_t> rank(series.size());
+  for (std::uint32_t i = 0; i < by_name.size(); ++i) rank[by_name[i]] = i;
+  std::sort(batch.rows.begin(), batch.rows.end(), [&](const Row& a, const Row& b) {
+    const std::int64_t day_a = core::floor_to(a.ts, day_ms);
+    const std::int64_t day_b = core::floor_to(b.ts, day_ms);
+    if (day_a != day_b) return day_a < day_b;
+    if (rank[a.series] != rank[b.series]) return rank[a.series] < rank[b.series];
+    return a.ts != b.ts ? a.ts < b.ts : a.position < b.position;
+  });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
+    Row row = batch.rows[i];
+    if (kept != 0 && is_same_key(batch.rows[kept - 1], row)) {
+      fold(batch, batch.rows[kept - 1], row);
+      --kept;
+    }
+    batch.rows[kept++] = row;
+  }
+  batch.rows.resize(kept);
+}
+
+bool needs_merge(const Batch& batch, std::span<const Series> series) {
+  return std::any_of(batch.rows.begin(), batch.rows.end(), [&](const Row& row) {
+    const Series& of = series[row.series];
+    return (row.flags & (market::flag_backfill | market::flag_revision)) != 0 || (of.is_max_known && row.ts <= of.ts_max);
+  });
+}
+
+}  // namespace perp::warehouse

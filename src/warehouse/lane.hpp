@@ -1,0 +1,95 @@
+#pragma once
+// One loader lane: a reader, a connection, a slice of the series, a cursor. Runs on its own thread; only report()
+// may be called from another.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <perp/core/time.hpp>
+#include <perp/journal/reader.hpp>
+#include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
+
+#include "warehouse/batch.hpp"
+#include "warehouse/store.hpp"
+
+namespace perp::warehouse {
+
+/// The series of a lane: FNV-1a of "symbol\0perpspec" modulo lanes. Part of what a cursor means: never change it.
+unsigned lane_of(std::string_view symbol, std::string_view perpspec, unsigned lanes) noexcept;
+
+/// "%016x" of the journal's id: what the cursor rows carry.
+std::string journal_name(std::uint64_t journal_id);
+
+class Lane {
+ public:
+  Lane(const LoaderOptions& options, unsigned lane, std::string journal);
+
+  /// Loads up to `until` or until `stop`. @throws core::Error where waiting cannot help
+  void run(journal::Position until, bool is_endless, const std::atomic<bool>& stop);
+
+  LoadReport report() const;  ///< @thread any
+
+ private:
+  struct Session {
+    Connection connection;
+    Backend backend;
+  };
+
+  bool connect();
+  void read_cursor(journal::Position& position, journal::Position& events_position);
+  void seek(journal::Position position);
+  void fill(journal::Position until, bool is_endless);
+  void take(const market::RecordHeader& record);
+  void take_minute(const market::RecordHeader& record);
+  void take_event(const market::RecordHeader& record);
+  std::uint32_t find_series(const market::RecordHeader& record, const market::Minute& minute);
+  void note_damage();
+  void prepare();
+  void register_series();
+  void commit();
+  void finish_commit(StoreMode mode, bool was_found);
+  void refuse_expired();
+  void maintain();
+  bool pause(std::int64_t ms) const;
+  bool is_stopped() const { return stop_->load(); }
+  void tell(const std::string& what) const;
+  std::string where() const;
+
+  static constexpr std::uint32_t not_ours = 0xffffffff;
+
+  const LoaderOptions& options_;
+  const unsigned lane_;
+  const std::string journal_;
+  const std::atomic<bool>* stop_ = nullptr;
+
+  std::unique_ptr<journal::Reader> reader_;
+  std::unique_ptr<Session> session_;
+  int last_pid_ = 0;
+  journal::Position cursor_ = 0;         ///< committed
+  journal::Position events_from_ = 0;    ///< lane 0: status and errors below it are stored
+  std::uint64_t damages_told_ = 0;
+  bool is_done_ = false;                 ///< everything below `until` has been read
+  std::int64_t last_commit_ns_ = 0;
+  std::int64_t next_prune_ns_ = 0;
+
+  std::vector<Series> series_;
+  std::unordered_map<std::string, std::uint32_t> series_by_name_;
+  std::unordered_map<std::uint64_t, std::uint32_t> series_by_id_;  ///< instrument << 16 | perpspec
+  std::unordered_map<std::uint32_t, market::Instrument> stored_instruments_;
+  std::set<std::int64_t> days_;  ///< plain backend: partitions known to exist
+  Batch batch_;
+  Store store_;
+  LoadReport pending_;  ///< counted while reading, published at the commit
+
+  mutable std::mutex mutex_;
+  LoadReport report_;  ///< guarded by mutex_
+};
+
+}  // namespace perp::warehouse

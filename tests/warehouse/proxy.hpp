@@ -1,0 +1,134 @@
+#pragma once
+// A TCP proxy between a client and PostgreSQL that breaks connections on purpose: when the server's answer to COMMIT
+// passes (after the server has committed, before the client hears of it), or after some number of bytes.
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "warehouse/database.hpp"
+
+namespace perp::warehouse::test {
+
+class Proxy {
+ public:
+  /// Called for each piece that passes. Returns true to cut the connection before the piece is passed on.
+  using Cut = std::function<bool(bool from_server, std::string_view bytes)>;
+
+  Proxy(const std::string& dsn, Cut cut) : dsn_(dsn), cut_(std::move(cut)) {
+    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener_, 16) != 0) throw std::runtime_error("proxy: listen");
+    socklen_t size = sizeof address;
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    acceptor_ = std::thread([this] { accept_all(); });
+  }
+  ~Proxy() {
+    is_stopped_ = true;
+    acceptor_.join();
+    for (std::thread& thread : threads_) thread.join();
+    close(listener_);
+  }
+  Proxy(const Proxy&) = delete;
+  Proxy& operator=(const Proxy&) = delete;
+
+  /// The DSN that goes through the proxy.
+  std::string dsn() const { return with(dsn_, {{"host", "127.0.0.1"}, {"port", std::to_string(port_)}, {"sslmode", "disable"}, {"gssencmode", "disable"}}); }
+  int cuts() const { return cuts_.load(); }
+
+ private:
+  int connect_server() const {
+    const std::string host = value_of(dsn_, "host"), port = value_of(dsn_, "port");
+    if (host.starts_with('/')) {
+      const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      std::snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%s", host.c_str(), port.c_str());
+      if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+      close(fd);
+      return -1;
+    }
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+    inet_pton(AF_INET, host.c_str(), &address.sin_addr);
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+    close(fd);
+    return -1;
+  }
+
+  void accept_all() {
+    while (!is_stopped_) {
+      pollfd poll_fd{listener_, POLLIN, 0};
+      if (poll(&poll_fd, 1, 20) <= 0) continue;
+      const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (client < 0) continue;
+      threads_.emplace_back([this, client] { pass(client); });
+    }
+  }
+
+  void pass(int client) {
+    const int server = connect_server();
+    char buffer[16384];
+    // The last bytes of the piece before, so that a pattern across two pieces is seen.
+    std::string tail;
+    while (server >= 0 && !is_stopped_) {
+      pollfd poll_fds[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
+      if (poll(poll_fds, 2, 20) <= 0) continue;
+      bool is_over = false;
+      for (int side = 0; side < 2 && !is_over; ++side) {
+        if (poll_fds[side].revents == 0) continue;
+        const ssize_t size = read(poll_fds[side].fd, buffer, sizeof buffer);
+        if (size <= 0) {
+          is_over = true;
+          break;
+        }
+        std::string_view bytes(buffer, static_cast<std::size_t>(size));
+        std::string seen;
+        if (side == 1) {
+          seen = tail + std::string(bytes);
+          tail = seen.substr(seen.size() - std::min<std::size_t>(seen.size(), 6));
+        }
+        if (cut_(side == 1, side == 1 ? std::string_view(seen) : bytes)) {
+          ++cuts_;
+          is_over = true;
+          break;
+        }
+        for (std::size_t done = 0; done < bytes.size() && !is_over;) {
+          const ssize_t sent = send(side == 0 ? server : client, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+          if (sent <= 0) is_over = true;
+          else done += static_cast<std::size_t>(sent);
+        }
+      }
+      if (is_over) break;
+    }
+    close(client);
+    if (server >= 0) close(server);
+  }
+
+  std::string dsn_;
+  Cut cut_;
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::atomic<bool> is_stopped_{false};
+  std::atomic<int> cuts_{0};
+  std::thread acceptor_;
+  std::vector<std::thread> threads_;  // of acceptor_ only, until it is joined
+};
+
+}  // namespace perp::warehouse::test
