@@ -98,13 +98,15 @@ CREATE INDEX idx_errors_ts ON perp_errors (ts DESC);
 
 -- How far each loader lane is. `position` moves in the transaction that stores the rows before it: what is
 -- below is stored, what is not below is not. `events_position` (lane 0) is the same for status and errors,
--- which have no key that would make a repeat harmless when the number of lanes changes.
+-- which have no key that would make a repeat harmless when the number of lanes changes. Several journals may have
+-- been loaded one after another (recordings replayed on their own): each has its cursors.
 CREATE TABLE perp_load_cursors (
-  lane SMALLINT PRIMARY KEY,
+  lane SMALLINT NOT NULL,
   lanes SMALLINT NOT NULL,
   journal TEXT NOT NULL,
   position BIGINT NOT NULL,
   events_position BIGINT NOT NULL DEFAULT 0,
   updated TIMESTAMPTZ NOT NULL DEFAULT now(),
+  PRIMARY KEY (journal, lane),
   CHECK (lane >= 0 AND lane < lanes)
 );

@@ -1,15 +1,15 @@
-// Records per second through the fold: a realistic mix of four venues, closes included. 400 instruments; of 100
-// records about 55 trades, 30 best bid/offers, 10 mark prices and funding rates, 4 running candles, 1 tick; each
-// instrument's closed candle once a minute.
+// Records per second through the fold: a realistic mix of four venues, closes included. 400
+// instruments; of 100 records about 55 trades, 30 best bid/offers, 10 mark prices and funding
+// rates, 4 running candles, 1 tick; each instrument's closed candle once a minute.
+#include <perp/core/histogram.hpp>
+#include <perp/state/market_state.hpp>
+
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
 #include <cstring>
 #include <random>
 #include <vector>
-
-#include <perp/core/histogram.hpp>
-#include <perp/state/market_state.hpp>
 
 namespace perp {
 namespace {
@@ -21,7 +21,8 @@ class Mix {
  public:
   Mix(std::uint32_t instruments, int minutes, int records_per_second) : instruments_(instruments) {
     for (std::uint32_t i = 0; i < instruments_; ++i) {
-      auto& made = add<market::Instrument>(market::RecordType::instrument, id(i), core::unknown_ns, core::unknown_ns);
+      auto& made = add<market::Instrument>(market::RecordType::instrument, id(i), core::unknown_ns,
+                                           core::unknown_ns);
       made.is_primary = 1;
     }
     const std::int64_t step = core::ns_per_second / records_per_second;
@@ -31,7 +32,8 @@ class Mix {
       const std::int64_t minute = (ns - core::ns_per_second) / core::ns_per_minute - 1;
       if (minute > candles_done) {
         candles_done = minute;
-        for (std::uint32_t i = 0; i < instruments_; ++i) candle(i, minute * core::ns_per_minute, ns, market::Tristate::yes);
+        for (std::uint32_t i = 0; i < instruments_; ++i)
+          candle(i, minute * core::ns_per_minute, ns, market::Tristate::yes);
       }
       one(ns);
     }
@@ -45,7 +47,8 @@ class Mix {
   static std::uint32_t id(std::uint32_t i) { return (1 + i % 4) << 24 | (i / 4); }
 
   template <class Payload>
-  Payload& add(market::RecordType type, std::uint32_t instrument, std::int64_t exchange_ns, std::int64_t receive_ns) {
+  Payload& add(market::RecordType type, std::uint32_t instrument, std::int64_t exchange_ns,
+               std::int64_t receive_ns) {
     offsets_.push_back(words_.size());
     words_.resize(words_.size() + (sizeof(market::RecordHeader) + sizeof(Payload)) / 8);
     auto* header = new (words_.data() + offsets_.back()) market::RecordHeader;
@@ -78,7 +81,8 @@ class Mix {
     } else if (kind < 85) {
       add<market::Bbo>(market::RecordType::bbo, id(i), ns, receive_ns).bid_price = 100;
     } else if (kind < 90) {
-      add<market::MarkPrice>(market::RecordType::mark_price, id(i), ns, receive_ns).mark_price = 100 + real_(random_);
+      add<market::MarkPrice>(market::RecordType::mark_price, id(i), ns, receive_ns).mark_price =
+          100 + real_(random_);
     } else if (kind < 95) {
       auto& funding = add<market::Funding>(market::RecordType::funding, id(i), ns, receive_ns);
       funding.rate = 1e-4;
@@ -111,11 +115,18 @@ void fold(benchmark::State& bench) {
     for (const std::uint64_t rows : state.totals().minutes_closed) minutes += rows;
     benchmark::DoNotOptimize(minutes);
   }
-  if (minutes < 30 * 400) bench.SkipWithError("the fold closed too few minutes: a wrong answer is not timed");
-  bench.SetItemsProcessed(static_cast<std::int64_t>(mix.count()) * static_cast<std::int64_t>(bench.iterations()));
+  if (minutes < 30 * 400)
+    bench.SkipWithError("the fold closed too few minutes: a wrong answer is not timed");
+  bench.SetItemsProcessed(static_cast<std::int64_t>(mix.count()) *
+                          static_cast<std::int64_t>(bench.iterations()));
   bench.counters["minute_rows"] = static_cast<double>(minutes);
 }
-BENCHMARK(fold)->Name("state/fold/perp/mix")->ArgName("records_per_s")->Arg(1'000)->Arg(5'000)->Unit(benchmark::kMillisecond);
+BENCHMARK(fold)
+    ->Name("state/fold/perp/mix")
+    ->ArgName("records_per_s")
+    ->Arg(1'000)
+    ->Arg(5'000)
+    ->Unit(benchmark::kMillisecond);
 
 /// The one record of a minute that closes all instruments: how long the engine stands still for it.
 void close_minute(benchmark::State& bench) {
@@ -142,7 +153,13 @@ void close_minute(benchmark::State& bench) {
   bench.counters["close_us_p50"] = static_cast<double>(closes.percentile(50)) / 1e3;
   bench.counters["close_us_max"] = static_cast<double>(closes.max()) / 1e3;
 }
-BENCHMARK(close_minute)->Name("state/close_minute/perp")->ArgName("instruments")->Arg(400)->Arg(2'000)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(close_minute)
+    ->Name("state/close_minute/perp")
+    ->ArgName("instruments")
+    ->Arg(400)
+    ->Arg(2'000)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 /// What a checkpoint costs the engine before it is written.
 void save(benchmark::State& bench) {
@@ -160,7 +177,12 @@ void save(benchmark::State& bench) {
   }
   bench.counters["image_MB"] = static_cast<double>(image.size()) / 1e6;
 }
-BENCHMARK(save)->Name("state/save/perp")->ArgName("instruments")->Arg(400)->Arg(2'000)->Unit(benchmark::kMillisecond);
+BENCHMARK(save)
+    ->Name("state/save/perp")
+    ->ArgName("instruments")
+    ->Arg(400)
+    ->Arg(2'000)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace perp

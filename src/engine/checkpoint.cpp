@@ -1,16 +1,17 @@
 #include "engine/checkpoint.hpp"
 
+#include <perp/core/crc32c.hpp>
+#include <perp/core/error.hpp>
+#include <perp/core/file.hpp>
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <functional>
-
-#include <fcntl.h>
-#include <fmt/format.h>
-
-#include <perp/core/crc32c.hpp>
-#include <perp/core/error.hpp>
-#include <perp/core/file.hpp>
 
 namespace perp::engine {
 namespace {
@@ -37,15 +38,17 @@ std::vector<std::string> list_checkpoints(const std::string& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder, absent)) {
     const std::string name = entry.path().filename().string();
     if (name.size() != digits + suffix.size() || !name.ends_with(suffix)) continue;
-    if (!std::all_of(name.begin(), name.begin() + digits, [](char c) { return c >= '0' && c <= '9'; })) continue;
+    if (!std::all_of(name.begin(), name.begin() + digits,
+                     [](char c) { return c >= '0' && c <= '9'; }))
+      continue;
     files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end(), std::greater<>());
   return files;
 }
 
-void write_checkpoint_file(const std::string& folder, std::uint64_t journal_id, journal::Position position,
-                           std::span<std::byte> file) {
+void write_checkpoint_file(const std::string& folder, std::uint64_t journal_id,
+                           journal::Position position, std::span<std::byte> file) {
   CheckpointHeader header;
   header.journal_id = journal_id;
   header.position = position;
@@ -71,9 +74,11 @@ std::vector<std::byte> read_checkpoint_file(const std::string& path, std::uint64
   const CheckpointHeader expected;
   if (header.magic != expected.magic) refuse(path, "it is not a checkpoint");
   if (header.version != expected.version)
-    refuse(path, fmt::format("it has version {}, this program reads {}", header.version, expected.version));
+    refuse(path, fmt::format("it has version {}, this program reads {}", header.version,
+                             expected.version));
   if (header.image_bytes != file.size() - sizeof header)
-    refuse(path, fmt::format("it holds {} bytes and should hold {}", file.size() - sizeof header, header.image_bytes));
+    refuse(path, fmt::format("it holds {} bytes and should hold {}", file.size() - sizeof header,
+                             header.image_bytes));
   if (header.checksum != checksum_of(header, std::span(file).subspan(sizeof header)))
     refuse(path, "its checksum does not match");
   if (header.journal_id != journal_id) refuse(path, "it belongs to another journal");

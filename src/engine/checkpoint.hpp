@@ -1,13 +1,14 @@
 #pragma once
-// Checkpoint files: an image of the state and the journal position up to which it has folded everything. Written
-// whole or not at all; a file is believed only if its checksum, journal and position fit. Cold path, engine thread.
+// Checkpoint files: an image of the state and the journal position up to which it has folded
+// everything. Written whole or not at all; a file is believed only if its checksum, journal and
+// position fit. Cold path, engine thread.
+#include <perp/journal/format.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <perp/journal/format.hpp>
 
 namespace perp::engine {
 
@@ -25,12 +26,13 @@ static_assert(sizeof(CheckpointHeader) == 40);
 /// Checkpoint files of a folder, newest position first. A folder that is not there has none.
 std::vector<std::string> list_checkpoints(const std::string& folder);
 
-/// Fills in the header at the front of `file`, whose rest is the image, and writes it durably. Older files beyond
-/// the two newest are removed.
-void write_checkpoint_file(const std::string& folder, std::uint64_t journal_id, journal::Position position,
-                           std::span<std::byte> file);
+/// Fills in the header at the front of `file`, whose rest is the image, and writes it durably.
+/// Older files beyond the two newest are removed.
+void write_checkpoint_file(const std::string& folder, std::uint64_t journal_id,
+                           journal::Position position, std::span<std::byte> file);
 
-/// Reads and checks. @returns the whole file; throws core::Error if it is damaged or of another journal.
+/// Reads and checks. @returns the whole file; throws core::Error if it is damaged or of another
+/// journal.
 std::vector<std::byte> read_checkpoint_file(const std::string& path, std::uint64_t journal_id,
                                             CheckpointHeader& header);
 

@@ -1,15 +1,14 @@
-#include <perp/engine/engine.hpp>
-
-#include <algorithm>
-#include <set>
-
-#include <fmt/format.h>
+#include "engine/checkpoint.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/engine/engine.hpp>
 #include <perp/engine/replay_check.hpp>
 #include <perp/journal/reader.hpp>
 
-#include "engine/checkpoint.hpp"
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
 
 namespace perp::engine {
 namespace {
@@ -18,7 +17,8 @@ EngineOptions completed(EngineOptions options) {
   if (options.checkpoint_every_ns < 0)
     throw core::Error("bad engine option", "checkpoint_every_ns",
                       fmt::format("{} ns is negative", options.checkpoint_every_ns));
-  if (options.checkpoint_folder.empty()) options.checkpoint_folder = options.journal.folder + "/checkpoints";
+  if (options.checkpoint_folder.empty())
+    options.checkpoint_folder = options.journal.folder + "/checkpoints";
   return options;
 }
 
@@ -59,7 +59,8 @@ std::size_t Engine::drain(core::RecordRing& ring) {
   const std::size_t limit = std::min(published.size(), batch_bytes);
   std::size_t records = 0;
   while (taken.bytes < limit) {
-    const auto& record = *reinterpret_cast<const market::RecordHeader*>(published.data() + taken.bytes);
+    const auto& record =
+        *reinterpret_cast<const market::RecordHeader*>(published.data() + taken.bytes);
     if (record.type != market::RecordType::padding) {
       process(record);
       ++records;
@@ -96,11 +97,12 @@ void Engine::append(const market::RecordHeader& record) {
   if (type < journalled_.size() && writer_->end() != before) ++journalled_[type];
 }
 
-/// What was concluded goes into the journal before the next input. If the disk refuses half of it, the rest is
-/// still here at the next call.
+/// What was concluded goes into the journal before the next input. If the disk refuses half of it,
+/// the rest is still here at the next call.
 void Engine::flush_derived() {
   while (derived_written_ < derived_.bytes().size()) {
-    const auto& record = *reinterpret_cast<const market::RecordHeader*>(derived_.bytes().data() + derived_written_);
+    const auto& record =
+        *reinterpret_cast<const market::RecordHeader*>(derived_.bytes().data() + derived_written_);
     append(record);
     derived_written_ += record.size;
   }
@@ -121,7 +123,8 @@ void Engine::finish() {
 void Engine::take_checkpoint() {
   const std::int64_t now_ns = state_.engine_time_ns();
   if (options_.checkpoint_every_ns == 0 || now_ns == core::unknown_ns) return;
-  if (checkpoint_ns_ != core::unknown_ns && now_ns - checkpoint_ns_ < options_.checkpoint_every_ns) return;
+  if (checkpoint_ns_ != core::unknown_ns && now_ns - checkpoint_ns_ < options_.checkpoint_every_ns)
+    return;
   checkpoint_ns_ = now_ns;
   checkpoint_position_ = writer_->end();
   image_.resize(sizeof(CheckpointHeader));
@@ -129,12 +132,13 @@ void Engine::take_checkpoint() {
   has_image_ = true;  // replaces one that is still waiting: the newer serves better
 }
 
-/// Only once the journal is durable up to the image's position: after a power cut an image must not know more than
-/// the journal.
+/// Only once the journal is durable up to the image's position: after a power cut an image must not
+/// know more than the journal.
 void Engine::write_checkpoint() {
   if (!has_image_) return;
   has_image_ = false;
-  write_checkpoint_file(options_.checkpoint_folder, writer_->journal_id(), checkpoint_position_, image_);
+  write_checkpoint_file(options_.checkpoint_folder, writer_->journal_id(), checkpoint_position_,
+                        image_);
   ++counts_.checkpoints;
 }
 
@@ -146,14 +150,16 @@ void Engine::recover() {
       CheckpointHeader header;
       const std::vector<std::byte> file = read_checkpoint_file(path, writer_->journal_id(), header);
       if (header.position > end)
-        throw core::Error("checkpoint refused", path, fmt::format("it knows of position {}, the journal ends at {}",
-                                                                  header.position, end));
+        throw core::Error(
+            "checkpoint refused", path,
+            fmt::format("it knows of position {}, the journal ends at {}", header.position, end));
       state_.load(std::span(file).subspan(sizeof header));
       start_.checkpoint = path;
       start_.position = header.position;
       break;
     } catch (const core::Error& error) {
-      start_.refused.emplace_back(error.what());  // an older one, or the whole journal, serves as well
+      start_.refused.emplace_back(
+          error.what());  // an older one, or the whole journal, serves as well
     }
   }
 
@@ -180,13 +186,14 @@ void Engine::recover() {
   });
 }
 
-/// Between the last record and now nobody watched: written down as a fact, so that no minute of that time can pass
-/// for a whole one, here and in every replay.
+/// Between the last record and now nobody watched: written down as a fact, so that no minute of
+/// that time can pass for a whole one, here and in every replay.
 void Engine::note_restart() {
   const std::int64_t now_ns = state_.engine_time_ns();
   if (now_ns == core::unknown_ns) return;
   std::set<market::VenueId> venues;
-  writer_->for_each_instrument([&](const market::RecordHeader& header) { venues.insert(header.venue); });
+  writer_->for_each_instrument(
+      [&](const market::RecordHeader& header) { venues.insert(header.venue); });
   for (const market::VenueId venue : venues) {
     struct {
       market::RecordHeader header;

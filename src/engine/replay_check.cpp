@@ -1,11 +1,10 @@
 #include <perp/engine/replay_check.hpp>
-
-#include <cstring>
+#include <perp/journal/reader.hpp>
+#include <perp/market/record_kind.hpp>
 
 #include <fmt/format.h>
 
-#include <perp/journal/reader.hpp>
-#include <perp/market/record_kind.hpp>
+#include <cstring>
 
 namespace perp::engine {
 namespace {
@@ -31,7 +30,8 @@ void ConclusionMatcher::input(journal::Position position) {
 void ConclusionMatcher::concluded(const state::DerivedSink& sink) {
   const std::size_t before = pending_.size();
   pending_.resize(before + sink.bytes().size() / 8);
-  if (!sink.empty()) std::memcpy(pending_.data() + before, sink.bytes().data(), sink.bytes().size());
+  if (!sink.empty())
+    std::memcpy(pending_.data() + before, sink.bytes().data(), sink.bytes().size());
   check.concluded += sink.record_count();
 }
 
@@ -52,7 +52,8 @@ void ConclusionMatcher::stored(const market::RecordHeader& record, journal::Posi
   fault(record, position, "differs from what is concluded");
 }
 
-void ConclusionMatcher::for_each_pending(const std::function<void(const market::RecordHeader&)>& visit) const {
+void ConclusionMatcher::for_each_pending(
+    const std::function<void(const market::RecordHeader&)>& visit) const {
   for (std::size_t at = pending_at_; at < pending_.size();) {
     const market::RecordHeader& header = header_at(pending_.data() + at);
     at += header.size / 8;
@@ -66,18 +67,21 @@ void ConclusionMatcher::finish() {
   pending_at_ = 0;
 }
 
-void ConclusionMatcher::fault(const market::RecordHeader& record, journal::Position position, const char* what) {
+void ConclusionMatcher::fault(const market::RecordHeader& record, journal::Position position,
+                              const char* what) {
   if (!check.first_fault.empty()) return;
-  check.first_fault = fmt::format("position {}: {} of instrument {:#x} at {} ns {}", position,
-                                  market::name_of(record.type), record.instrument, record.exchange_ns, what);
+  check.first_fault =
+      fmt::format("position {}: {} of instrument {:#x} at {} ns {}", position,
+                  market::name_of(record.type), record.instrument, record.exchange_ns, what);
 }
 
 namespace {
 
-/// Folds a whole journal, calling `concluded(sink)` after each input and telling the matcher, if there is one.
+/// Folds a whole journal, calling `concluded(sink)` after each input and telling the matcher, if
+/// there is one.
 template <class Concluded>
-std::uint64_t fold_journal(const std::string& folder, const state::StateOptions& options, ConclusionMatcher* matcher,
-                           Concluded concluded) {
+std::uint64_t fold_journal(const std::string& folder, const state::StateOptions& options,
+                           ConclusionMatcher* matcher, Concluded concluded) {
   state::MarketState state(options);
   state::DerivedSink sink;
   journal::Reader reader(folder);
@@ -99,13 +103,14 @@ std::uint64_t fold_journal(const std::string& folder, const state::StateOptions&
 
 ReplayCheck check_replay(const std::string& folder, const state::StateOptions& options) {
   ConclusionMatcher matcher;
-  matcher.check.damages =
-      fold_journal(folder, options, &matcher, [&](const state::DerivedSink& sink) { matcher.concluded(sink); });
+  matcher.check.damages = fold_journal(
+      folder, options, &matcher, [&](const state::DerivedSink& sink) { matcher.concluded(sink); });
   matcher.finish();
   return matcher.check;
 }
 
-std::vector<std::byte> replay_conclusions(const std::string& folder, const state::StateOptions& options) {
+std::vector<std::byte> replay_conclusions(const std::string& folder,
+                                          const state::StateOptions& options) {
   std::vector<std::byte> all;
   fold_journal(folder, options, nullptr, [&](const state::DerivedSink& sink) {
     all.insert(all.end(), sink.bytes().begin(), sink.bytes().end());

@@ -69,7 +69,8 @@ std::array<bool, market::record_type_limit> kept_kinds(bool keep_book_deltas) {
 
 Writer::Impl::Impl(const WriterOptions& wanted, std::unique_ptr<Storage> given)
     : options(checked(wanted)),
-      folder(lock_folder(wanted.folder)),
+      lock(lock_folder(wanted.folder)),
+      folder(core::File::open(wanted.folder, O_RDONLY | O_DIRECTORY)),
       kept(kept_kinds(wanted.keep_book_deltas)) {
   const Survey found = survey(options.folder, &definitions);
   recover(options.folder, found);

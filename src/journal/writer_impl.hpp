@@ -78,6 +78,10 @@ struct Writer::Impl {
   }
 
   WriterOptions options;
+  // Held for its flock alone and never given to the storage: what a killed process left in its ring
+  // keeps those files open for a while, and with them their locks. Syncs of the folder go through
+  // the other one.
+  core::File lock;
   core::File folder;
   std::array<bool, market::record_type_limit> kept{};
   std::uint64_t journal_id = 0;

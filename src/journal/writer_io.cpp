@@ -221,6 +221,7 @@ void Writer::Impl::close() {
   is_closed = true;
   segments.clear();
   folder.close();
+  lock.close();
 }
 
 }  // namespace perp::journal

@@ -84,7 +84,7 @@ class VenueRecorder {
       MarketModel::Tempo rates;
       const std::int64_t share = std::int64_t{listing.activity} * activity_e3;  // 10^6 = bitcoin
       rates.quote_per_million = static_cast<std::uint32_t>(
-          std::min<std::int64_t>(share * 76 / 100 * tempo.quotes / 100, 4'000'000));
+          std::min<std::int64_t>(share * 66 / 100 * tempo.quotes / 100, 4'000'000));
       rates.order_q16 = static_cast<std::uint32_t>(share * 22'000 / 1'000'000 * tempo.orders / 100);
       markets_.emplace_back(listing, latent.at(listing.coin_index), options.seed,
                             wire_->book_depth(), rates, options.start_ns / core::ns_per_ms,

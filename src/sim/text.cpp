@@ -30,6 +30,7 @@ char* Text::reserve(std::size_t size) {
 }
 
 Text& Text::raw(std::string_view text) {
+  if (text.empty()) return *this;
   std::memcpy(reserve(text.size()), text.data(), text.size());
   size_ += text.size();
   return *this;

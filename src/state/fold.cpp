@@ -1,28 +1,34 @@
 #include "state/fold.hpp"
 
-#include <algorithm>
-#include <cmath>
+#include <perp/core/error.hpp>
+#include <perp/rolling/change.hpp>
 
 #include <fmt/format.h>
 
-#include <perp/core/error.hpp>
-#include <perp/rolling/change.hpp>
+#include <algorithm>
+#include <cmath>
 
 namespace perp::state {
 namespace {
 
-/// Feeds write a tick ten times a second. If engine time moves by more than this at once, nobody was watching
-/// (a restart, a suspended machine, the seam between two recordings), and silence proves nothing.
+/// Feeds write a tick ten times a second. If engine time moves by more than this at once, nobody
+/// was watching (a restart, a suspended machine, the seam between two recordings), and silence
+/// proves nothing.
 constexpr std::int64_t blind_after_ns = 90 * core::ns_per_second;
 
-/// Nothing outlives a jump longer than this: carried samples are stale, streams interrupted, open minutes closed.
-constexpr std::int64_t closes_per_jump = ratio_staleness_ns / core::ns_per_minute + ahead_minutes + 3;
+/// Nothing outlives a jump longer than this: carried samples are stale, streams interrupted, open
+/// minutes closed.
+constexpr std::int64_t closes_per_jump =
+    ratio_staleness_ns / core::ns_per_minute + ahead_minutes + 3;
 
-std::int64_t minute_of(std::int64_t ns) { return core::floor_to(ns, core::ns_per_minute) / core::ns_per_minute; }
+std::int64_t minute_of(std::int64_t ns) {
+  return core::floor_to(ns, core::ns_per_minute) / core::ns_per_minute;
+}
 
 template <class Value>
 void roll(Value& carried, const Value& newest) {
-  if (newest.ns != core::unknown_ns && (carried.ns == core::unknown_ns || newest.ns >= carried.ns)) carried = newest;
+  if (newest.ns != core::unknown_ns && (carried.ns == core::unknown_ns || newest.ns >= carried.ns))
+    carried = newest;
 }
 
 OpenInterestSample newest_fresh(const Samples& samples, std::int64_t minute) {
@@ -38,15 +44,18 @@ OpenInterestSample newest_fresh(const Samples& samples, std::int64_t minute) {
 
 Fold::Fold(const StateOptions& options) : options_(options) {
   if (options.rsi_period < 2 || options.rsi_period > 200)
-    throw core::Error("bad state option", "rsi_period", fmt::format("{} is not in 2..200", options.rsi_period));
+    throw core::Error("bad state option", "rsi_period",
+                      fmt::format("{} is not in 2..200", options.rsi_period));
   if (options.rsi_flat != 0 && options.rsi_flat != 50 && options.rsi_flat != 100)
-    throw core::Error("bad state option", "rsi_flat", fmt::format("{} is none of 0, 50, 100", options.rsi_flat));
+    throw core::Error("bad state option", "rsi_flat",
+                      fmt::format("{} is none of 0, 50, 100", options.rsi_flat));
   if (options.close_grace_ns < 0 || options.close_grace_ns > core::ns_per_minute)
     throw core::Error("bad state option", "close_grace_ns",
                       fmt::format("{} ns is not in 0..60 s", options.close_grace_ns));
   rsi_rule_ = {.period = options.rsi_period, .flat = options.rsi_flat};
   for (const market::Perpspec& spec : market::perpspecs)
-    venues_[static_cast<std::size_t>(market::venue_of(spec.id))].kinds |= bit(market::kind_of(spec.id));
+    venues_[static_cast<std::size_t>(market::venue_of(spec.id))].kinds |=
+        bit(market::kind_of(spec.id));
 }
 
 void Fold::apply(const market::RecordHeader& record, DerivedSink& out) {
@@ -59,7 +68,8 @@ void Fold::apply(const market::RecordHeader& record, DerivedSink& out) {
   if (record.receive_ns != core::unknown_ns) {
     settle_held(record.receive_ns, out);
     advance(record.receive_ns, out);
-  } else if (record.exchange_ns != core::unknown_ns && record.type != market::RecordType::instrument) {
+  } else if (record.exchange_ns != core::unknown_ns &&
+             record.type != market::RecordType::instrument) {
     settle_held(record.exchange_ns, out);
     if (clock_.is_jump(record.exchange_ns)) {
       clock_.hold(record, record.exchange_ns);
@@ -135,7 +145,8 @@ void Fold::close_series(Series& series, std::int64_t minute, DerivedSink& out) {
   set(SpecKind::lsr, sample_row(carried.long_short_ratio, ratio_staleness_ns, minute));
   set(SpecKind::tv, taker_volume_row(slot));
   set(SpecKind::lq, liquidation_row(slot));
-  if (const Row& candle = series.row(SpecKind::ohlcv, minute); series.rsi != nullptr && candle.is_present != 0) {
+  if (const Row& candle = series.row(SpecKind::ohlcv, minute);
+      series.rsi != nullptr && candle.is_present != 0) {
     series.rsi->offer_minute(rsi_rule_, minute, candle.values[3]);
     fill_rsi_rows(series, minute);
   }
@@ -148,19 +159,21 @@ void Fold::close_series(Series& series, std::int64_t minute, DerivedSink& out) {
     row.is_written = 1;
     written |= bit(kind);
     ++totals_.minutes_closed[k];
-    write_minute(series, kind, minute, values_of(series, series.data.rows, kind, minute, row), row.origin, 0, out);
+    write_minute(series, kind, minute, values_of(series, series.data.rows, kind, minute, row),
+                 row.origin, 0, out);
   }
   write_gap(series, slot, written, out);
 }
 
-/// Something of the minute was seen, but the stream that a missing row needs was not live for all of it: says so,
-/// once per instrument and minute.
+/// Something of the minute was seen, but the stream that a missing row needs was not live for all
+/// of it: says so, once per instrument and minute.
 void Fold::write_gap(const Series& series, const Slot& slot, KindMask written, DerivedSink& out) {
   const auto lacks = [&](SpecKind kind) { return has(series, kind) && (written & bit(kind)) == 0; };
   const bool has_trades = slot.trades.count != 0;
   const bool has_candle = slot.candle_state != CandleState::none;
   const LiquidationSum& sum = slot.liquidations;
-  const bool has_liquidations = sum.long_count + sum.short_count + sum.unsided_count + sum.unusable_count != 0;
+  const bool has_liquidations =
+      sum.long_count + sum.short_count + sum.unsided_count + sum.unusable_count != 0;
   market::RecordType stream = market::RecordType::padding;
   if (slot.is_trade_whole == 0 && lacks(SpecKind::ohlcv) && (has_trades || has_candle))
     stream = has_trades ? market::RecordType::trade : market::RecordType::kline;
@@ -174,8 +187,8 @@ void Fold::write_gap(const Series& series, const Slot& slot, KindMask written, D
   ++totals_.half_seen;
   const std::int64_t from_ns = slot.minute * core::ns_per_minute;
   const std::int64_t to_ns = from_ns + core::ns_per_minute;
-  auto& gap = out.emplace<market::Gap>(market::RecordType::gap, series.venue, series.instrument, to_ns,
-                                       clock_.now_ns(), 0);
+  auto& gap = out.emplace<market::Gap>(market::RecordType::gap, series.venue, series.instrument,
+                                       to_ns, clock_.now_ns(), 0);
   gap.from_ns = from_ns;
   gap.to_ns = to_ns;
   gap.stream = stream;
@@ -195,30 +208,32 @@ void Fold::fill_rsi_rows(Series& series, std::int64_t from) {
     }
     const double close = candle.values[3];
     if (!rolling::push_close(rsi_rule_, state, minute, close) || !is_wanted) continue;
-    row = rsi_row(rolling::rsi_value(rsi_rule_, state), series.rsi->value_at(rsi_rule_, minute, close));
+    row = rsi_row(rolling::rsi_value(rsi_rule_, state),
+                  series.rsi->value_at(rsi_rule_, minute, close));
   }
 }
 
-MinuteValues Fold::values_of(const Series& series, const Rows& rows, SpecKind kind, std::int64_t minute,
-                             const Row& row) const {
+MinuteValues Fold::values_of(const Series& series, const Rows& rows, SpecKind kind,
+                             std::int64_t minute, const Row& row) const {
   std::array<const Row*, market::change_windows_minutes.size()> earlier{};
   for (std::size_t window = 0; window < earlier.size(); ++window)
     earlier[window] = series.find_row(rows, kind, minute - market::change_windows_minutes[window]);
   return minute_values(kind, row, earlier);
 }
 
-void Fold::write_minute(const Series& series, SpecKind kind, std::int64_t minute, const MinuteValues& values,
-                        std::uint8_t origin, std::uint8_t flags, DerivedSink& out) const {
+void Fold::write_minute(const Series& series, SpecKind kind, std::int64_t minute,
+                        const MinuteValues& values, std::uint8_t origin, std::uint8_t flags,
+                        DerivedSink& out) const {
   const std::int64_t open_ns = minute * core::ns_per_minute;
-  auto& payload =
-      out.emplace<market::Minute>(market::RecordType::minute, series.venue, series.instrument,
-                                  open_ns + core::ns_per_minute, clock_.now_ns(), flags,
-                                  values.count * sizeof(market::MinuteValue));
+  auto& payload = out.emplace<market::Minute>(
+      market::RecordType::minute, series.venue, series.instrument, open_ns + core::ns_per_minute,
+      clock_.now_ns(), flags, values.count * sizeof(market::MinuteValue));
   payload.open_ns = open_ns;
   payload.perpspec = static_cast<std::uint16_t>(market::perpspec_id(series.venue, kind));
   payload.count = static_cast<std::uint16_t>(values.count);
   payload.origin = origin;
-  std::copy_n(values.items.begin(), values.count, reinterpret_cast<market::MinuteValue*>(&payload + 1));
+  std::copy_n(values.items.begin(), values.count,
+              reinterpret_cast<market::MinuteValue*>(&payload + 1));
 }
 
 std::int64_t Fold::event_ns(const market::RecordHeader& record) const {
@@ -233,7 +248,8 @@ std::int64_t Fold::plausible_minute(std::int64_t ns) {
     return no_minute;
   }
   const std::int64_t minute = minute_of(ns);
-  const bool is_ahead = clock_.now_ns() != core::unknown_ns && minute > minute_of(clock_.now_ns()) + ahead_minutes;
+  const bool is_ahead =
+      clock_.now_ns() != core::unknown_ns && minute > minute_of(clock_.now_ns()) + ahead_minutes;
   if (ns < 0 || is_ahead) {
     ++totals_.implausible_times;
     return no_minute;

@@ -1,17 +1,18 @@
 #pragma once
-// The fold behind MarketState: time, instruments, the inputs of open minutes, their close, and what late data
-// changes. One thread. fold.cpp: time and closing; fold_streams.cpp: instruments and liveness; fold_inputs.cpp:
-// inputs by kind; fold_revision.cpp: late and backfilled data; image.cpp: checkpoints.
+// The fold behind MarketState: time, instruments, the inputs of open minutes, their close, and what
+// late data changes. One thread. fold.cpp: time and closing; fold_streams.cpp: instruments and
+// liveness; fold_inputs.cpp: inputs by kind; fold_revision.cpp: late and backfilled data;
+// image.cpp: checkpoints.
+#include "state/engine_clock.hpp"
+#include "state/minute_rows.hpp"
+#include "state/series.hpp"
+
+#include <perp/state/market_state.hpp>
+
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
-
-#include <perp/state/market_state.hpp>
-
-#include "state/engine_clock.hpp"
-#include "state/minute_rows.hpp"
-#include "state/series.hpp"
 
 namespace perp::state {
 
@@ -33,7 +34,9 @@ class Fold {
 
  private:
   using KindMask = std::uint32_t;
-  static constexpr KindMask bit(SpecKind kind) { return KindMask{1} << static_cast<unsigned>(kind); }
+  static constexpr KindMask bit(SpecKind kind) {
+    return KindMask{1} << static_cast<unsigned>(kind);
+  }
 
   enum class Known : std::uint8_t { no = 0, other = 1, primary = 2 };
 
@@ -70,7 +73,8 @@ class Fold {
   void define(const market::RecordHeader& record);
   void feed_status(const market::RecordHeader& record);
   void gap(const market::RecordHeader& record);
-  void go_live(VenueFold& venue, market::RecordType stream, std::int64_t ns, std::int64_t connection);
+  void go_live(VenueFold& venue, market::RecordType stream, std::int64_t ns,
+               std::int64_t connection);
   void interrupt(VenueFold& venue, market::RecordType stream, std::int64_t ns);
   void interrupt_all(std::int64_t ns);
 
@@ -89,12 +93,16 @@ class Fold {
 
   // Late and backfilled data.
   bool is_revisable(const Series& series, std::int64_t minute) const;
-  void revise_trades(Series& series, std::int64_t minute, const market::Trade& trade, std::int64_t ns,
+  void revise_trades(Series& series, std::int64_t minute, const market::Trade& trade,
+                     std::int64_t ns, DerivedSink& out);
+  void revise_candle(Series& series, std::int64_t minute, const Candle& candle, bool is_backfill,
                      DerivedSink& out);
-  void revise_candle(Series& series, std::int64_t minute, const Candle& candle, bool is_backfill, DerivedSink& out);
-  void backfill_old_candle(Series& series, std::int64_t minute, const Candle& candle, DerivedSink& out);
-  void backfill_steps(Series& series, SpecKind kind, std::int64_t sample_ns, Row row, DerivedSink& out);
-  bool write_old_row(Series& series, SpecKind kind, std::int64_t minute, const Row& row, DerivedSink& out);
+  void backfill_old_candle(Series& series, std::int64_t minute, const Candle& candle,
+                           DerivedSink& out);
+  void backfill_steps(Series& series, SpecKind kind, std::int64_t sample_ns, Row row,
+                      DerivedSink& out);
+  bool write_old_row(Series& series, SpecKind kind, std::int64_t minute, const Row& row,
+                     DerivedSink& out);
   void revise_rsi(Series& series, DerivedSink& out);
   void begin_revision(const Series& series) { before_ = series.data.rows; }
   std::size_t finish_revision(Series& series, std::int64_t minute, KindMask kinds, bool is_backfill,
@@ -107,8 +115,9 @@ class Fold {
   void fill_rsi_rows(Series& series, std::int64_t from);
   MinuteValues values_of(const Series& series, const Rows& rows, SpecKind kind, std::int64_t minute,
                          const Row& row) const;
-  void write_minute(const Series& series, SpecKind kind, std::int64_t minute, const MinuteValues& values,
-                    std::uint8_t origin, std::uint8_t flags, DerivedSink& out) const;
+  void write_minute(const Series& series, SpecKind kind, std::int64_t minute,
+                    const MinuteValues& values, std::uint8_t origin, std::uint8_t flags,
+                    DerivedSink& out) const;
 
   StateOptions options_;
   rolling::RsiRule rsi_rule_;

@@ -1,6 +1,6 @@
-#include <cmath>
-
 #include "state/fold.hpp"
+
+#include <cmath>
 
 namespace perp::state {
 namespace {
@@ -15,12 +15,17 @@ std::int64_t minute_after(std::int64_t ns) {
   return core::floor_to(ns + core::ns_per_minute - 1, core::ns_per_minute) / core::ns_per_minute;
 }
 
-bool is_backfill(const market::RecordHeader& record) { return (record.flags & market::flag_backfill) != 0; }
+bool is_backfill(const market::RecordHeader& record) {
+  return (record.flags & market::flag_backfill) != 0;
+}
 
 bool add_liquidation(LiquidationSum& sum, const market::Liquidation& liquidation) {
-  // All venues tell the order's or bankruptcy price, only one the fill's: the common one is comparable.
-  const double price = is_positive(liquidation.price) ? liquidation.price : liquidation.average_price;
-  const double quantity = is_positive(liquidation.quantity) ? liquidation.quantity : liquidation.filled_quantity;
+  // All venues tell the order's or bankruptcy price, only one the fill's: the common one is
+  // comparable.
+  const double price =
+      is_positive(liquidation.price) ? liquidation.price : liquidation.average_price;
+  const double quantity =
+      is_positive(liquidation.quantity) ? liquidation.quantity : liquidation.filled_quantity;
   const bool is_long = liquidation.position_side == market::PositionSide::long_side;
   const bool is_short = liquidation.position_side == market::PositionSide::short_side;
   ++(is_long ? sum.long_count : is_short ? sum.short_count : sum.unsided_count);
@@ -41,7 +46,9 @@ bool add_liquidation(LiquidationSum& sum, const market::Liquidation& liquidation
 
 }  // namespace
 
-bool is_usable(const market::Trade& trade) { return is_positive(trade.price) && is_positive(trade.quantity); }
+bool is_usable(const market::Trade& trade) {
+  return is_positive(trade.price) && is_positive(trade.quantity);
+}
 
 void add_trade(TradeSum& sum, const market::Trade& trade, std::int64_t ns) {
   ++sum.count;
@@ -124,20 +131,23 @@ void Fold::hour_candle(Series& series, const market::Kline& kline, DerivedSink& 
   }
   if (kline.is_closed == market::Tristate::no) return;
   const std::int64_t end_ns = kline.open_ns + core::ns_per_hour;
-  const std::int64_t ahead_ns =
-      kline.is_closed == market::Tristate::yes ? ahead_minutes * core::ns_per_minute : std::int64_t{0};
+  const std::int64_t ahead_ns = kline.is_closed == market::Tristate::yes
+                                    ? ahead_minutes * core::ns_per_minute
+                                    : std::int64_t{0};
   if (clock_.now_ns() != core::unknown_ns && end_ns > clock_.now_ns() + ahead_ns) {
     if (kline.is_closed == market::Tristate::yes) ++totals_.implausible_times;
     return;
   }
-  if (series.rsi->offer_hour(rsi_rule_, kline.open_ns / core::ns_per_hour, kline.close)) revise_rsi(series, out);
+  if (series.rsi->offer_hour(rsi_rule_, kline.open_ns / core::ns_per_hour, kline.close))
+    revise_rsi(series, out);
 }
 
 void Fold::minute_candle(Series& series, const market::RecordHeader& record, DerivedSink& out) {
   const auto& kline = market::payload<market::Kline>(record);
-  const Candle candle{kline.open, kline.high, kline.low, kline.close, kline.volume_quote, kline.taker_buy_quote};
-  const bool has_prices = is_positive(candle.open) && is_positive(candle.high) && is_positive(candle.low) &&
-                          is_positive(candle.close);
+  const Candle candle{kline.open,  kline.high,         kline.low,
+                      kline.close, kline.volume_quote, kline.taker_buy_quote};
+  const bool has_prices = is_positive(candle.open) && is_positive(candle.high) &&
+                          is_positive(candle.low) && is_positive(candle.close);
   if (!has_prices || kline.open_ns % core::ns_per_minute != 0) {
     ++totals_.unusable;
     return;
@@ -207,7 +217,8 @@ void Fold::offer(Series& series, Value Samples::*field, const Value& sample, boo
   if (is_open)
     series.open_up_to(rsi_rule_, minute);
   else if (!is_history)
-    ++totals_.late_samples;  // no closed minute is rewritten, but it is carried forward from here on
+    ++totals_
+          .late_samples;  // no closed minute is rewritten, but it is carried forward from here on
   Samples& samples = is_open ? series.open_at(minute) : series.data.carried;
   Value& newest = samples.*field;
   if (newest.ns == core::unknown_ns || sample.ns >= newest.ns) newest = sample;
@@ -216,8 +227,8 @@ void Fold::offer(Series& series, Value Samples::*field, const Value& sample, boo
 void Fold::open_interest(Series& series, const market::RecordHeader& record, DerivedSink& out) {
   const auto& payload = market::payload<market::OpenInterest>(record);
   const auto finite = [](double v) { return std::isfinite(v) && v >= 0 ? v : market::missing; };
-  const OpenInterestSample sample{event_ns(record), finite(payload.quantity), finite(payload.notional),
-                                  finite(payload.contracts)};
+  const OpenInterestSample sample{event_ns(record), finite(payload.quantity),
+                                  finite(payload.notional), finite(payload.contracts)};
   if (std::isnan(sample.quantity) && std::isnan(sample.notional)) {
     ++totals_.unusable;
     return;
@@ -228,14 +239,16 @@ void Fold::open_interest(Series& series, const market::RecordHeader& record, Der
   }
   // A mark price of now says nothing about then: history without a notional gives no row.
   if (is_backfill(record) && payload.period_ns == step_period_ns && !std::isnan(sample.notional))
-    backfill_steps(series, SpecKind::oi, sample.ns, open_interest_row(sample, {}, minute_after(sample.ns)), out);
+    backfill_steps(series, SpecKind::oi, sample.ns,
+                   open_interest_row(sample, {}, minute_after(sample.ns)), out);
   offer(series, &Samples::open_interest_period, sample, is_backfill(record));
 }
 
 void Fold::long_short_ratio(Series& series, const market::RecordHeader& record, DerivedSink& out) {
   const auto& payload = market::payload<market::LongShortRatio>(record);
   if (payload.kind != market::RatioKind::global_account) return;
-  const double value = is_positive(payload.ratio) ? payload.ratio : payload.long_share / payload.short_share;
+  const double value =
+      is_positive(payload.ratio) ? payload.ratio : payload.long_share / payload.short_share;
   if (!is_positive(value)) {
     ++totals_.unusable;
     return;
@@ -249,13 +262,15 @@ void Fold::long_short_ratio(Series& series, const market::RecordHeader& record, 
 
 void Fold::mark_price(Series& series, const market::RecordHeader& record) {
   const double price = market::payload<market::MarkPrice>(record).mark_price;
-  if (is_positive(price)) offer(series, &Samples::mark_price, Sample{event_ns(record), price}, is_backfill(record));
+  if (is_positive(price))
+    offer(series, &Samples::mark_price, Sample{event_ns(record), price}, is_backfill(record));
 }
 
 void Fold::funding(Series& series, const market::RecordHeader& record) {
   const auto& payload = market::payload<market::Funding>(record);
   if (payload.kind != market::FundingKind::predicted || !std::isfinite(payload.rate)) return;
-  offer(series, &Samples::predicted_funding, Sample{event_ns(record), payload.rate}, is_backfill(record));
+  offer(series, &Samples::predicted_funding, Sample{event_ns(record), payload.rate},
+        is_backfill(record));
 }
 
 }  // namespace perp::state

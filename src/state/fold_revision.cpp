@@ -1,18 +1,21 @@
+#include "state/fold.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "state/fold.hpp"
-
 namespace perp::state {
 namespace {
 
-bool is_same(const Row& left, const Row& right) { return std::memcmp(&left, &right, sizeof(Row)) == 0; }
+bool is_same(const Row& left, const Row& right) {
+  return std::memcmp(&left, &right, sizeof(Row)) == 0;
+}
 
 /// Whether a row `distance` minutes later is computed from this one.
 bool is_dependent(std::int64_t distance) {
-  return distance == 0 || std::find(market::change_windows_minutes.begin(), market::change_windows_minutes.end(),
-                                    distance) != market::change_windows_minutes.end();
+  return distance == 0 ||
+         std::find(market::change_windows_minutes.begin(), market::change_windows_minutes.end(),
+                   distance) != market::change_windows_minutes.end();
 }
 
 }  // namespace
@@ -21,8 +24,8 @@ bool Fold::is_revisable(const Series& series, std::int64_t minute) const {
   return closed_ != no_minute && series.is_in_window(minute) && minute > closed_ - history_minutes;
 }
 
-void Fold::revise_trades(Series& series, std::int64_t minute, const market::Trade& trade, std::int64_t ns,
-                         DerivedSink& out) {
+void Fold::revise_trades(Series& series, std::int64_t minute, const market::Trade& trade,
+                         std::int64_t ns, DerivedSink& out) {
   Slot& slot = series.slot(minute);
   begin_revision(series);
   add_trade(slot.trades, trade, ns);
@@ -30,17 +33,19 @@ void Fold::revise_trades(Series& series, std::int64_t minute, const market::Trad
   // A row that came from a candle stays as the candle has it.
   for (const SpecKind kind : {SpecKind::ohlcv, SpecKind::tv}) {
     Row& row = series.row(kind, minute);
-    if (!has(series, kind) || row.origin == static_cast<std::uint8_t>(market::MinuteOrigin::candle)) continue;
+    if (!has(series, kind) || row.origin == static_cast<std::uint8_t>(market::MinuteOrigin::candle))
+      continue;
     row = kind == SpecKind::ohlcv ? ohlcv_row(slot) : taker_volume_row(slot);
     kinds |= bit(kind);
   }
   if (kinds != 0) finish_revision(series, minute, kinds, false, out);
 }
 
-void Fold::revise_candle(Series& series, std::int64_t minute, const Candle& candle, bool is_backfill,
-                         DerivedSink& out) {
+void Fold::revise_candle(Series& series, std::int64_t minute, const Candle& candle,
+                         bool is_backfill, DerivedSink& out) {
   Slot& slot = series.slot(minute);
-  const bool is_known = slot.candle_state == CandleState::closed || slot.candle_state == CandleState::unsaid;
+  const bool is_known =
+      slot.candle_state == CandleState::closed || slot.candle_state == CandleState::unsaid;
   if (is_known && std::memcmp(&slot.candle, &candle, sizeof candle) == 0) {
     ++totals_.duplicate_candles;
     return;
@@ -63,10 +68,10 @@ void Fold::revise_rsi(Series& series, DerivedSink& out) {
   finish_revision(series, series.data.head - revisable_reach + 1, bit(SpecKind::rsi), false, out);
 }
 
-/// Writes what differs from before_: `minute` itself, the minutes whose changes look back at it, and for the RSI,
-/// which never forgets, every later one. @returns records written.
-std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask kinds, bool is_backfill,
-                                  DerivedSink& out) {
+/// Writes what differs from before_: `minute` itself, the minutes whose changes look back at it,
+/// and for the RSI, which never forgets, every later one. @returns records written.
+std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask kinds,
+                                  bool is_backfill, DerivedSink& out) {
   if (series.rsi != nullptr && (kinds & (bit(SpecKind::ohlcv) | bit(SpecKind::rsi))) != 0) {
     const Row& candle = series.row(SpecKind::ohlcv, minute);
     if ((kinds & bit(SpecKind::ohlcv)) != 0 && candle.is_present != 0)
@@ -76,22 +81,27 @@ std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask 
   }
   std::size_t written = 0;
   for (std::int64_t at = minute; at <= closed_; ++at) {
-    // A row that looks back beyond the ring would lose what it once had: it stays as it was written.
+    // A row that looks back beyond the ring would lose what it once had: it stays as it was
+    // written.
     if (at != minute && !series.is_revisable(at)) continue;
     for (std::size_t k = 0; k < kind_count; ++k) {
       const auto kind = static_cast<SpecKind>(k);
-      if ((kinds & bit(kind)) == 0 || (kind != SpecKind::rsi && !is_dependent(at - minute))) continue;
+      if ((kinds & bit(kind)) == 0 || (kind != SpecKind::rsi && !is_dependent(at - minute)))
+        continue;
       Row& row = series.row(kind, at);
       const Row& old_row = before_[k][static_cast<std::size_t>(at & (slot_count - 1))];
       row.is_written = old_row.is_written;  // a row computed anew does not know
       if (row.is_present == 0 && old_row.is_present == 0) continue;
-      const MinuteValues values = row.is_present != 0 ? values_of(series, series.data.rows, kind, at, row)
-                                                      : MinuteValues{};
-      if (row.is_present == old_row.is_present && values == values_of(series, before_, kind, at, old_row)) continue;
+      const MinuteValues values =
+          row.is_present != 0 ? values_of(series, series.data.rows, kind, at, row) : MinuteValues{};
+      if (row.is_present == old_row.is_present &&
+          values == values_of(series, before_, kind, at, old_row))
+        continue;
       const bool is_revision = old_row.is_written != 0;
       row.is_written = 1;
       const bool is_history = is_backfill && at == minute;
-      const int flags = (is_revision ? market::flag_revision : 0) | (is_history ? market::flag_backfill : 0);
+      const int flags =
+          (is_revision ? market::flag_revision : 0) | (is_history ? market::flag_backfill : 0);
       ++(is_history ? totals_.backfilled : is_revision ? totals_.revised : totals_.late_rows)[k];
       write_minute(series, kind, at, values, row.origin, static_cast<std::uint8_t>(flags), out);
       ++written;
@@ -100,7 +110,8 @@ std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask 
   return written;
 }
 
-void Fold::backfill_old_candle(Series& series, std::int64_t minute, const Candle& candle, DerivedSink& out) {
+void Fold::backfill_old_candle(Series& series, std::int64_t minute, const Candle& candle,
+                               DerivedSink& out) {
   Slot slot;
   slot.minute = minute;
   slot.candle = candle;
@@ -118,7 +129,8 @@ void Fold::backfill_old_candle(Series& series, std::int64_t minute, const Candle
       if (rsi.is_present != 0) is_new |= write_old_row(series, SpecKind::rsi, minute, rsi, out);
     }
   }
-  if (const Row volumes = taker_volume_row(slot); volumes.is_present != 0 && has(series, SpecKind::tv))
+  if (const Row volumes = taker_volume_row(slot);
+      volumes.is_present != 0 && has(series, SpecKind::tv))
     is_new |= write_old_row(series, SpecKind::tv, minute, volumes, out);
   if (!is_new) ++totals_.duplicate_candles;
   if (has_moved) revise_rsi(series, out);
@@ -126,34 +138,39 @@ void Fold::backfill_old_candle(Series& series, std::int64_t minute, const Candle
 
 /// A row older than the ring: kept in a lane so that the ones after it have their changes.
 /// @returns whether anything was written: not for a repeat of what the lane still holds.
-bool Fold::write_old_row(Series& series, SpecKind kind, std::int64_t minute, const Row& row, DerivedSink& out) {
+bool Fold::write_old_row(Series& series, SpecKind kind, std::int64_t minute, const Row& row,
+                         DerivedSink& out) {
   if (series.lanes == nullptr) series.lanes = std::make_unique<Lanes>();
   Lanes::Entry& entry = series.lanes->entries[static_cast<std::size_t>(kind)]
                                              [static_cast<std::size_t>(minute & (lane_count - 1))];
   if (entry.minute == minute && is_same(entry.row, row)) return false;
   if (entry.minute <= minute) entry = {.minute = minute, .row = row};
   ++totals_.backfilled[static_cast<std::size_t>(kind)];
-  write_minute(series, kind, minute, values_of(series, series.data.rows, kind, minute, row), row.origin,
-               market::flag_backfill, out);
+  write_minute(series, kind, minute, values_of(series, series.data.rows, kind, minute, row),
+               row.origin, market::flag_backfill, out);
   return true;
 }
 
-/// A sample of a five-minute history, written as five minutes from its time forward. Minutes that are still open
-/// take it when they close.
-void Fold::backfill_steps(Series& series, SpecKind kind, std::int64_t sample_ns, Row row, DerivedSink& out) {
+/// A sample of a five-minute history, written as five minutes from its time forward. Minutes that
+/// are still open take it when they close.
+void Fold::backfill_steps(Series& series, SpecKind kind, std::int64_t sample_ns, Row row,
+                          DerivedSink& out) {
   if (sample_ns < 0 || !has(series, kind) || row.is_present == 0) return;
   const std::size_t age = kind == SpecKind::oi ? 2 : 1;
-  const std::int64_t first = core::floor_to(sample_ns + core::ns_per_minute - 1, core::ns_per_minute) /
-                             core::ns_per_minute;
+  const std::int64_t first =
+      core::floor_to(sample_ns + core::ns_per_minute - 1, core::ns_per_minute) /
+      core::ns_per_minute;
   for (std::int64_t minute = first; minute < first + step_minutes; ++minute) {
     if (closed_ != no_minute && minute > closed_) return;
-    row.values[age] = static_cast<double>((minute * core::ns_per_minute - sample_ns) / core::ns_per_ms);
+    row.values[age] =
+        static_cast<double>((minute * core::ns_per_minute - sample_ns) / core::ns_per_ms);
     if (!series.is_in_window(minute)) {
       write_old_row(series, kind, minute, row, out);
       continue;
     }
     Row& stored = series.row(kind, minute);
-    if (stored.is_present != 0 && stored.values[age] <= row.values[age]) continue;  // of a newer sample, or this one
+    if (stored.is_present != 0 && stored.values[age] <= row.values[age])
+      continue;  // of a newer sample, or this one
     begin_revision(series);
     stored = row;
     finish_revision(series, minute, bit(kind), true, out);

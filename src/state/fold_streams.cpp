@@ -1,6 +1,6 @@
-#include <cstddef>
-
 #include "state/fold.hpp"
+
+#include <cstddef>
 
 namespace perp::state {
 namespace {
@@ -17,7 +17,9 @@ bool holds(const market::RecordHeader& record) {
   return record.size >= sizeof(market::RecordHeader) + sizeof(Payload);
 }
 
-bool is_watched(RecordType stream) { return stream == RecordType::trade || stream == RecordType::liquidation; }
+bool is_watched(RecordType stream) {
+  return stream == RecordType::trade || stream == RecordType::liquidation;
+}
 
 }  // namespace
 
@@ -38,14 +40,13 @@ void Fold::take(const market::RecordHeader& record, DerivedSink& out) {
     case RecordType::open_interest:
     case RecordType::long_short_ratio:
     case RecordType::mark_price:
-    case RecordType::funding:
-      break;
-    default:
-      return;  // builds no minute
+    case RecordType::funding: break;
+    default: return;  // builds no minute
   }
   Series* series = find_series(record);
   if (series == nullptr) return;
-  // A backfill that comes before the instrument's first live record must find the ring at the present.
+  // A backfill that comes before the instrument's first live record must find the ring at the
+  // present.
   if (closed_ != no_minute) series->open_up_to(rsi_rule_, closed_);
   switch (record.type) {
     case RecordType::trade:
@@ -101,7 +102,8 @@ void Fold::define(const market::RecordHeader& record) {
     venue.series.resize(index + 1);
   }
   const auto& instrument = market::payload<market::Instrument>(record);
-  const bool is_active = instrument.is_primary != 0 && instrument.status != market::InstrumentStatus::delisted;
+  const bool is_active =
+      instrument.is_primary != 0 && instrument.status != market::InstrumentStatus::delisted;
   Known& known = venue.known[index];
   auto& series = venue.series[index];
   if (known == Known::no) {
@@ -117,7 +119,8 @@ void Fold::define(const market::RecordHeader& record) {
   }
   if (is_active && !series->is_active) {
     // What is declared live for the whole venue is so for a newcomer, too.
-    if (venue.trade.since_ns != core::unknown_ns) series->data.trade_stream.go_live(venue.trade.since_ns);
+    if (venue.trade.since_ns != core::unknown_ns)
+      series->data.trade_stream.go_live(venue.trade.since_ns);
     if (venue.liquidation.since_ns != core::unknown_ns)
       series->data.liquidation_stream.go_live(venue.liquidation.since_ns);
   } else if (!is_active && series->is_active) {
@@ -134,7 +137,8 @@ void Fold::feed_status(const market::RecordHeader& record) {
   if (venue_index >= venues_.size() || ns == core::unknown_ns) return;
   VenueFold& venue = venues_[venue_index];
   const bool is_live = status.state == market::FeedState::live;
-  const bool is_broken = status.state == market::FeedState::stale || status.state == market::FeedState::reconnecting ||
+  const bool is_broken = status.state == market::FeedState::stale ||
+                         status.state == market::FeedState::reconnecting ||
                          status.state == market::FeedState::down;
   if (!is_live && !is_broken) return;
 
@@ -155,14 +159,15 @@ void Fold::feed_status(const market::RecordHeader& record) {
     return;
   }
   if (is_live) {
-    // A connection that is up proves no subscription: only a named stream becomes live without a message.
+    // A connection that is up proves no subscription: only a named stream becomes live without a
+    // message.
     if (is_watched(status.stream)) go_live(venue, status.stream, ns, status.connection);
     return;
   }
   for (const RecordType stream : {RecordType::trade, RecordType::liquidation}) {
     const VenueStream& carried = stream == RecordType::trade ? venue.trade : venue.liquidation;
-    const bool is_elsewhere =
-        carried.connection != VenueStream::any_connection && carried.connection != std::int64_t{status.connection};
+    const bool is_elsewhere = carried.connection != VenueStream::any_connection &&
+                              carried.connection != std::int64_t{status.connection};
     if (status.stream == stream || (status.stream == RecordType::padding && !is_elsewhere))
       interrupt(venue, stream, ns);
   }
@@ -172,7 +177,8 @@ void Fold::gap(const market::RecordHeader& record) {
   const auto& gap = market::payload<market::Gap>(record);
   const auto venue_index = static_cast<std::size_t>(record.venue);
   const std::int64_t from_ns = gap.from_ns != core::unknown_ns ? gap.from_ns : event_ns(record);
-  if (venue_index >= venues_.size() || !is_watched(gap.stream) || from_ns == core::unknown_ns) return;
+  if (venue_index >= venues_.size() || !is_watched(gap.stream) || from_ns == core::unknown_ns)
+    return;
   VenueFold& venue = venues_[venue_index];
   const bool is_trade = gap.stream == RecordType::trade;
   const auto break_one = [&](Series& series) {
@@ -183,7 +189,8 @@ void Fold::gap(const market::RecordHeader& record) {
   };
   if (record.instrument != 0) {
     const std::size_t index = index_of(record.instrument);
-    if (index < venue.series.size() && venue.series[index] != nullptr) break_one(*venue.series[index]);
+    if (index < venue.series.size() && venue.series[index] != nullptr)
+      break_one(*venue.series[index]);
     return;
   }
   VenueStream& whole = is_trade ? venue.trade : venue.liquidation;
@@ -209,7 +216,8 @@ void Fold::interrupt(VenueFold& venue, RecordType stream, std::int64_t ns) {
   const bool is_trade = stream == RecordType::trade;
   (is_trade ? venue.trade : venue.liquidation) = {};
   for (const auto& series : venue.series)
-    if (series != nullptr && (is_trade ? series->data.trade_stream : series->data.liquidation_stream).interrupt(ns))
+    if (series != nullptr &&
+        (is_trade ? series->data.trade_stream : series->data.liquidation_stream).interrupt(ns))
       ++totals_.interruptions;
 }
 

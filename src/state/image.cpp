@@ -1,35 +1,40 @@
-#include <cstring>
-#include <string>
-#include <type_traits>
-
-#include <fmt/format.h>
+#include "state/fold.hpp"
 
 #include <perp/core/crc32c.hpp>
 #include <perp/core/error.hpp>
 
-#include "state/fold.hpp"
+#include <fmt/format.h>
+
+#include <cstring>
+#include <string>
+#include <type_traits>
 
 namespace perp::state {
 namespace {
 
 constexpr std::uint64_t image_magic = 0x3145'5441'5453'5050;  // "PPSTATE1" on disk
-/// Changes whenever what is written below does. An image of another version is refused: the journal has it all.
+/// Changes whenever what is written below does. An image of another version is refused: the journal
+/// has it all.
 constexpr std::uint32_t image_version = 1;
 
-/// First bytes of an image. An image is only for the program that wrote it or one with the same layouts.
+/// First bytes of an image. An image is only for the program that wrote it or one with the same
+/// layouts.
 struct ImageHeader {
   std::uint64_t magic = image_magic;
   std::uint32_t version = image_version;
   std::uint32_t crc = 0;  ///< of everything behind this header
   std::uint64_t body_bytes = 0;
-  std::uint64_t series_bytes = sizeof(SeriesData) + sizeof(Lanes) + sizeof(RsiHistory) + sizeof(Totals);
+  std::uint64_t series_bytes =
+      sizeof(SeriesData) + sizeof(Lanes) + sizeof(RsiHistory) + sizeof(Totals);
   double rsi_flat = 0;
   std::int64_t close_grace_ns = 0;
   std::int64_t rsi_period = 0;
 };
 static_assert(sizeof(ImageHeader) == 56);
 
-[[noreturn]] void refuse(const std::string& why) { throw core::Error("cannot load state", "image", why); }
+[[noreturn]] void refuse(const std::string& why) {
+  throw core::Error("cannot load state", "image", why);
+}
 
 class ImageWriter {
  public:
@@ -69,8 +74,8 @@ class ImageReader {
 
 }  // namespace
 
-static_assert(std::is_trivially_copyable_v<EngineClock> && std::is_trivially_copyable_v<RsiHistory> &&
-              std::is_trivially_copyable_v<Totals>);
+static_assert(std::is_trivially_copyable_v<EngineClock> &&
+              std::is_trivially_copyable_v<RsiHistory> && std::is_trivially_copyable_v<Totals>);
 static_assert(sizeof(EngineClock) == 3 * 8 + EngineClock::held_bytes_max);
 static_assert(sizeof(RsiHistory) == 3 * 40 + 2 * 8 + RsiHistory::hour_count * 9);
 
@@ -116,16 +121,21 @@ void Fold::load(std::span<const std::byte> image) {
   const ImageHeader expected;
   if (header.magic != expected.magic) refuse("it is not a state image");
   if (header.version != expected.version)
-    refuse(fmt::format("it has version {}, this program reads {}", header.version, expected.version));
-  if (header.series_bytes != expected.series_bytes) refuse("it was written by a program with other layouts");
+    refuse(
+        fmt::format("it has version {}, this program reads {}", header.version, expected.version));
+  if (header.series_bytes != expected.series_bytes)
+    refuse("it was written by a program with other layouts");
   if (header.body_bytes != reader.rest().size())
-    refuse(fmt::format("it has {} bytes behind its header, which says {}", reader.rest().size(), header.body_bytes));
+    refuse(fmt::format("it has {} bytes behind its header, which says {}", reader.rest().size(),
+                       header.body_bytes));
   if (header.crc != core::crc32c(reader.rest())) refuse("its checksum does not match");
   if (header.rsi_period != options_.rsi_period || header.rsi_flat != options_.rsi_flat ||
       header.close_grace_ns != options_.close_grace_ns)
-    refuse(fmt::format("it was made with rsi_period {}, rsi_flat {}, close_grace_ns {}; the options are {}, {}, {}",
-                       header.rsi_period, header.rsi_flat, header.close_grace_ns, options_.rsi_period,
-                       options_.rsi_flat, options_.close_grace_ns));
+    refuse(
+        fmt::format("it was made with rsi_period {}, rsi_flat {}, close_grace_ns {}; the options "
+                    "are {}, {}, {}",
+                    header.rsi_period, header.rsi_flat, header.close_grace_ns, options_.rsi_period,
+                    options_.rsi_flat, options_.close_grace_ns));
   reader.get(clock_);
   reader.get(closed_);
   reader.get(totals_);

@@ -1,6 +1,6 @@
-#include <perp/state/market_state.hpp>
-
 #include "state/fold.hpp"
+
+#include <perp/state/market_state.hpp>
 
 namespace perp::state {
 
@@ -9,7 +9,9 @@ MarketState::~MarketState() = default;
 MarketState::MarketState(MarketState&&) noexcept = default;
 MarketState& MarketState::operator=(MarketState&&) noexcept = default;
 
-void MarketState::apply(const market::RecordHeader& record, DerivedSink& out) { fold_->apply(record, out); }
+void MarketState::apply(const market::RecordHeader& record, DerivedSink& out) {
+  fold_->apply(record, out);
+}
 
 std::int64_t MarketState::engine_time_ns() const { return fold_->engine_time_ns(); }
 

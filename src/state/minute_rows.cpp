@@ -1,10 +1,10 @@
 #include "state/minute_rows.hpp"
 
+#include <perp/rolling/change.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-
-#include <perp/rolling/change.hpp>
 
 namespace perp::state {
 namespace {
@@ -16,7 +16,8 @@ Row make_row(market::MinuteOrigin origin, std::array<double, 5> values) {
   // One NaN for all that is missing: a computed one has other bits, and rows are compared by bytes.
   for (std::size_t i = 0; i < values.size(); ++i)
     row.values[i] = std::isnan(values[i]) ? missing : rolling::without_negative_zero(values[i]);
-  row.is_present = std::any_of(values.begin(), values.end(), [](double v) { return !std::isnan(v); }) ? 1 : 0;
+  row.is_present =
+      std::any_of(values.begin(), values.end(), [](double v) { return !std::isnan(v); }) ? 1 : 0;
   row.origin = static_cast<std::uint8_t>(origin);
   return row;
 }
@@ -26,9 +27,12 @@ bool has_authoritative_candle(const Slot& slot) {
   return slot.candle_state == CandleState::closed || slot.candle_state == CandleState::unsaid;
 }
 
-bool can_sum_trades(const Slot& slot) { return slot.is_trade_whole != 0 && slot.trades.unusable_count == 0; }
+bool can_sum_trades(const Slot& slot) {
+  return slot.is_trade_whole != 0 && slot.trades.unusable_count == 0;
+}
 
-/// ts - sample ts in whole milliseconds, ts being the minute's open; a sample from inside the minute has age 0.
+/// ts - sample ts in whole milliseconds, ts being the minute's open; a sample from inside the
+/// minute has age 0.
 double age_ms(std::int64_t sample_ns, std::int64_t minute) {
   const std::int64_t age_ns = minute * core::ns_per_minute - sample_ns;
   return static_cast<double>(std::max<std::int64_t>(age_ns, 0) / core::ns_per_ms);
@@ -42,7 +46,8 @@ Row ohlcv_row(const Slot& slot) {
     const Candle& candle = slot.candle;
     const double summed = can_sum_trades(slot) ? trades.volume_quote : missing;
     const double volume = std::isnan(candle.volume_quote) ? summed : candle.volume_quote;
-    return make_row(market::MinuteOrigin::candle, {candle.open, candle.high, candle.low, candle.close, volume});
+    return make_row(market::MinuteOrigin::candle,
+                    {candle.open, candle.high, candle.low, candle.close, volume});
   }
   if (!can_sum_trades(slot) || trades.priced_count == 0) return {};
   return make_row(market::MinuteOrigin::trades,
@@ -54,11 +59,13 @@ Row taker_volume_row(const Slot& slot) {
     const Candle& candle = slot.candle;
     const double sell = candle.volume_quote - candle.taker_buy_quote;
     if (!std::isnan(sell))
-      return make_row(market::MinuteOrigin::candle, {candle.taker_buy_quote, sell, missing, missing, missing});
+      return make_row(market::MinuteOrigin::candle,
+                      {candle.taker_buy_quote, sell, missing, missing, missing});
   }
   const TradeSum& trades = slot.trades;
   if (!can_sum_trades(slot) || trades.unsided_count != 0) return {};
-  return make_row(market::MinuteOrigin::trades, {trades.buy_quote, trades.sell_quote, missing, missing, missing});
+  return make_row(market::MinuteOrigin::trades,
+                  {trades.buy_quote, trades.sell_quote, missing, missing, missing});
 }
 
 Row liquidation_row(const Slot& slot) {
@@ -74,36 +81,43 @@ Row liquidation_row(const Slot& slot) {
   const double price = is_priced && sum.quantity > 0 ? sum.price_quantity / sum.quantity : missing;
   const bool has_usd = is_sided && is_priced;
   return make_row(market::MinuteOrigin::liquidations,
-                  {side, price, sum.quantity, has_usd ? sum.long_usd : missing, has_usd ? sum.short_usd : missing});
+                  {side, price, sum.quantity, has_usd ? sum.long_usd : missing,
+                   has_usd ? sum.short_usd : missing});
 }
 
-Row open_interest_row(const OpenInterestSample& sample, const Sample& mark_price, std::int64_t minute) {
+Row open_interest_row(const OpenInterestSample& sample, const Sample& mark_price,
+                      std::int64_t minute) {
   if (sample.ns == core::unknown_ns) return {};
   double usd = sample.notional;
-  if (std::isnan(usd) && is_fresh(mark_price.ns, mark_staleness_ns, minute)) usd = sample.quantity * mark_price.value;
-  Row row = make_row(market::MinuteOrigin::sample, {usd, sample.contracts, missing, missing, missing});
+  if (std::isnan(usd) && is_fresh(mark_price.ns, mark_staleness_ns, minute))
+    usd = sample.quantity * mark_price.value;
+  Row row =
+      make_row(market::MinuteOrigin::sample, {usd, sample.contracts, missing, missing, missing});
   if (row.is_present != 0) row.values[2] = age_ms(sample.ns, minute);
   return row;
 }
 
 Row sample_row(const Sample& sample, std::int64_t staleness_ns, std::int64_t minute) {
   if (!is_fresh(sample.ns, staleness_ns, minute)) return {};
-  return make_row(market::MinuteOrigin::sample, {sample.value, age_ms(sample.ns, minute), missing, missing, missing});
+  return make_row(market::MinuteOrigin::sample,
+                  {sample.value, age_ms(sample.ns, minute), missing, missing, missing});
 }
 
 Row rsi_row(double rsi1, double rsi60) {
   constexpr double four_decimals = 10'000;
   return make_row(market::MinuteOrigin::computed,
-                  {rolling::round_half_away(rsi1, four_decimals), rolling::round_half_away(rsi60, four_decimals),
-                   missing, missing, missing});
+                  {rolling::round_half_away(rsi1, four_decimals),
+                   rolling::round_half_away(rsi60, four_decimals), missing, missing, missing});
 }
 
 bool MinuteValues::operator==(const MinuteValues& other) const {
-  return count == other.count && std::memcmp(items.data(), other.items.data(), count * sizeof items[0]) == 0;
+  return count == other.count &&
+         std::memcmp(items.data(), other.items.data(), count * sizeof items[0]) == 0;
 }
 
-MinuteValues minute_values(SpecKind kind, const Row& row,
-                           const std::array<const Row*, market::change_windows_minutes.size()>& earlier) {
+MinuteValues minute_values(
+    SpecKind kind, const Row& row,
+    const std::array<const Row*, market::change_windows_minutes.size()>& earlier) {
   const market::SpecRow& spec = market::spec_row(kind);
   std::array<market::ColumnId, 5> ids{};
   std::size_t id_count = 0;

@@ -1,26 +1,29 @@
 #pragma once
-// From a minute's inputs to its rows, and from rows to the values of a minute record. Pure functions.
+// From a minute's inputs to its rows, and from rows to the values of a minute record. Pure
+// functions.
+#include "state/series.hpp"
+
+#include <perp/market/perpspec.hpp>
+#include <perp/market/record.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include <perp/market/perpspec.hpp>
-#include <perp/market/record.hpp>
-
-#include "state/series.hpp"
-
 namespace perp::state {
 
-/// o h l c v. From the authoritative candle; v from whole trades where the candle has no quote volume. Without a
-/// candle from whole trades. Absent if neither, and for a minute of whole trades in which no price happened.
+/// o h l c v. From the authoritative candle; v from whole trades where the candle has no quote
+/// volume. Without a candle from whole trades. Absent if neither, and for a minute of whole trades
+/// in which no price happened.
 Row ohlcv_row(const Slot& slot);
 /// tbv tsv. From the candle if it tells taker volumes, else from whole trades that all have a side.
 Row taker_volume_row(const Slot& slot);
 /// lqside lqprice lqqty lql lqs, of a minute whose stream was live for all of it.
 Row liquidation_row(const Slot& slot);
 /// oi oi_contracts age_ms at the end of `minute`.
-Row open_interest_row(const OpenInterestSample& sample, const Sample& mark_price, std::int64_t minute);
+Row open_interest_row(const OpenInterestSample& sample, const Sample& mark_price,
+                      std::int64_t minute);
 /// pfr or lsr, age_ms.
 Row sample_row(const Sample& sample, std::int64_t staleness_ns, std::int64_t minute);
 
@@ -35,11 +38,12 @@ inline constexpr std::int64_t open_interest_period_staleness_ns = 11 * core::ns_
 
 /// Whether the sample may speak for the end of `minute`.
 constexpr bool is_fresh(std::int64_t sample_ns, std::int64_t staleness_ns, std::int64_t minute) {
-  return sample_ns != core::unknown_ns && (minute + 1) * core::ns_per_minute - sample_ns <= staleness_ns;
+  return sample_ns != core::unknown_ns &&
+         (minute + 1) * core::ns_per_minute - sample_ns <= staleness_ns;
 }
 
-/// The values of a minute record: raw columns, then changes over 1, 5 and 10 minutes, ascending ids, only what
-/// there is.
+/// The values of a minute record: raw columns, then changes over 1, 5 and 10 minutes, ascending
+/// ids, only what there is.
 struct MinuteValues {
   std::array<market::MinuteValue, 20> items;
   std::size_t count = 0;
@@ -52,7 +56,8 @@ struct MinuteValues {
 };
 
 /// @param earlier rows 1, 5 and 10 minutes before, nullptr where there is none.
-MinuteValues minute_values(SpecKind kind, const Row& row,
-                           const std::array<const Row*, market::change_windows_minutes.size()>& earlier);
+MinuteValues minute_values(
+    SpecKind kind, const Row& row,
+    const std::array<const Row*, market::change_windows_minutes.size()>& earlier);
 
 }  // namespace perp::state

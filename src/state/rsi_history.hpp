@@ -1,13 +1,13 @@
 #pragma once
-// The closes behind rsi1 and rsi60 of one instrument. Minute closes live in the instrument's ring of rows; here is
-// what has left it, and the last 256 hourly closes, kept one by one because a backfill may bring them after the
-// minutes did. Both values are pure functions of these closes, in whatever order they came within the windows.
-// Plain data, part of a checkpoint; one thread.
+// The closes behind rsi1 and rsi60 of one instrument. Minute closes live in the instrument's ring
+// of rows; here is what has left it, and the last 256 hourly closes, kept one by one because a
+// backfill may bring them after the minutes did. Both values are pure functions of these closes, in
+// whatever order they came within the windows. Plain data, part of a checkpoint; one thread.
+#include <perp/rolling/rsi.hpp>
+
 #include <array>
 #include <cstdint>
 #include <limits>
-
-#include <perp/rolling/rsi.hpp>
 
 namespace perp::state {
 
@@ -20,7 +20,8 @@ class RsiHistory {
 
   RsiHistory() { hour_close_.fill(std::numeric_limits<double>::quiet_NaN()); }
 
-  /// A minute's close that has left the ring, or came too late for it. @returns false if it is not after the last.
+  /// A minute's close that has left the ring, or came too late for it. @returns false if it is not
+  /// after the last.
   bool push_minute(const rolling::RsiRule& rule, std::int64_t minute, double close) {
     return rolling::push_close(rule, minutes_, minute, close);
   }
@@ -33,7 +34,8 @@ class RsiHistory {
     return set_hour(rule, hour, close, from_hour_candle);
   }
 
-  /// RSI over the completed hours before this minute's hour, with `close` as the running hour's close.
+  /// RSI over the completed hours before this minute's hour, with `close` as the running hour's
+  /// close.
   double value_at(const rolling::RsiRule& rule, std::int64_t minute, double close);
 
  private:
@@ -42,7 +44,7 @@ class RsiHistory {
   bool set_hour(const rolling::RsiRule& rule, std::int64_t hour, double close, std::uint8_t source);
 
   rolling::RsiState minutes_;
-  rolling::RsiState hours_;           // over the hours that have left the window
+  rolling::RsiState hours_;  // over the hours that have left the window
   std::int64_t newest_hour_ = no_hour;
   std::int64_t cached_hour_ = no_hour;  // cached_ covers the completed hours before this one
   rolling::RsiState cached_;

@@ -18,7 +18,8 @@ void Series::open_up_to(const rolling::RsiRule& rule, std::int64_t minute) {
   for (std::int64_t opened = std::max(first, minute - slot_count + 1); opened <= minute; ++opened) {
     slot(opened) = {};
     slot(opened).minute = opened;
-    for (std::size_t kind = 0; kind < kind_count; ++kind) row(static_cast<SpecKind>(kind), opened) = {};
+    for (std::size_t kind = 0; kind < kind_count; ++kind)
+      row(static_cast<SpecKind>(kind), opened) = {};
   }
   data.head = minute;
 }
@@ -39,7 +40,8 @@ const Row* Series::find_row(const Rows& rows, SpecKind kind, std::int64_t minute
     if (found.is_present != 0) return &found;
   }
   if (lanes == nullptr) return nullptr;
-  const Lanes::Entry& entry = lanes->entries[k][static_cast<std::size_t>(minute & (lane_count - 1))];
+  const Lanes::Entry& entry =
+      lanes->entries[k][static_cast<std::size_t>(minute & (lane_count - 1))];
   return entry.minute == minute && entry.row.is_present != 0 ? &entry.row : nullptr;
 }
 

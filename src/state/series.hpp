@@ -1,37 +1,40 @@
 #pragma once
-// What the fold keeps for one primary instrument. Everything here is plain data without padding, written to a
-// checkpoint as it lies; the fold's thread owns it.
+// What the fold keeps for one primary instrument. Everything here is plain data without padding,
+// written to a checkpoint as it lies; the fold's thread owns it.
 //
-// Minutes are numbered since the epoch. The ring of `slot_count` minutes ends at `head`, the newest minute opened:
+// Minutes are numbered since the epoch. The ring of `slot_count` minutes ends at `head`, the newest
+// minute opened:
 //
 //   head-31 .......... head-22 | head-21 ........................ closed | closed+1 .. head
 //   only to look back at       | may be revised (16 closed minutes)      | open
 //
 // so that every minute that may be revised still has the row of ten minutes before it.
+#include "state/rsi_history.hpp"
+
+#include <perp/core/time.hpp>
+#include <perp/market/perpspec.hpp>
+#include <perp/market/record.hpp>
+
 #include <array>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <type_traits>
 
-#include <perp/core/time.hpp>
-#include <perp/market/perpspec.hpp>
-#include <perp/market/record.hpp>
-
-#include "state/rsi_history.hpp"
-
 namespace perp::state {
 
 inline constexpr std::int64_t slot_count = 32;
 inline constexpr std::int64_t history_minutes = 16;  ///< closed minutes that late data may revise
-inline constexpr std::int64_t ahead_minutes = 4;     ///< an exchange's clock may be this far ahead of ours
-inline constexpr std::int64_t open_count = 8;        ///< at least closed+1 .. head, a power of two
+inline constexpr std::int64_t ahead_minutes =
+    4;  ///< an exchange's clock may be this far ahead of ours
+inline constexpr std::int64_t open_count = 8;  ///< at least closed+1 .. head, a power of two
 inline constexpr std::int64_t lane_count = 16;
 inline constexpr std::int64_t no_minute = std::numeric_limits<std::int64_t>::min();
 inline constexpr std::int64_t window_longest = market::change_windows_minutes.back();
 /// Minutes at or below head - revisable_reach are not revised.
 inline constexpr std::int64_t revisable_reach = slot_count - window_longest;
-// With a grace of up to a minute two ended minutes can be open, then the current one and those ahead.
+// With a grace of up to a minute two ended minutes can be open, then the current one and those
+// ahead.
 static_assert(2 + 1 + ahead_minutes <= open_count);
 static_assert(revisable_reach >= history_minutes + 2 + ahead_minutes);
 
@@ -40,7 +43,8 @@ inline constexpr std::size_t kind_count = market::spec_kinds.size();
 
 /// A stored minute of one perpspec: values in the order of the spec's fields, then extras.
 struct Row {
-  std::array<double, 5> values{market::missing, market::missing, market::missing, market::missing, market::missing};
+  std::array<double, 5> values{market::missing, market::missing, market::missing, market::missing,
+                               market::missing};
   std::uint8_t is_present = 0;
   std::uint8_t origin = 0;      ///< market::MinuteOrigin
   std::uint8_t is_written = 0;  ///< a record of it went out, even if the row has vanished since
@@ -48,12 +52,14 @@ struct Row {
 };
 using Rows = std::array<std::array<Row, slot_count>, kind_count>;
 
-/// When a stream was live: since `since_ns` until now, and before that once from `previous_since_ns` on.
+/// When a stream was live: since `since_ns` until now, and before that once from
+/// `previous_since_ns` on.
 struct Stream {
   std::int64_t since_ns = core::unknown_ns;
   std::int64_t previous_since_ns = core::unknown_ns;
   std::int64_t previous_until_ns = core::unknown_ns;
-  std::int64_t broken_ns = core::unknown_ns;  ///< last interruption: a message from before it proves nothing
+  std::int64_t broken_ns =
+      core::unknown_ns;  ///< last interruption: a message from before it proves nothing
 
   void go_live(std::int64_t ns) {
     if (since_ns == core::unknown_ns && ns >= broken_ns) since_ns = ns;
@@ -70,10 +76,13 @@ struct Stream {
     since_ns = core::unknown_ns;
     return true;
   }
-  bool was_ever_live() const { return since_ns != core::unknown_ns || previous_since_ns != core::unknown_ns; }
+  bool was_ever_live() const {
+    return since_ns != core::unknown_ns || previous_since_ns != core::unknown_ns;
+  }
   bool is_whole(std::int64_t from_ns, std::int64_t to_ns) const {
     return (since_ns != core::unknown_ns && since_ns <= from_ns) ||
-           (previous_since_ns != core::unknown_ns && previous_since_ns <= from_ns && to_ns <= previous_until_ns);
+           (previous_since_ns != core::unknown_ns && previous_since_ns <= from_ns &&
+            to_ns <= previous_until_ns);
   }
 };
 
@@ -89,7 +98,8 @@ struct TradeSum {
   std::int64_t first_ns = 0;
   std::int64_t last_ns = 0;
   std::uint32_t count = 0;
-  std::uint32_t priced_count = 0;    ///< without block trades, which are made away from the market's price
+  std::uint32_t priced_count =
+      0;  ///< without block trades, which are made away from the market's price
   std::uint32_t unsided_count = 0;   ///< the venue did not say who was the taker
   std::uint32_t unusable_count = 0;  ///< without price or quantity
 };
@@ -164,11 +174,15 @@ struct SeriesData {
   SeriesData() { open_minutes.fill(no_minute); }
 };
 static_assert(std::is_trivially_copyable_v<SeriesData>);
-static_assert(sizeof(Row) == 48 && sizeof(TradeSum) == 88 && sizeof(Candle) == 48 && sizeof(LiquidationSum) == 56);
-static_assert(sizeof(Slot) == 8 + 88 + 48 + 56 + 8 && sizeof(Samples) == 2 * 32 + 3 * 16 && sizeof(Stream) == 32);
-static_assert(sizeof(SeriesData) == 8 * 2 + 2 * 32 + 112 + open_count * (8 + 112) + slot_count * (208 + kind_count * 48));
+static_assert(sizeof(Row) == 48 && sizeof(TradeSum) == 88 && sizeof(Candle) == 48 &&
+              sizeof(LiquidationSum) == 56);
+static_assert(sizeof(Slot) == 8 + 88 + 48 + 56 + 8 && sizeof(Samples) == 2 * 32 + 3 * 16 &&
+              sizeof(Stream) == 32);
+static_assert(sizeof(SeriesData) ==
+              8 * 2 + 2 * 32 + 112 + open_count * (8 + 112) + slot_count * (208 + kind_count * 48));
 
-/// Rows of backfilled minutes older than the ring: enough to give an ascending backfill its changes.
+/// Rows of backfilled minutes older than the ring: enough to give an ascending backfill its
+/// changes.
 struct Lanes {
   struct Entry {
     std::int64_t minute = no_minute;
@@ -183,12 +197,15 @@ struct Series {
   market::VenueId venue = market::VenueId::none;
   bool is_active = false;  ///< primary and not delisted: only such a one gets rows
   SeriesData data;
-  std::unique_ptr<Lanes> lanes;      ///< made by the first backfill record
-  std::unique_ptr<RsiHistory> rsi;   ///< where the venue has that perpspec
+  std::unique_ptr<Lanes> lanes;     ///< made by the first backfill record
+  std::unique_ptr<RsiHistory> rsi;  ///< where the venue has that perpspec
 
-  Slot& slot(std::int64_t minute) { return data.slots[static_cast<std::size_t>(minute & (slot_count - 1))]; }
+  Slot& slot(std::int64_t minute) {
+    return data.slots[static_cast<std::size_t>(minute & (slot_count - 1))];
+  }
   Row& row(SpecKind kind, std::int64_t minute) {
-    return data.rows[static_cast<std::size_t>(kind)][static_cast<std::size_t>(minute & (slot_count - 1))];
+    return data
+        .rows[static_cast<std::size_t>(kind)][static_cast<std::size_t>(minute & (slot_count - 1))];
   }
   bool is_in_window(std::int64_t minute) const {
     return data.head != no_minute && minute <= data.head && minute > data.head - slot_count;
@@ -199,7 +216,8 @@ struct Series {
   void open_up_to(const rolling::RsiRule& rule, std::int64_t minute);
   /// The samples of an open minute.
   Samples& open_at(std::int64_t minute);
-  /// The row of that minute in `rows` (ours, or an older copy of them) or in the lanes; nullptr if there is none.
+  /// The row of that minute in `rows` (ours, or an older copy of them) or in the lanes; nullptr if
+  /// there is none.
   const Row* find_row(const Rows& rows, SpecKind kind, std::int64_t minute) const;
 };
 

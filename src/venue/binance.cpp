@@ -151,10 +151,13 @@ void read_control(Context& context, ondemand::object root) {
   bool is_list = false;
   json::each_field(root, keys, fault, [&](std::size_t index, ondemand::value value) {
     has[index] = true;
-    ondemand::json_type type{};
-    if (index == result && value.type().get(type) == simdjson::SUCCESS) is_list = type == ondemand::json_type::array;
-    ondemand::object inner;
+    if (index == result) {
+      ondemand::json_type type{};
+      if (const auto bad = value.type().get(type); bad != simdjson::SUCCESS) return fault.raise(json::status_of(bad), "result");
+      is_list = type == ondemand::json_type::array;
+    }
     if (index != error) return;
+    ondemand::object inner;
     context.set_kind(Kind::error);
     if (const auto code_of = value.get_object().get(inner); code_of != simdjson::SUCCESS)
       return fault.raise(json::status_of(code_of), "error");
@@ -204,7 +207,9 @@ void read_frame(Context& context) {
     return;
   }
   if (root.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
-  const bool is_event = root.find_field_unordered(keys[event]).error() == simdjson::SUCCESS;
+  const auto looked = root.find_field_unordered(keys[event]).error();
+  const bool is_event = looked == simdjson::SUCCESS;
+  if (!is_event && looked != simdjson::NO_SUCH_FIELD) return fault.raise(json::status_of(looked), "message");
   if (root.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
   if (is_event) return read_event(context, root);
   read_control(context, root);
@@ -239,18 +244,23 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
   return status;
 }
 
-/// Whether the body is the venue's {"code":..,"msg":..}; raises it.
-bool is_venue_error(Context& context) {
+/// Looks whether the body is the venue's {"code":..,"msg":..} and refuses it then. simdjson gives up a document in which
+/// it found an error, so that every such error must end the reading here.
+void look_for_error(Context& context) {
   json::Fault& fault = context.own.fault;
   ondemand::json_type type;
+  if (const auto error = context.document.type().get(type); error != simdjson::SUCCESS)
+    return fault.raise(json::status_of(error), "message");
+  if (type != ondemand::json_type::object) return;
   ondemand::object body;
-  if (context.document.type().get(type) != simdjson::SUCCESS || type != ondemand::json_type::object ||
-      context.document.get_object().get(body) != simdjson::SUCCESS)
-    return false;
-  if (body.find_field_unordered("code").error() == simdjson::SUCCESS && body.find_field_unordered("msg").error() == simdjson::SUCCESS)
-    refuse_as_venue_error(context, body);
-  context.document.rewind();
-  return !fault.ok();
+  if (const auto error = context.document.get_object().get(body); error != simdjson::SUCCESS)
+    return fault.raise(json::status_of(error), "message");
+  for (const std::string_view key : {std::string_view("code"), std::string_view("msg")}) {
+    const auto error = body.find_field_unordered(key).error();
+    if (error == simdjson::NO_SUCH_FIELD) return context.document.rewind();
+    if (error != simdjson::SUCCESS) return fault.raise(json::status_of(error), key);
+  }
+  refuse_as_venue_error(context, body);
 }
 
 DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& sink) noexcept {
@@ -270,7 +280,8 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     ondemand::document document;
     if (own.open(reply.body, document)) {
       Context context{.state = state, .own = own, .tx = tx, .document = document, .stream = {}};
-      if (!is_venue_error(context)) read_reply(context, reply, kind);
+      look_for_error(context);
+      if (own.fault.ok()) read_reply(context, reply, kind);
       context.close();
     }
   }

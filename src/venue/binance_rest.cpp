@@ -39,6 +39,7 @@ void read_klines(Context& context, const RestReply& reply, market::PriceKind pri
     for (auto cell : row) {
       if (column < column_count) tokens[column] = json::token_of(cell, fault, names[column]);
       ++column;
+      if (!fault.ok()) return;
     }
     if (column < column_count) return fault.raise(DecodeStatus::missing_field, names[column]);
     const auto number = [&](std::size_t at, market::Scale scale) { return json::decimal(tokens[at], scale, true, fault, names[at]); };

@@ -150,6 +150,7 @@ void read_levels(Context& context, ondemand::value value, const InstrumentEntry&
       if (column == 0) level.price = json::decimal(token, price_scale, true, fault, field);
       if (column == 1) level.quantity = json::coins(token, entry, true, fault, field);
       ++column;
+      if (!fault.ok()) return;
     }
     if (column < 2) fault.raise(DecodeStatus::missing_field, field);
     if (!fault.ok()) return;

@@ -5,18 +5,30 @@
 namespace perp::venue::bybit {
 
 const std::array<std::string_view, kind_count> kind_names = {
-    "unknown",          "ack",
-    "pong",             "error",
-    "publicTrade",      "orderbook",
-    "tickers",          "kline",
-    "allLiquidation",   "liquidation",
-    "system.status",    "rest_kline",
-    "rest_mark-price-kline", "rest_index-price-kline",
-    "rest_premium-index-price-kline", "rest_tickers",
-    "rest_orderbook",   "rest_rpi_orderbook",
-    "rest_recent-trade", "rest_open-interest",
-    "rest_funding-history", "rest_account-ratio",
-    "rest_instruments-info", "rest_time",
+    "unknown",
+    "ack",
+    "pong",
+    "error",
+    "publicTrade",
+    "orderbook",
+    "tickers",
+    "kline",
+    "allLiquidation",
+    "liquidation",
+    "system.status",
+    "rest_kline",
+    "rest_mark-price-kline",
+    "rest_index-price-kline",
+    "rest_premium-index-price-kline",
+    "rest_tickers",
+    "rest_orderbook",
+    "rest_rpi_orderbook",
+    "rest_recent-trade",
+    "rest_open-interest",
+    "rest_funding-history",
+    "rest_account-ratio",
+    "rest_instruments-info",
+    "rest_time",
 };
 
 const std::array<Endpoint, kind_count - kind_rest_kline> endpoints = {{
@@ -29,9 +41,11 @@ const std::array<Endpoint, kind_count - kind_rest_kline> endpoints = {{
     {"rpi_orderbook", "/v5/market/rpi_orderbook", "", "rpi-orderbook"},
     {"recent-trade", "/v5/market/recent-trade", "", "recent_trade trades"},
     {"open-interest", "/v5/market/open-interest", "period", "open_interest"},
-    {"funding-history", "/v5/market/funding/history", "", "funding_history history-fund-rate funding/history"},
+    {"funding-history", "/v5/market/funding/history", "",
+     "funding_history history-fund-rate funding/history"},
     {"account-ratio", "/v5/market/account-ratio", "period", "long-short-ratio account_ratio"},
-    {"instruments-info", "/v5/market/instruments-info", "", "instrument instruments instruments_info", true},
+    {"instruments-info", "/v5/market/instruments-info", "",
+     "instrument instruments instruments_info", true},
     {"time", "/v5/market/time", "", ""},
 }};
 
@@ -58,7 +72,8 @@ State& begin(VenueState& state) {
 }
 
 /// The root object of a message that is one whole JSON value, or a fault.
-bool open_root(State& own, std::string_view payload, json::ondemand::document& document, json::ondemand::object& root) {
+bool open_root(State& own, std::string_view payload, json::ondemand::document& document,
+               json::ondemand::object& root) {
   if (!own.open(payload, document)) return false;
   own.close(document);
   if (!own.fault.ok()) return false;
@@ -88,11 +103,14 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
   return finish(message, own);
 }
 
-/// What a reply is about: the `result` of the usual envelope, or the bare result that some recordings keep.
-void read_body(Transaction& message, State& own, json::ondemand::object object, const RestReply& reply, std::uint8_t kind) {
+/// What a reply is about: the `result` of the usual envelope, or the bare result that some
+/// recordings keep.
+void read_body(Transaction& message, State& own, json::ondemand::object object,
+               const RestReply& reply, std::uint8_t kind) {
   json::Object root(object, own.fault);
   const std::int64_t code = root.optional_integer("retCode");
-  if (code != market::unknown_id && code != 0) return own.fault.raise(DecodeStatus::venue_error, "retCode");
+  if (code != market::unknown_id && code != 0)
+    return own.fault.raise(DecodeStatus::venue_error, "retCode");
   std::int64_t server_ns = core::unknown_ns;
   json::ondemand::object result;
   if (code == 0) {
@@ -131,17 +149,17 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
 namespace perp::venue {
 
 const Adapter& bybit_adapter() noexcept {
-  static const Adapter adapter{
-      .spec = {.venue = market::VenueId::bybit,
-               .rest_url = "https://api.bybit.com",
-               .ws_urls = "wss://stream.bybit.com/v5/public/linear wss://stream.bybit.com/v5/public/misc/status",
-               .is_contract_size_one = true,
-               .is_liquidation_sampled = false},
-      .message_kinds = bybit::kind_names,
-      .endpoints = bybit::endpoints,
-      .make_state = bybit::make_state,
-      .decode = bybit::decode,
-      .decode_rest = bybit::decode_rest};
+  static const Adapter adapter{.spec = {.venue = market::VenueId::bybit,
+                                        .rest_url = "https://api.bybit.com",
+                                        .ws_urls = "wss://stream.bybit.com/v5/public/linear "
+                                                   "wss://stream.bybit.com/v5/public/misc/status",
+                                        .is_contract_size_one = true,
+                                        .is_liquidation_sampled = false},
+                               .message_kinds = bybit::kind_names,
+                               .endpoints = bybit::endpoints,
+                               .make_state = bybit::make_state,
+                               .decode = bybit::decode,
+                               .decode_rest = bybit::decode_rest};
   return adapter;
 }
 

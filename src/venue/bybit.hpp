@@ -1,19 +1,20 @@
 #pragma once
-// Bybit v5, linear perpetuals: what the parts of the adapter share. bybit.cpp has the adapter's data and the two entry
-// points, bybit_streams.cpp the frames, bybit_ticker.cpp the tickers of both, bybit_rest.cpp the replies,
-// bybit_instruments.cpp names and the instrument list. One feed thread. Wire facts: docs/venues/bybit.md.
+// Bybit v5, linear perpetuals: what the parts of the adapter share. bybit.cpp has the adapter's
+// data and the two entry points, bybit_streams.cpp the frames, bybit_ticker.cpp the tickers of
+// both, bybit_rest.cpp the replies, bybit_instruments.cpp names and the instrument list. One feed
+// thread. Wire facts: docs/venues/bybit.md.
+#include "venue/common.hpp"
+#include "venue/rows.hpp"
+#include "venue/seen_trades.hpp"
+
+#include <perp/market/continuity.hpp>
+
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <string_view>
 #include <vector>
-
-#include <perp/market/continuity.hpp>
-
-#include "venue/common.hpp"
-#include "venue/rows.hpp"
-#include "venue/seen_trades.hpp"
 
 namespace perp::venue::bybit {
 
@@ -48,14 +49,21 @@ enum Kind : std::uint8_t {
 extern const std::array<std::string_view, kind_count> kind_names;
 extern const std::array<Endpoint, kind_count - kind_rest_kline> endpoints;
 
-/// The depths of orderbook.<depth>. Book::depth tells them apart, so the book with RPI orders, which has 50 levels
-/// too, is given 51 and the full one 0.
+/// The depths of orderbook.<depth>. Book::depth tells them apart, so the book with RPI orders,
+/// which has 50 levels too, is given 51 and the full one 0.
 struct Depth {
   std::string_view name;
   std::uint16_t levels;
 };
-inline constexpr auto depths = std::to_array<Depth>({
-    {"1", 1}, {"50", 50}, {"200", 200}, {"500", 500}, {"1000", 1000}, {"rpi", 51}, {"full", 0}, {"25", 25}, {"100", 100}});
+inline constexpr auto depths = std::to_array<Depth>({{"1", 1},
+                                                     {"50", 50},
+                                                     {"200", 200},
+                                                     {"500", 500},
+                                                     {"1000", 1000},
+                                                     {"rpi", 51},
+                                                     {"full", 0},
+                                                     {"25", 25},
+                                                     {"100", 100}});
 
 /// A ticker's fields as last heard, NaN until then. Deltas say only what changed.
 struct MergedTicker {
@@ -88,13 +96,19 @@ struct MergedTicker {
 };
 
 /// Which records a ticker message touches.
-enum TickerPart : std::uint8_t { part_ticker = 1, part_bbo = 2, part_mark = 4, part_funding = 8, part_interest = 16 };
+enum TickerPart : std::uint8_t {
+  part_ticker = 1,
+  part_bbo = 2,
+  part_mark = 4,
+  part_funding = 8,
+  part_interest = 16
+};
 
 /// What is kept of one instrument.
 struct Market {
   MergedTicker ticker;
   std::array<market::BybitBookSequence, depths.size()> books;
-  market::Bbo top;                    ///< of orderbook.1
+  market::Bbo top;                     ///< of orderbook.1
   std::unique_ptr<RecentKeys> trades;  ///< made with the first trade
 };
 
@@ -141,9 +155,10 @@ struct Answer {
 
 // --- names and instruments ---
 
-/// The key under which a symbol is interned: linear contracts under their own name, "spot:BTCUSDT", "inverse:BTCUSD",
-/// "option:...". `category` "" (a stream, or a body that does not say): judged by the symbol's form.
-/// Raises out_of_range for a symbol that is too long, unknown_value for a category that does not exist.
+/// The key under which a symbol is interned: linear contracts under their own name, "spot:BTCUSDT",
+/// "inverse:BTCUSD", "option:...". `category` "" (a stream, or a body that does not say): judged by
+/// the symbol's form. Raises out_of_range for a symbol that is too long, unknown_value for a
+/// category that does not exist.
 std::string_view native_key(State& own, std::string_view category, std::string_view symbol);
 bool describe(std::string_view native, InstrumentFacts& facts);
 void read_instruments(Answer& answer);
@@ -153,7 +168,8 @@ void read_instruments(Answer& answer);
 /// A trade's id: a UUID into two halves, a number as it is. @returns false for anything else.
 [[nodiscard]] bool read_trade_id(std::string_view text, market::Trade& trade);
 /// Whether this trade was taken before; if not, it is noted for commit().
-bool is_repeat(Transaction& message, State& own, const market::InstrumentEntry& entry, const market::Trade& trade);
+bool is_repeat(Transaction& message, State& own, const market::InstrumentEntry& entry,
+               const market::Trade& trade);
 market::Side read_side(std::string_view text, json::Fault& fault, std::string_view field);
 /// [[price, size], ...] into `levels`. A third cell is the RPI size, which comes on top.
 void read_levels(json::Object& data, std::string_view key, const market::InstrumentEntry& entry,
@@ -161,13 +177,15 @@ void read_levels(json::Object& data, std::string_view key, const market::Instrum
 /// Kline interval text ("1", "720", "D", "W"; also "1m", "1d") as ns; a month has no fixed length.
 [[nodiscard]] bool read_interval(std::string_view text, std::int64_t& interval_ns);
 /// Merges one ticker object. @returns the parts whose fields it has.
-std::uint8_t merge_ticker(json::ondemand::object object, const market::InstrumentEntry& entry, MergedTicker& merged,
-                          json::Fault& fault);
-void emit_ticker(Transaction& message, const market::InstrumentEntry& entry, const MergedTicker& merged, std::uint8_t parts,
-                 std::int64_t exchange_ns, std::uint8_t flags);
+std::uint8_t merge_ticker(json::ondemand::object object, const market::InstrumentEntry& entry,
+                          MergedTicker& merged, json::Fault& fault);
+void emit_ticker(Transaction& message, const market::InstrumentEntry& entry,
+                 const MergedTicker& merged, std::uint8_t parts, std::int64_t exchange_ns,
+                 std::uint8_t flags);
 
 void read_frame(Transaction& message, State& own, json::Object& root);
-void read_ticker_frame(Transaction& message, State& own, json::Object& root, std::string_view symbol);
+void read_ticker_frame(Transaction& message, State& own, json::Object& root,
+                       std::string_view symbol);
 void read_answer(Answer& answer, std::uint8_t kind);
 
 }  // namespace perp::venue::bybit

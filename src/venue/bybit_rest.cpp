@@ -13,7 +13,8 @@ namespace {
 const InstrumentEntry* instrument(Answer& answer, std::string_view key = "symbol") {
   std::string_view symbol = answer.result.optional_text(key);
   if (symbol.empty()) symbol = answer.request.symbol;
-  const std::string_view native = answer.fault().ok() ? native_key(answer.own, answer.category, symbol) : std::string_view();
+  const std::string_view native =
+      answer.fault().ok() ? native_key(answer.own, answer.category, symbol) : std::string_view();
   if (!answer.fault().ok()) return nullptr;
   const InstrumentEntry* entry = answer.message.instrument(native);
   if (entry != nullptr) answer.message.count_other(*entry);
@@ -21,18 +22,21 @@ const InstrumentEntry* instrument(Answer& answer, std::string_view key = "symbol
 }
 
 const InstrumentEntry* row_instrument(Answer& answer, std::string_view symbol) {
-  const std::string_view native = answer.fault().ok() ? native_key(answer.own, answer.category, symbol) : std::string_view();
+  const std::string_view native =
+      answer.fault().ok() ? native_key(answer.own, answer.category, symbol) : std::string_view();
   return answer.fault().ok() ? answer.message.instrument(native) : nullptr;
 }
 
-/// Reads a list of objects twice: first every row's instrument, whose records must come first, then the rows.
+/// Reads a list of objects twice: first every row's instrument, whose records must come first, then
+/// the rows.
 template <class Visit>
 void each_instrument_row(Answer& answer, bool is_newest_first, Visit visit) {
   json::ondemand::array list;
   json::Fault& fault = answer.fault();
   if (!answer.result.array("list", list)) return;
   const bool is_known = json::each_object(list, fault, "list", [&](json::ondemand::object object) {
-    const InstrumentEntry* entry = row_instrument(answer, json::Object(object, fault).text("symbol"));
+    const InstrumentEntry* entry =
+        row_instrument(answer, json::Object(object, fault).text("symbol"));
     if (entry != nullptr) answer.message.count_other(*entry);
   });
   if (!is_known || !json::restart(list, fault, "list")) return;
@@ -42,8 +46,10 @@ void each_instrument_row(Answer& answer, bool is_newest_first, Visit visit) {
     if (answer.message.ok()) visit(object);
   });
   if (!answer.message.ok()) return;
-  if (is_newest_first) order_newest_first(sink, from_bytes);
-  else order_by_time(sink, from_bytes);
+  if (is_newest_first)
+    order_newest_first(sink, from_bytes);
+  else
+    order_by_time(sink, from_bytes);
 }
 
 /// The period asked for; unknown when the request does not tell it, a fault when it cannot be read.
@@ -61,7 +67,8 @@ void read_klines(Answer& answer, market::PriceKind kind) {
   if (entry == nullptr || !answer.result.array("list", list)) return;
   json::Fault& fault = answer.fault();
   // A premium is a fraction; a price belongs to the named unit.
-  const market::Scale price = kind == market::PriceKind::premium ? market::Scale{} : json::inverse(entry->price_divisor);
+  const market::Scale price =
+      kind == market::PriceKind::premium ? market::Scale{} : json::inverse(entry->price_divisor);
   RecordSink& sink = answer.message.sink();
   const std::size_t from_bytes = sink.bytes().size();
   bool is_newest = true;
@@ -76,18 +83,24 @@ void read_klines(Answer& answer, market::PriceKind kind) {
     if (kind == market::PriceKind::last) {
       const json::Token volume = row.cell(5);
       const json::Token turnover = row.cell(6);
-      kline.volume_base = entry->has_quantity_factor ? json::coins(volume, *entry, true, fault, "volume")
-                                                     : json::decimal(turnover, {}, true, fault, "turnover");
-      kline.volume_quote = json::decimal(entry->has_quantity_factor ? turnover : volume, {}, true, fault, "turnover");
+      kline.volume_base = entry->has_quantity_factor
+                              ? json::coins(volume, *entry, true, fault, "volume")
+                              : json::decimal(turnover, {}, true, fault, "turnover");
+      kline.volume_quote = json::decimal(entry->has_quantity_factor ? turnover : volume, {}, true,
+                                         fault, "turnover");
     }
     kline.price_kind = kind;
-    // A bar with a newer one above it is closed; the newest is when it ended before the reply was made.
-    if (!is_newest) kline.is_closed = market::Tristate::yes;
+    // A bar with a newer one above it is closed; the newest is when it ended before the reply was
+    // made.
+    if (!is_newest)
+      kline.is_closed = market::Tristate::yes;
     else if (answer.server_ns != core::unknown_ns && interval_ns != core::unknown_ns && fault.ok())
-      kline.is_closed = kline.open_ns + interval_ns <= answer.server_ns ? market::Tristate::yes : market::Tristate::no;
+      kline.is_closed = kline.open_ns + interval_ns <= answer.server_ns ? market::Tristate::yes
+                                                                        : market::Tristate::no;
     is_newest = false;
     if (!answer.message.ok()) return;
-    auto* record = answer.message.emit<market::Kline>(RecordType::kline, *entry, kline.open_ns, rest_flags(answer.request, false));
+    auto* record = answer.message.emit<market::Kline>(RecordType::kline, *entry, kline.open_ns,
+                                                      rest_flags(answer.request, false));
     if (record != nullptr) *record = kline;
   });
   if (answer.message.ok()) order_newest_first(sink, from_bytes);
@@ -102,7 +115,8 @@ void read_tickers(Answer& answer) {
     MergedTicker ticker;
     const std::uint8_t parts = merge_ticker(object, *entry, ticker, answer.fault());
     if (answer.message.ok())
-      emit_ticker(answer.message, *entry, ticker, parts, answer.server_ns, rest_flags(answer.request, true));
+      emit_ticker(answer.message, *entry, ticker, parts, answer.server_ns,
+                  rest_flags(answer.request, true));
   });
 }
 
@@ -117,15 +131,19 @@ void read_book(Answer& answer, bool has_rpi) {
   std::int64_t exchange_ns = answer.result.optional_time_ms("cts");
   if (exchange_ns == core::unknown_ns) exchange_ns = answer.result.optional_time_ms("ts");
   if (!answer.message.ok()) return;
-  const auto levels = static_cast<std::uint16_t>(std::min<std::size_t>(std::max(own.bids.size(), own.asks.size()), 1000));
+  const auto levels = static_cast<std::uint16_t>(
+      std::min<std::size_t>(std::max(own.bids.size(), own.asks.size()), 1000));
   const std::uint16_t depth = has_rpi ? std::uint16_t{51} : levels;
-  // Its ids belong to no subscribed stream: it never replaces the book that a stream of this depth keeps.
+  // Its ids belong to no subscribed stream: it never replaces the book that a stream of this depth
+  // keeps.
   market::Continuity found = market::Continuity::unchecked;
   const Market& known = own.market(entry->id);
   for (std::size_t i = 0; i < depths.size(); ++i)
-    if (depths[i].levels == depth && !known.books[i].needs_snapshot()) found = market::Continuity::stale;
-  auto* book = answer.message.emit_book(RecordType::book_snapshot, *entry, exchange_ns, rest_flags(answer.request, true),
-                                        market::unknown_id, update_id, [&] { return found; });
+    if (depths[i].levels == depth && !known.books[i].needs_snapshot())
+      found = market::Continuity::stale;
+  auto* book = answer.message.emit_book(RecordType::book_snapshot, *entry, exchange_ns,
+                                        rest_flags(answer.request, true), market::unknown_id,
+                                        update_id, [&] { return found; });
   if (book == nullptr) return;
   book->last_id = update_id;
   book->sequence = sequence;
@@ -133,9 +151,19 @@ void read_book(Answer& answer, bool has_rpi) {
 }
 
 void read_trades(Answer& answer) {
-  enum Index : std::size_t { i_id, i_symbol, i_price, i_size, i_side, i_time, i_block, i_rpi, i_seq };
-  static constexpr std::array<std::string_view, 9> keys = {"execId", "symbol",       "price",      "size", "side",
-                                                           "time",   "isBlockTrade", "isRPITrade", "seq"};
+  enum Index : std::size_t {
+    i_id,
+    i_symbol,
+    i_price,
+    i_size,
+    i_side,
+    i_time,
+    i_block,
+    i_rpi,
+    i_seq
+  };
+  static constexpr std::array<std::string_view, 9> keys = {
+      "execId", "symbol", "price", "size", "side", "time", "isBlockTrade", "isRPITrade", "seq"};
   each_instrument_row(answer, true, [&](json::ondemand::object object) {
     json::Fault& fault = answer.fault();
     json::FlatObject row(object, keys, fault);
@@ -151,14 +179,16 @@ void read_trades(Answer& answer) {
     const std::int64_t exchange_ns = row.time_ms(i_time);
     if (!read_trade_id(row.text(i_id), trade)) fault.raise(DecodeStatus::wrong_type, "execId");
     if (!answer.message.ok() || is_repeat(answer.message, answer.own, *entry, trade)) return;
-    auto* record = answer.message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, rest_flags(answer.request, false));
+    auto* record = answer.message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns,
+                                                      rest_flags(answer.request, false));
     if (record != nullptr) *record = trade;
   });
 }
 
 void read_open_interest(Answer& answer) {
   enum Index : std::size_t { i_both, i_single, i_time };
-  static constexpr std::array<std::string_view, 3> keys = {"openInterest", "singleOpenInterest", "timestamp"};
+  static constexpr std::array<std::string_view, 3> keys = {"openInterest", "singleOpenInterest",
+                                                           "timestamp"};
   const InstrumentEntry* entry = instrument(answer);
   const std::int64_t period_ns = period_of(answer);
   json::ondemand::array list;
@@ -180,8 +210,8 @@ void read_open_interest(Answer& answer) {
     interest.period_ns = period_ns;
     const std::int64_t exchange_ns = row.time_ms(i_time);
     if (!answer.message.ok()) return;
-    auto* record =
-        answer.message.emit<market::OpenInterest>(RecordType::open_interest, *entry, exchange_ns, rest_flags(answer.request, false));
+    auto* record = answer.message.emit<market::OpenInterest>(
+        RecordType::open_interest, *entry, exchange_ns, rest_flags(answer.request, false));
     if (record != nullptr) *record = interest;
   });
   if (answer.message.ok()) order_newest_first(sink, from_bytes);
@@ -189,7 +219,8 @@ void read_open_interest(Answer& answer) {
 
 void read_funding(Answer& answer) {
   enum Index : std::size_t { i_symbol, i_rate, i_time };
-  static constexpr std::array<std::string_view, 3> keys = {"symbol", "fundingRate", "fundingRateTimestamp"};
+  static constexpr std::array<std::string_view, 3> keys = {"symbol", "fundingRate",
+                                                           "fundingRateTimestamp"};
   each_instrument_row(answer, true, [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, answer.fault());
     const InstrumentEntry* entry = row_instrument(answer, row.text(i_symbol));
@@ -199,15 +230,16 @@ void read_funding(Answer& answer) {
     funding.funding_ns = row.time_ms(i_time);
     funding.kind = market::FundingKind::settled;
     if (!answer.message.ok()) return;
-    auto* record =
-        answer.message.emit<market::Funding>(RecordType::funding, *entry, funding.funding_ns, rest_flags(answer.request, false));
+    auto* record = answer.message.emit<market::Funding>(
+        RecordType::funding, *entry, funding.funding_ns, rest_flags(answer.request, false));
     if (record != nullptr) *record = funding;
   });
 }
 
 void read_ratio(Answer& answer) {
   enum Index : std::size_t { i_symbol, i_buy, i_sell, i_time };
-  static constexpr std::array<std::string_view, 4> keys = {"symbol", "buyRatio", "sellRatio", "timestamp"};
+  static constexpr std::array<std::string_view, 4> keys = {"symbol", "buyRatio", "sellRatio",
+                                                           "timestamp"};
   const std::int64_t period_ns = period_of(answer);
   each_instrument_row(answer, true, [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, answer.fault());
@@ -221,8 +253,8 @@ void read_ratio(Answer& answer) {
     ratio.kind = market::RatioKind::global_account;
     const std::int64_t exchange_ns = row.time_ms(i_time);
     if (!answer.message.ok()) return;
-    auto* record = answer.message.emit<market::LongShortRatio>(RecordType::long_short_ratio, *entry, exchange_ns,
-                                                               rest_flags(answer.request, false));
+    auto* record = answer.message.emit<market::LongShortRatio>(
+        RecordType::long_short_ratio, *entry, exchange_ns, rest_flags(answer.request, false));
     if (record != nullptr) *record = ratio;
   });
 }

@@ -22,7 +22,8 @@ const InstrumentEntry* instrument(Transaction& message, State& own, std::string_
 
 void read_trades(Transaction& message, State& own, json::Object& root) {
   enum Index : std::size_t { i_T, i_s, i_S, i_v, i_p, i_i, i_BT, i_RPI, i_seq };
-  static constexpr std::array<std::string_view, 9> keys = {"T", "s", "S", "v", "p", "i", "BT", "RPI", "seq"};
+  static constexpr std::array<std::string_view, 9> keys = {"T", "s",  "S",   "v",  "p",
+                                                           "i", "BT", "RPI", "seq"};
   json::ondemand::array data;
   if (!root.array("data", data)) return;
   const InstrumentEntry* entry = nullptr;
@@ -46,7 +47,8 @@ void read_trades(Transaction& message, State& own, json::Object& root) {
     const std::int64_t exchange_ns = row.time_ms(i_T);
     if (!read_trade_id(row.text(i_i), trade)) own.fault.raise(DecodeStatus::wrong_type, "i");
     if (!message.ok() || is_repeat(message, own, *entry, trade)) return;
-    if (auto* record = message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns)) *record = trade;
+    if (auto* record = message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns))
+      *record = trade;
   });
 }
 
@@ -87,12 +89,15 @@ void read_book(Transaction& message, State& own, json::Object& root, std::string
   const bool is_snapshot = type == "snapshot" || update_id == 1;
   pending.sequence = known.books[depth_index];
   const std::int64_t last_id = pending.sequence.last_id();
-  const bool is_repeat = !pending.sequence.needs_snapshot() && update_id == last_id && update_id != 1;
-  const market::Continuity found = is_snapshot ? pending.sequence.snapshot(update_id) : pending.sequence.delta(update_id);
+  const bool is_repeat =
+      !pending.sequence.needs_snapshot() && update_id == last_id && update_id != 1;
+  const market::Continuity found =
+      is_snapshot ? pending.sequence.snapshot(update_id) : pending.sequence.delta(update_id);
   pending.book_of = entry->id;
   pending.depth_index = depth_index;
   message.count_other(*entry);
-  if (is_repeat) return message.count_duplicate();  // level 1 is sent again after 3 s without a change
+  if (is_repeat)
+    return message.count_duplicate();  // level 1 is sent again after 3 s without a change
 
   if (depths[depth_index].levels == 1) {
     pending.top = is_snapshot ? market::Bbo() : known.top;
@@ -106,9 +111,10 @@ void read_book(Transaction& message, State& own, json::Object& root, std::string
       *bbo = pending.top;
     }
   }
-  auto* book = message.emit_book(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, *entry, exchange_ns,
-                                 is_snapshot ? market::flag_snapshot : 0, last_id == market::unknown_id ? last_id : last_id + 1,
-                                 update_id, [&] { return found; });
+  auto* book = message.emit_book(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta,
+                                 *entry, exchange_ns, is_snapshot ? market::flag_snapshot : 0,
+                                 last_id == market::unknown_id ? last_id : last_id + 1, update_id,
+                                 [&] { return found; });
   if (book == nullptr) return;
   book->last_id = update_id;
   book->sequence = sequence;
@@ -116,9 +122,20 @@ void read_book(Transaction& message, State& own, json::Object& root, std::string
 }
 
 void read_klines(Transaction& message, State& own, json::Object& root, std::string_view symbol) {
-  enum Index : std::size_t { i_start, i_end, i_interval, i_open, i_close, i_high, i_low, i_volume, i_turnover, i_confirm };
-  static constexpr std::array<std::string_view, 10> keys = {"start", "end", "interval", "open",     "close",
-                                                            "high",  "low", "volume",   "turnover", "confirm"};
+  enum Index : std::size_t {
+    i_start,
+    i_end,
+    i_interval,
+    i_open,
+    i_close,
+    i_high,
+    i_low,
+    i_volume,
+    i_turnover,
+    i_confirm
+  };
+  static constexpr std::array<std::string_view, 10> keys = {
+      "start", "end", "interval", "open", "close", "high", "low", "volume", "turnover", "confirm"};
   const std::int64_t exchange_ns = root.time_ms("ts");
   const InstrumentEntry* entry = own.fault.ok() ? instrument(message, own, symbol) : nullptr;
   json::ondemand::array data;
@@ -129,8 +146,11 @@ void read_klines(Transaction& message, State& own, json::Object& root, std::stri
     market::Kline kline;
     kline.open_ns = row.time_ms(i_start);
     const std::int64_t end_ns = row.optional_time_ms(i_end);
-    if (!read_interval(row.text(i_interval), kline.interval_ns)) own.fault.raise(DecodeStatus::unknown_value, "interval");
-    if (kline.interval_ns == core::unknown_ns && end_ns != core::unknown_ns)  // a month ends where it says
+    if (!read_interval(row.text(i_interval), kline.interval_ns))
+      own.fault.raise(DecodeStatus::unknown_value, "interval");
+    // A month ends where it says.
+    if (kline.interval_ns == core::unknown_ns && end_ns != core::unknown_ns &&
+        kline.open_ns != core::unknown_ns)
       kline.interval_ns = end_ns + core::ns_per_ms - kline.open_ns;
     kline.open = row.price(i_open, *entry);
     kline.high = row.price(i_high, *entry);
@@ -145,24 +165,30 @@ void read_klines(Transaction& message, State& own, json::Object& root, std::stri
     }
     kline.is_closed = row.boolean(i_confirm) ? market::Tristate::yes : market::Tristate::no;
     if (!message.ok()) return;
-    if (auto* record = message.emit<market::Kline>(RecordType::kline, *entry, exchange_ns)) *record = kline;
+    if (auto* record = message.emit<market::Kline>(RecordType::kline, *entry, exchange_ns))
+      *record = kline;
   });
 }
 
-void emit_liquidation(Transaction& message, State& own, std::string_view symbol, std::string_view side,
-                      const json::Token& price, const json::Token& size, std::int64_t exchange_ns, std::uint8_t flags) {
+void emit_liquidation(Transaction& message, State& own, std::string_view symbol,
+                      std::string_view side, const json::Token& price, const json::Token& size,
+                      std::int64_t exchange_ns, std::uint8_t flags) {
   const InstrumentEntry* entry = own.fault.ok() ? instrument(message, own, symbol) : nullptr;
   if (entry == nullptr) return;
   market::Liquidation liquidation;
-  // "Buy" says that a long was liquidated: the position's side, not that of the order that closed it.
+  // "Buy" says that a long was liquidated: the position's side, not that of the order that closed
+  // it.
   const bool is_long = read_side(side, own.fault, "side") == market::Side::buy;
-  liquidation.position_side = is_long ? market::PositionSide::long_side : market::PositionSide::short_side;
+  liquidation.position_side =
+      is_long ? market::PositionSide::long_side : market::PositionSide::short_side;
   liquidation.order_side = is_long ? market::Side::sell : market::Side::buy;
-  liquidation.price = json::decimal(price, json::inverse(entry->price_divisor), true, own.fault, "price");
+  liquidation.price =
+      json::decimal(price, json::inverse(entry->price_divisor), true, own.fault, "price");
   liquidation.quantity = json::coins(size, *entry, true, own.fault, "size");
   if (!message.ok()) return;
   message.count_other(*entry);
-  auto* record = message.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns, flags);
+  auto* record =
+      message.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns, flags);
   if (record != nullptr) *record = liquidation;
 }
 
@@ -173,25 +199,29 @@ void read_all_liquidations(Transaction& message, State& own, json::Object& root)
   if (!root.array("data", data)) return;
   json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, own.fault);
-    emit_liquidation(message, own, row.text(i_s), row.text(i_S), row.token(i_p), row.token(i_v), row.time_ms(i_T), 0);
+    emit_liquidation(message, own, row.text(i_s), row.text(i_S), row.token(i_p), row.token(i_v),
+                     row.time_ms(i_T), 0);
   });
 }
 
 /// The stream before allLiquidation: one order per second and symbol at most.
 void read_liquidation(Transaction& message, State& own, json::Object& root) {
   enum Index : std::size_t { i_time, i_symbol, i_side, i_size, i_price };
-  static constexpr std::array<std::string_view, 5> keys = {"updatedTime", "symbol", "side", "size", "price"};
+  static constexpr std::array<std::string_view, 5> keys = {"updatedTime", "symbol", "side", "size",
+                                                           "price"};
   json::ondemand::object data;
   if (!root.object("data", data)) return;
   json::FlatObject row(data, keys, own.fault);
-  emit_liquidation(message, own, row.text(i_symbol), row.text(i_side), row.token(i_price), row.token(i_size),
-                   row.time_ms(i_time), market::flag_sampled);
+  emit_liquidation(message, own, row.text(i_symbol), row.text(i_side), row.token(i_price),
+                   row.token(i_size), row.time_ms(i_time), market::flag_sampled);
 }
 
 void read_system_status(State& own, json::Object& root) {
   json::ondemand::array data;
   if (!root.array("data", data)) return;
-  json::each_object(data, own.fault, "data", [&](json::ondemand::object object) { json::Object(object, own.fault).text("state"); });
+  json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
+    json::Object(object, own.fault).text("state");
+  });
 }
 
 void read_control(Transaction& message, State& own, json::Object& root) {
@@ -203,7 +233,8 @@ void read_control(Transaction& message, State& own, json::Object& root) {
     return own.fault.raise(DecodeStatus::venue_error, "ret_msg");
   }
   if (op == "ping" || op == "pong") return message.set_kind(kind_pong);
-  if ((op == "subscribe" || op == "unsubscribe") && success == market::Tristate::yes) return message.set_kind(kind_ack);
+  if ((op == "subscribe" || op == "unsubscribe") && success == market::Tristate::yes)
+    return message.set_kind(kind_ack);
   own.fault.raise(DecodeStatus::unknown_stream, "op");
 }
 
@@ -228,10 +259,14 @@ bool read_trade_id(std::string_view text, market::Trade& trade) {
       continue;
     }
     unsigned value = 0;
-    if (c >= '0' && c <= '9') value = static_cast<unsigned>(c - '0');
-    else if (c >= 'a' && c <= 'f') value = static_cast<unsigned>(c - 'a') + 10;
-    else if (c >= 'A' && c <= 'F') value = static_cast<unsigned>(c - 'A') + 10;
-    else return false;
+    if (c >= '0' && c <= '9')
+      value = static_cast<unsigned>(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      value = static_cast<unsigned>(c - 'a') + 10;
+    else if (c >= 'A' && c <= 'F')
+      value = static_cast<unsigned>(c - 'A') + 10;
+    else
+      return false;
     std::uint64_t& half = halves[digits++ < 16 ? 0 : 1];
     half = half << 4 | value;
   }
@@ -240,9 +275,10 @@ bool read_trade_id(std::string_view text, market::Trade& trade) {
   return true;
 }
 
-bool is_repeat(Transaction& message, State& own, const InstrumentEntry& entry, const market::Trade& trade) {
-  const std::uint64_t key =
-      static_cast<std::uint64_t>(trade.trade_id) ^ static_cast<std::uint64_t>(trade.trade_id_high) * 0x9e3779b97f4a7c15U;
+bool is_repeat(Transaction& message, State& own, const InstrumentEntry& entry,
+               const market::Trade& trade) {
+  const std::uint64_t key = static_cast<std::uint64_t>(trade.trade_id) ^
+                            static_cast<std::uint64_t>(trade.trade_id_high) * 0x9e3779b97f4a7c15U;
   const Market& known = own.market(entry.id);
   if (known.trades != nullptr && known.trades->contains(key)) {
     message.count_duplicate();
@@ -252,7 +288,8 @@ bool is_repeat(Transaction& message, State& own, const InstrumentEntry& entry, c
   return false;
 }
 
-void read_levels(json::Object& data, std::string_view key, const InstrumentEntry& entry, std::vector<market::Level>& levels) {
+void read_levels(json::Object& data, std::string_view key, const InstrumentEntry& entry,
+                 std::vector<market::Level>& levels) {
   levels.clear();
   json::ondemand::array rows;
   if (!data.array(key, rows)) return;

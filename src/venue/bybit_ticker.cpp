@@ -1,5 +1,6 @@
-// Tickers of the stream (a snapshot, then only what changed) and of REST (always whole) into the records they hold:
-// 24-hour statistics, best bid and offer, mark and index price, the running funding rate, open interest.
+// Tickers of the stream (a snapshot, then only what changed) and of REST (always whole) into the
+// records they hold: 24-hour statistics, best bid and offer, mark and index price, the running
+// funding rate, open interest.
 #include "venue/bybit.hpp"
 
 namespace perp::venue::bybit {
@@ -17,13 +18,33 @@ struct TickerField {
   TickerPart part;
 };
 
-// In the order of a snapshot, which makes the one pass over the message fastest. The last two are times.
-constexpr std::array<std::string_view, 25> ticker_keys = {
-    "price24hPcnt", "lastPrice",        "prevPrice24h",        "highPrice24h",       "lowPrice24h",
-    "prevPrice1h",  "markPrice",        "indexPrice",          "openInterest",       "openInterestValue",
-    "turnover24h",  "volume24h",        "nextFundingTime",     "fundingRate",        "bid1Price",
-    "bid1Size",     "ask1Price",        "ask1Size",            "singleOpenInterest", "singleOpenInterestValue",
-    "fundingCap",   "fundingIntervalHour", "predictedDeliveryPrice", "symbol",       "tickDirection"};
+// In the order of a snapshot, which makes the one pass over the message fastest. The last two are
+// times.
+constexpr std::array<std::string_view, 25> ticker_keys = {"price24hPcnt",
+                                                          "lastPrice",
+                                                          "prevPrice24h",
+                                                          "highPrice24h",
+                                                          "lowPrice24h",
+                                                          "prevPrice1h",
+                                                          "markPrice",
+                                                          "indexPrice",
+                                                          "openInterest",
+                                                          "openInterestValue",
+                                                          "turnover24h",
+                                                          "volume24h",
+                                                          "nextFundingTime",
+                                                          "fundingRate",
+                                                          "bid1Price",
+                                                          "bid1Size",
+                                                          "ask1Price",
+                                                          "ask1Size",
+                                                          "singleOpenInterest",
+                                                          "singleOpenInterestValue",
+                                                          "fundingCap",
+                                                          "fundingIntervalHour",
+                                                          "predictedDeliveryPrice",
+                                                          "symbol",
+                                                          "tickDirection"};
 constexpr std::size_t index_next_funding = 12;
 constexpr std::size_t index_open_interest = 8;
 constexpr std::size_t index_open_interest_value = 9;
@@ -66,27 +87,31 @@ double one_side(double single, double both, bool& was_both) {
   return both / 2;
 }
 
-void emit_open_interest(Transaction& message, const InstrumentEntry& entry, const MergedTicker& merged,
-                        std::int64_t exchange_ns, std::uint8_t flags) {
+void emit_open_interest(Transaction& message, const InstrumentEntry& entry,
+                        const MergedTicker& merged, std::int64_t exchange_ns, std::uint8_t flags) {
   market::OpenInterest interest;
   bool was_both = false;
   interest.contracts = one_side(merged.open_interest_single, merged.open_interest, was_both);
-  const double value = one_side(merged.open_interest_value_single, merged.open_interest_value, was_both);
+  const double value =
+      one_side(merged.open_interest_value_single, merged.open_interest_value, was_both);
   if (entry.has_quantity_factor) {
-    interest.quantity = one_side(merged.open_interest_single_coins, merged.open_interest_coins, was_both);
+    interest.quantity =
+        one_side(merged.open_interest_single_coins, merged.open_interest_coins, was_both);
     interest.notional = value;
   } else {  // inverse: contracts of 1 USD, their value in coins
     interest.quantity = value;
     interest.notional = interest.contracts;
   }
   interest.was_both_sides = was_both ? 1 : 0;
-  auto* record = message.emit<market::OpenInterest>(RecordType::open_interest, entry, exchange_ns, flags);
+  auto* record =
+      message.emit<market::OpenInterest>(RecordType::open_interest, entry, exchange_ns, flags);
   if (record != nullptr) *record = interest;
 }
 
 }  // namespace
 
-std::uint8_t merge_ticker(json::ondemand::object object, const InstrumentEntry& entry, MergedTicker& merged, json::Fault& fault) {
+std::uint8_t merge_ticker(json::ondemand::object object, const InstrumentEntry& entry,
+                          MergedTicker& merged, json::Fault& fault) {
   const market::Scale price = json::inverse(entry.price_divisor);
   const market::Scale size = entry.has_quantity_factor ? entry.quantity_factor : market::Scale{};
   std::uint8_t parts = 0;
@@ -102,31 +127,38 @@ std::uint8_t merge_ticker(json::ondemand::object object, const InstrumentEntry& 
       merged.next_funding_ns = json::time_ms(token, false, fault, key);
       return;
     }
-    const market::Scale scale = field.unit == Unit::price ? price : field.unit == Unit::size ? size : market::Scale{};
+    const market::Scale scale = field.unit == Unit::price  ? price
+                                : field.unit == Unit::size ? size
+                                                           : market::Scale{};
     // "" takes the value back: dated futures have no funding rate.
     merged.*field.value = json::decimal(token, scale, false, fault, key);
-    if (index == index_open_interest) merged.open_interest_coins = json::decimal(token, size, false, fault, key);
-    if (index == index_single) merged.open_interest_single_coins = json::decimal(token, size, false, fault, key);
+    if (index == index_open_interest)
+      merged.open_interest_coins = json::decimal(token, size, false, fault, key);
+    if (index == index_single)
+      merged.open_interest_single_coins = json::decimal(token, size, false, fault, key);
   });
   // A new figure of both sides makes the one-sided figure of an earlier message old.
   const auto has = [&](std::size_t index) { return (seen >> index & 1) != 0; };
   if (has(index_open_interest) && !has(index_single))
     merged.open_interest_single = merged.open_interest_single_coins = market::missing;
-  if (has(index_open_interest_value) && !has(index_single_value)) merged.open_interest_value_single = market::missing;
+  if (has(index_open_interest_value) && !has(index_single_value))
+    merged.open_interest_value_single = market::missing;
   return parts;
 }
 
-void emit_ticker(Transaction& message, const InstrumentEntry& entry, const MergedTicker& merged, std::uint8_t parts,
-                 std::int64_t exchange_ns, std::uint8_t flags) {
+void emit_ticker(Transaction& message, const InstrumentEntry& entry, const MergedTicker& merged,
+                 std::uint8_t parts, std::int64_t exchange_ns, std::uint8_t flags) {
   if ((parts & part_ticker) != 0) {
-    if (auto* ticker = message.emit<market::Ticker>(RecordType::ticker, entry, exchange_ns, flags)) {
+    if (auto* ticker =
+            message.emit<market::Ticker>(RecordType::ticker, entry, exchange_ns, flags)) {
       ticker->last_price = merged.last_price;
       ticker->open_24h = merged.open_24h;
       ticker->high_24h = merged.high_24h;
       ticker->low_24h = merged.low_24h;
       // Inverse: volume in contracts of 1 USD, turnover in coins.
       ticker->volume_base_24h = entry.has_quantity_factor ? merged.volume_24h : merged.turnover_24h;
-      ticker->volume_quote_24h = entry.has_quantity_factor ? merged.turnover_24h : merged.volume_24h;
+      ticker->volume_quote_24h =
+          entry.has_quantity_factor ? merged.turnover_24h : merged.volume_24h;
       ticker->change_fraction_24h = merged.change_fraction_24h;
       ticker->previous_1h = merged.previous_1h;
     }
@@ -140,26 +172,31 @@ void emit_ticker(Transaction& message, const InstrumentEntry& entry, const Merge
     }
   }
   if ((parts & part_mark) != 0) {
-    if (auto* mark = message.emit<market::MarkPrice>(RecordType::mark_price, entry, exchange_ns, flags)) {
+    if (auto* mark =
+            message.emit<market::MarkPrice>(RecordType::mark_price, entry, exchange_ns, flags)) {
       mark->mark_price = merged.mark_price;
       mark->index_price = merged.index_price;
       mark->settle_estimate = merged.settle_estimate;
     }
   }
   if ((parts & part_funding) != 0 && merged.funding_rate == merged.funding_rate) {
-    if (auto* funding = message.emit<market::Funding>(RecordType::funding, entry, exchange_ns, flags)) {
+    if (auto* funding =
+            message.emit<market::Funding>(RecordType::funding, entry, exchange_ns, flags)) {
       funding->rate = merged.funding_rate;
       funding->cap = merged.funding_cap;
       funding->funding_ns = merged.next_funding_ns;
       const double hours = merged.funding_interval_hours;
-      if (hours > 0 && hours <= 24 * 365) funding->interval_ns = static_cast<std::int64_t>(hours * static_cast<double>(core::ns_per_hour));
+      if (hours > 0 && hours <= 24 * 365)
+        funding->interval_ns =
+            static_cast<std::int64_t>(hours * static_cast<double>(core::ns_per_hour));
       funding->kind = market::FundingKind::predicted;
     }
   }
   if ((parts & part_interest) != 0) emit_open_interest(message, entry, merged, exchange_ns, flags);
 }
 
-void read_ticker_frame(Transaction& message, State& own, json::Object& root, std::string_view symbol) {
+void read_ticker_frame(Transaction& message, State& own, json::Object& root,
+                       std::string_view symbol) {
   const std::string_view type = root.text("type");
   if (type != "snapshot" && type != "delta") own.fault.raise(DecodeStatus::unknown_value, "type");
   const bool is_snapshot = type == "snapshot";
@@ -176,12 +213,14 @@ void read_ticker_frame(Transaction& message, State& own, json::Object& root, std
   const std::int64_t exchange_ns = root.time_ms("ts");
   if (!message.ok()) return;
   message.count_other(*entry);
-  if (!is_snapshot && sequence != market::unknown_id && sequence < known.sequence) return message.count_duplicate();
+  if (!is_snapshot && sequence != market::unknown_id && sequence < known.sequence)
+    return message.count_duplicate();
   if (sequence != market::unknown_id) merged.sequence = sequence;
   own.pending.ticker_of = entry->id;
   // The touch is often sent along unchanged.
-  if (!is_snapshot && is_same(merged.bid_price, known.bid_price) && is_same(merged.bid_size, known.bid_size) &&
-      is_same(merged.ask_price, known.ask_price) && is_same(merged.ask_size, known.ask_size))
+  if (!is_snapshot && is_same(merged.bid_price, known.bid_price) &&
+      is_same(merged.bid_size, known.bid_size) && is_same(merged.ask_price, known.ask_price) &&
+      is_same(merged.ask_size, known.ask_size))
     parts &= static_cast<std::uint8_t>(~part_bbo);
   emit_ticker(message, *entry, merged, parts, exchange_ns, is_snapshot ? market::flag_snapshot : 0);
 }

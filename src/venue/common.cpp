@@ -73,13 +73,17 @@ void complete(InstrumentEntry& entry, const InstrumentFacts& facts) {
 
 }  // namespace
 
+bool Transaction::is_candidate(const InstrumentEntry& entry) const {
+  const market::Venue* venue = market::find_venue(state_.instruments.venue());
+  return entry.instrument.contract_type == market::ContractType::linear_perpetual &&
+         entry.instrument.status == market::InstrumentStatus::live && venue != nullptr &&
+         entry.instrument.quote.view() == venue->quote && entry.instrument.settle.view() == venue->quote;
+}
+
 bool Transaction::is_other(const InstrumentEntry& entry) const {
   if (entry.instrument.is_primary != 0) return false;
-  if (own_.staged.empty()) return true;
-  // A staged instrument learns whether it is primary in finish(): judge it by its kind.
-  const market::Venue* venue = market::find_venue(state_.instruments.venue());
-  return entry.instrument.contract_type != market::ContractType::linear_perpetual || venue == nullptr ||
-         entry.instrument.quote.view() != venue->quote || entry.instrument.settle.view() != venue->quote;
+  // A staged instrument learns whether it is primary in finish(): judge it by what it is.
+  return own_.staged.empty() || !is_candidate(entry);
 }
 
 const InstrumentEntry* Transaction::find_or_stage(std::string_view native) {
@@ -141,6 +145,12 @@ const InstrumentEntry* Transaction::stage(const InstrumentFacts& facts) {
   InstrumentEntry& entry = staged.entry;
   complete(entry, facts);
   const InstrumentEntry* known = state_.instruments.find(facts.instrument.native.view());
+  // Lists are polled and mostly say what is known. Only one that is not primary may have become so since.
+  if (known != nullptr && known->instrument.is_primary == (is_candidate(entry) ? 1 : 0)) {
+    entry.instrument.is_primary = known->instrument.is_primary;
+    if (std::memcmp(&entry.instrument, &known->instrument, sizeof entry.instrument) == 0) return known;
+    entry.instrument.is_primary = 0;
+  }
   entry.id = known != nullptr ? known->id
                               : static_cast<std::uint32_t>(state_.instruments.venue()) << 24 |
                                     static_cast<std::uint32_t>(state_.instruments.size() + new_count_);

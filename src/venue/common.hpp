@@ -164,6 +164,8 @@ class Transaction {
   const market::InstrumentEntry* find_or_stage(std::string_view native);
   const market::InstrumentEntry* stage(const InstrumentFacts& facts);
   StagedInstrument* find_staged(std::string_view native) const;
+  /// May be the one instrument of its base that reaches the perp tables.
+  bool is_candidate(const market::InstrumentEntry& entry) const;
   bool is_other(const market::InstrumentEntry& entry) const;
   void intern_staged();
 

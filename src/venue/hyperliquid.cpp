@@ -118,6 +118,9 @@ constexpr auto channels = std::to_array<ChannelRow>({
 
 void read_frame(Context& context) {
   json::Fault& fault = context.fault();
+  ondemand::json_type type;  // asked first: text that is no JSON at all is malformed, not of a wrong type
+  if (const auto error = context.document.type().get(type); error != simdjson::SUCCESS)
+    return fault.raise(json::status_of(error), "message");
   ondemand::object root;
   if (const auto error = context.document.get_object().get(root); error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "message");
@@ -201,7 +204,8 @@ void read_post(Context& context, Value data) {
   if (const auto error = info.find_field_unordered("data").get(inner); error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "data");
   bool is_null = false;
-  if (inner.is_null().get(is_null) == simdjson::SUCCESS && is_null) return fault.raise(DecodeStatus::venue_error, "null");
+  if (const auto error = inner.is_null().get(is_null); error != simdjson::SUCCESS) return fault.raise(json::status_of(error), "data");
+  if (is_null) return fault.raise(DecodeStatus::venue_error, "null");
   const Endpoint* endpoint = find_endpoint(endpoints, name);
   if (endpoint == nullptr) return;
   const Kind kind = kind_of(*endpoint);

@@ -271,8 +271,11 @@ void read_predicted_fundings(Context& context, Value rows) {
         bool is_own = false;  // the other venues' rates come to us from themselves
         each_element(context, venue_row, "message", [&](std::size_t at, Value cell) {
           if (at == 0) is_own = json::make_token(cell.raw_json_token(), fault, "venue").text == "HlPerp";
-          bool is_null = true;
-          if (at == 1 && is_own && cell.is_null().get(is_null) == simdjson::SUCCESS && !is_null) read_own(native, cell);
+          if (at != 1 || !is_own) return;
+          bool is_null = false;
+          if (const auto error = cell.is_null().get(is_null); error != simdjson::SUCCESS)
+            return fault.raise(json::status_of(error), "HlPerp");
+          if (!is_null) read_own(native, cell);
         });
       });
     });

@@ -167,12 +167,18 @@ inline double coins(const Token& token, const market::InstrumentEntry& entry, bo
   return entry.has_quantity_factor ? value : market::missing;
 }
 
-/// A JSON object being read. Fields may be asked in any order; asking in the message's order is fastest.
+/// A JSON object being read. Fields may be asked in any order; asking in the message's order is fastest. After a fault
+/// nothing more is read: simdjson abandons a document that it found broken and must not be asked again.
 class Object {
  public:
   Object(ondemand::object object, Fault& fault) : object_(object), fault_(&fault) {}
 
-  Token token(std::string_view key) { return token_of(object_.find_field_unordered(key), *fault_, key); }
+  Token token(std::string_view key) {
+    if (fault_->ok()) return token_of(object_.find_field_unordered(key), *fault_, key);
+    Token none;
+    none.is_missing = true;
+    return none;
+  }
 
   /// Text as it stands; a text with escapes is refused (symbols, sides and ids have none).
   std::string_view text(std::string_view key) { return json::text(token(key), true, *fault_, key); }
@@ -197,10 +203,10 @@ class Object {
 
   /// A nested object or array; false (and a fault if required) where it is absent.
   bool object(std::string_view key, ondemand::object& out, bool required = true) {
-    return nested(object_.find_field_unordered(key).get_object().get(out), key, required);
+    return fault_->ok() && nested(object_.find_field_unordered(key).get_object().get(out), key, required);
   }
   bool array(std::string_view key, ondemand::array& out, bool required = true) {
-    return nested(object_.find_field_unordered(key).get_array().get(out), key, required);
+    return fault_->ok() && nested(object_.find_field_unordered(key).get_array().get(out), key, required);
   }
 
   ondemand::object& raw() { return object_; }
@@ -229,6 +235,7 @@ class Object {
 template <std::size_t Count, class Visit>
 bool each_field(ondemand::object& object, const std::array<std::string_view, Count>& keys, Fault& fault, Visit visit) {
   static_assert(Count <= 64);
+  if (!fault.ok()) return false;
   std::uint64_t seen = 0;
   std::size_t next = 0;
   for (auto item : object) {

@@ -5,18 +5,60 @@
 namespace perp::venue::okx {
 
 const std::array<std::string_view, kind_count> kind_names = {
-    "unknown", "pong", "subscribe", "unsubscribe", "error", "notice", "channel-conn-count",
-    "trades", "trades-all", "books", "books5", "bbo-tbt", "books-l2-tbt", "books50-l2-tbt",
-    "tickers", "mark-price", "index-tickers", "funding-rate", "open-interest",
-    "candle", "mark-price-candle", "index-candle", "liquidation-orders", "instruments", "status",
-    "rest_instruments", "rest_time", "rest_tickers", "rest_books", "rest_books-full", "rest_trades", "rest_history-trades",
-    "rest_candles", "rest_history-candles", "rest_mark-price-candles", "rest_history-mark-price-candles",
-    "rest_index-candles", "rest_history-index-candles", "rest_mark-price", "rest_index-tickers",
-    "rest_funding-rate", "rest_funding-rate-history", "rest_open-interest", "rest_liquidation-orders",
-    "rest_position-tiers", "rest_insurance-fund",
-    "rest_long-short-account-ratio-contract", "rest_long-short-account-ratio-contract-top-trader",
-    "rest_long-short-position-ratio-contract-top-trader", "rest_open-interest-history", "rest_taker-volume-contract",
-    "rest_long-short-account-ratio", "rest_open-interest-volume", "rest_taker-volume",
+    "unknown",
+    "pong",
+    "subscribe",
+    "unsubscribe",
+    "error",
+    "notice",
+    "channel-conn-count",
+    "trades",
+    "trades-all",
+    "books",
+    "books5",
+    "bbo-tbt",
+    "books-l2-tbt",
+    "books50-l2-tbt",
+    "tickers",
+    "mark-price",
+    "index-tickers",
+    "funding-rate",
+    "open-interest",
+    "candle",
+    "mark-price-candle",
+    "index-candle",
+    "liquidation-orders",
+    "instruments",
+    "status",
+    "rest_instruments",
+    "rest_time",
+    "rest_tickers",
+    "rest_books",
+    "rest_books-full",
+    "rest_trades",
+    "rest_history-trades",
+    "rest_candles",
+    "rest_history-candles",
+    "rest_mark-price-candles",
+    "rest_history-mark-price-candles",
+    "rest_index-candles",
+    "rest_history-index-candles",
+    "rest_mark-price",
+    "rest_index-tickers",
+    "rest_funding-rate",
+    "rest_funding-rate-history",
+    "rest_open-interest",
+    "rest_liquidation-orders",
+    "rest_position-tiers",
+    "rest_insurance-fund",
+    "rest_long-short-account-ratio-contract",
+    "rest_long-short-account-ratio-contract-top-trader",
+    "rest_long-short-position-ratio-contract-top-trader",
+    "rest_open-interest-history",
+    "rest_taker-volume-contract",
+    "rest_long-short-account-ratio",
+    "rest_open-interest-volume",
+    "rest_taker-volume",
 };
 
 const std::array<Endpoint, kind_count - kind_rest_instruments> endpoints = {{
@@ -29,8 +71,10 @@ const std::array<Endpoint, kind_count - kind_rest_instruments> endpoints = {{
     {"history-trades", "/api/v5/market/history-trades", "", "GetTradeHistory"},
     {"candles", "/api/v5/market/candles", "symbol period", "GetKlines candlesticks"},
     {"history-candles", "/api/v5/market/history-candles", "symbol period", "GetKlineHistory"},
-    {"mark-price-candles", "/api/v5/market/mark-price-candles", "symbol period", "GetMarkPriceKlines"},
-    {"history-mark-price-candles", "/api/v5/market/history-mark-price-candles", "symbol period", ""},
+    {"mark-price-candles", "/api/v5/market/mark-price-candles", "symbol period",
+     "GetMarkPriceKlines"},
+    {"history-mark-price-candles", "/api/v5/market/history-mark-price-candles", "symbol period",
+     ""},
     {"index-candles", "/api/v5/market/index-candles", "symbol period", "GetIndexKlines"},
     {"history-index-candles", "/api/v5/market/history-index-candles", "symbol period", ""},
     {"mark-price", "/api/v5/public/mark-price", "", "GetMarkPrices mark_price"},
@@ -41,14 +85,19 @@ const std::array<Endpoint, kind_count - kind_rest_instruments> endpoints = {{
     {"liquidation-orders", "/api/v5/public/liquidation-orders", "", "GetLiquidationOrders"},
     {"position-tiers", "/api/v5/public/position-tiers", "", "GetPositionTiers"},
     {"insurance-fund", "/api/v5/public/insurance-fund", "", "GetInsuranceFund"},
-    {"long-short-account-ratio-contract", "/api/v5/rubik/stat/contracts/long-short-account-ratio-contract", "symbol period", ""},
+    {"long-short-account-ratio-contract",
+     "/api/v5/rubik/stat/contracts/long-short-account-ratio-contract", "symbol period", ""},
     {"long-short-account-ratio-contract-top-trader",
-     "/api/v5/rubik/stat/contracts/long-short-account-ratio-contract-top-trader", "symbol period", "top-trader-account-ratio"},
+     "/api/v5/rubik/stat/contracts/long-short-account-ratio-contract-top-trader", "symbol period",
+     "top-trader-account-ratio"},
     {"long-short-position-ratio-contract-top-trader",
-     "/api/v5/rubik/stat/contracts/long-short-position-ratio-contract-top-trader", "symbol period", "top-trader-position-ratio"},
-    {"open-interest-history", "/api/v5/rubik/stat/contracts/open-interest-history", "symbol period", ""},
+     "/api/v5/rubik/stat/contracts/long-short-position-ratio-contract-top-trader", "symbol period",
+     "top-trader-position-ratio"},
+    {"open-interest-history", "/api/v5/rubik/stat/contracts/open-interest-history", "symbol period",
+     ""},
     {"taker-volume-contract", "/api/v5/rubik/stat/taker-volume-contract", "symbol period", ""},
-    {"long-short-account-ratio", "/api/v5/rubik/stat/contracts/long-short-account-ratio", "", "GetRubikLongShortRatio"},
+    {"long-short-account-ratio", "/api/v5/rubik/stat/contracts/long-short-account-ratio", "",
+     "GetRubikLongShortRatio"},
     {"open-interest-volume", "/api/v5/rubik/stat/contracts/open-interest-volume", "", ""},
     {"taker-volume", "/api/v5/rubik/stat/taker-volume", "", "GetRubikTakerVolume"},
 }};
@@ -84,7 +133,8 @@ bool read_bar(std::string_view text, std::int64_t& interval_ns) {
 
 std::int64_t period_of(Context& context) {
   std::int64_t period_ns = core::unknown_ns;
-  if (!context.period.empty() && !read_bar(context.period, period_ns)) context.fault().raise(DecodeStatus::unknown_value, "period");
+  if (!context.period.empty() && !read_bar(context.period, period_ns))
+    context.fault().raise(DecodeStatus::unknown_value, "period");
   return period_ns;
 }
 
@@ -100,9 +150,11 @@ State& begin(VenueState& state) {
   return own;
 }
 
-/// The root object of a message that is one whole JSON value. That is asked first, because a book's checksum can
-/// only be verified by changing the book, which may not happen for a message that is refused afterwards.
-bool open_root(State& own, std::string_view payload, json::ondemand::document& document, json::ondemand::object& root) {
+/// The root object of a message that is one whole JSON value. That is asked first, because a book's
+/// checksum can only be verified by changing the book, which may not happen for a message that is
+/// refused afterwards.
+bool open_root(State& own, std::string_view payload, json::ondemand::document& document,
+               json::ondemand::object& root) {
   if (!own.open(payload, document)) return false;
   own.close(document);
   if (!own.fault.ok()) return false;
@@ -154,7 +206,8 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     own.fault.raise(DecodeStatus::unknown_stream, "endpoint");
     return finish(message, own);
   }
-  const auto kind = static_cast<std::uint8_t>(kind_rest_instruments + (endpoint - endpoints.data()));
+  const auto kind =
+      static_cast<std::uint8_t>(kind_rest_instruments + (endpoint - endpoints.data()));
   message.set_kind(kind);
   json::ondemand::document document;
   json::ondemand::object object;

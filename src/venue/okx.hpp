@@ -1,21 +1,22 @@
 #pragma once
-// OKX v5 public data: what the parts of the adapter share. okx.cpp has the adapter's data and the two entry points,
-// okx_streams.cpp the frames, okx_books.cpp the order books, okx_rows.cpp what frames and replies have in common,
-// okx_rest.cpp and okx_statistics.cpp the replies, okx_instruments.cpp names and the instrument list.
-// One feed thread. Wire facts: docs/venues/okx.md.
+// OKX v5 public data: what the parts of the adapter share. okx.cpp has the adapter's data and the
+// two entry points, okx_streams.cpp the frames, okx_books.cpp the order books, okx_rows.cpp what
+// frames and replies have in common, okx_rest.cpp and okx_statistics.cpp the replies,
+// okx_instruments.cpp names and the instrument list. One feed thread. Wire facts:
+// docs/venues/okx.md.
+#include "venue/common.hpp"
+#include "venue/rows.hpp"
+#include "venue/seen_trades.hpp"
+
+#include <perp/market/continuity.hpp>
+#include <perp/market/okx_checksum.hpp>
+
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <string_view>
 #include <vector>
-
-#include <perp/market/continuity.hpp>
-#include <perp/market/okx_checksum.hpp>
-
-#include "venue/common.hpp"
-#include "venue/rows.hpp"
-#include "venue/seen_trades.hpp"
 
 namespace perp::venue::okx {
 
@@ -82,7 +83,12 @@ extern const std::array<std::string_view, kind_count> kind_names;
 extern const std::array<Endpoint, kind_count - kind_rest_instruments> endpoints;
 
 /// A channel of incremental books with its own chain of ids.
-enum BookChannel : std::size_t { channel_books, channel_books_l2, channel_books50_l2, book_channel_count };
+enum BookChannel : std::size_t {
+  channel_books,
+  channel_books_l2,
+  channel_books50_l2,
+  book_channel_count
+};
 inline constexpr std::array<std::uint16_t, book_channel_count> channel_levels = {400, 400, 50};
 
 /// One book kept as text for its checksum, of recordings that still carry one.
@@ -97,7 +103,8 @@ struct BookState {
   std::unique_ptr<TextBook> text;
 };
 
-/// Trades already taken. `trades` sums fills and `trades-all` does not: each has ids of its own granularity.
+/// Trades already taken. `trades` sums fills and `trades-all` does not: each has ids of its own
+/// granularity.
 struct SeenTrades {
   IdWindow aggregates;
   IdWindow fills;
@@ -150,12 +157,13 @@ struct Context {
   State& own;
   VenueState& state;
   std::uint8_t kind = kind_unknown;
-  std::string_view symbol = {};  ///< instId of the subscription or of the request; may be empty
-  std::string_view period = {};  ///< of the request
+  std::string_view symbol = {};    ///< instId of the subscription or of the request; may be empty
+  std::string_view period = {};    ///< of the request
   std::uint8_t flags_now = 0;      ///< of records that tell the state of now
   std::uint8_t flags_history = 0;  ///< of events and history
   bool is_rest = false;
-  bool is_ordered = false;       ///< records are put in order of time: replies, and streams whose rows are in none
+  bool is_ordered =
+      false;  ///< records are put in order of time: replies, and streams whose rows are in none
   bool is_newest_first = false;  ///< lists of one instrument's history are
 
   json::Fault& fault() const { return own.fault; }
@@ -178,13 +186,15 @@ void read_funding_rates(Context& context, json::ondemand::array& data);
 void read_open_interests(Context& context, json::ondemand::array& data);
 void read_liquidations(Context& context, json::ondemand::array& data);
 /// `interval_ns` may be unknown. Mark and index candles have no volumes.
-void read_candles(Context& context, json::ondemand::array& data, market::PriceKind kind, std::int64_t interval_ns);
+void read_candles(Context& context, json::ondemand::array& data, market::PriceKind kind,
+                  std::int64_t interval_ns);
 /// A bar text ("1m", "4H", "1Dutc"); a month has no fixed length and reads as unknown.
 [[nodiscard]] bool read_bar(std::string_view text, std::int64_t& interval_ns);
 
 // --- order books ---
 
-void read_book(Context& context, json::ondemand::array& data, BookChannel channel, std::string_view action);
+void read_book(Context& context, json::ondemand::array& data, BookChannel channel,
+               std::string_view action);
 void read_books5(Context& context, json::ondemand::array& data);
 void read_bbo(Context& context, json::ondemand::array& data);
 void read_rest_book(Context& context, json::ondemand::array& data);
@@ -199,11 +209,13 @@ const market::InstrumentEntry* requested_instrument(Context& context);
 /// The period asked for; unknown when the request does not tell it, a fault when it cannot be read.
 std::int64_t period_of(Context& context);
 
-/// Calls visit(object) for each row. A list that came by REST is read twice: first every row's instrument (key
-/// "instId"), because instrument records must come before those that are put in order of time; then the rows.
+/// Calls visit(object) for each row. A list that came by REST is read twice: first every row's
+/// instrument (key "instId"), because instrument records must come before those that are put in
+/// order of time; then the rows.
 template <class Visit>
 void each_instrument_row(Context& context, json::ondemand::array& data, Visit visit);
-/// What each_instrument_row does around the rows. @returns the place in the sink behind which records are ordered.
+/// What each_instrument_row does around the rows. @returns the place in the sink behind which
+/// records are ordered.
 bool begin_rows(Context& context, json::ondemand::array& data, std::size_t& from_bytes);
 void end_rows(Context& context, std::size_t from_bytes);
 

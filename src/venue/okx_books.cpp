@@ -1,7 +1,8 @@
-// Order books: incremental ones with their chain of ids and, in recordings, their checksum; whole ones; the touch.
-#include <algorithm>
-
+// Order books: incremental ones with their chain of ids and, in recordings, their checksum; whole
+// ones; the touch.
 #include "venue/okx.hpp"
+
+#include <algorithm>
 
 namespace perp::venue::okx {
 
@@ -14,14 +15,16 @@ namespace {
 /// A book row's levels into own.bids and own.asks, their texts beside them.
 void read_sides(Context& context, json::Object& row, const InstrumentEntry& entry) {
   State& own = context.own;
-  const auto read = [&](std::string_view key, std::vector<market::Level>& levels, std::vector<LevelText>& texts) {
+  const auto read = [&](std::string_view key, std::vector<market::Level>& levels,
+                        std::vector<LevelText>& texts) {
     levels.clear();
     texts.clear();
     json::ondemand::array rows;
     if (!row.array(key, rows)) return;
     json::each_row<2>(rows, own.fault, key, [&](const json::Row<2>& cells) {
       market::Level level;
-      level.price = json::decimal(cells.cell(0), json::inverse(entry.price_divisor), true, own.fault, key);
+      level.price =
+          json::decimal(cells.cell(0), json::inverse(entry.price_divisor), true, own.fault, key);
       level.quantity = json::level_size(cells.cell(1), entry, own.fault, key);
       levels.push_back(level);
       texts.push_back({cells.cells[0].text, cells.cells[1].text});
@@ -33,12 +36,14 @@ void read_sides(Context& context, json::Object& row, const InstrumentEntry& entr
 
 bool is_plain_decimal(std::string_view text) {
   return !text.empty() && text.size() <= 24 && text.front() != '.' && text.back() != '.' &&
-         text.find_first_not_of("0123456789.") == std::string_view::npos && std::count(text.begin(), text.end(), '.') <= 1;
+         text.find_first_not_of("0123456789.") == std::string_view::npos &&
+         std::count(text.begin(), text.end(), '.') <= 1;
 }
 
 bool are_plain(const std::vector<LevelText>& texts) {
-  return std::all_of(texts.begin(), texts.end(),
-                     [](const LevelText& text) { return is_plain_decimal(text.price) && is_plain_decimal(text.size); });
+  return std::all_of(texts.begin(), texts.end(), [](const LevelText& text) {
+    return is_plain_decimal(text.price) && is_plain_decimal(text.size);
+  });
 }
 
 /// What a book message says besides its levels.
@@ -60,12 +65,15 @@ std::uint8_t verify(State& own, BookState& state, const BookRow& row, Continuity
   }
   if (state.text == nullptr) return 0;
   TextBook& text = *state.text;
-  // Without a checksum nothing says that the texts are plain decimals; without continuity the book is lost anyway.
+  // Without a checksum nothing says that the texts are plain decimals; without continuity the book
+  // is lost anyway.
   text.is_whole &= has_checksum && found != Continuity::gap && found != Continuity::stale;
   if (!text.is_whole) return 0;
   bool is_taken = true;
-  for (const LevelText& level : own.bid_texts) is_taken &= text.book.set_bid(level.price, level.size);
-  for (const LevelText& level : own.ask_texts) is_taken &= text.book.set_ask(level.price, level.size);
+  for (const LevelText& level : own.bid_texts)
+    is_taken &= text.book.set_bid(level.price, level.size);
+  for (const LevelText& level : own.ask_texts)
+    is_taken &= text.book.set_ask(level.price, level.size);
   PERP_ASSERT(is_taken);  // are_plain() was asked
   text.is_whole = is_taken && text.book.checksum() == row.checksum;
   return text.is_whole ? 1 : 2;
@@ -80,7 +88,8 @@ bool has_live_stream(const Market& known, std::uint16_t depth) {
 
 }  // namespace
 
-void read_book(Context& context, json::ondemand::array& data, BookChannel channel, std::string_view action) {
+void read_book(Context& context, json::ondemand::array& data, BookChannel channel,
+               std::string_view action) {
   State& own = context.own;
   json::Fault& fault = own.fault;
   Transaction& message = context.message;
@@ -97,12 +106,15 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
     row.checksum = fields.optional_integer("checksum");
     row.sequence = fields.optional_integer("seqId");
     row.previous = fields.optional_integer("prevSeqId");
-    if (++row_count > 1) fault.raise(DecodeStatus::unknown_value, "data");  // a message is one step of the chain
+    if (++row_count > 1)
+      fault.raise(DecodeStatus::unknown_value, "data");  // a message is one step of the chain
   });
   if (row_count == 0) fault.raise(DecodeStatus::missing_field, "data");
   if (row.checksum == market::unknown_id) row.checksum = 0;
-  if (row.checksum != static_cast<std::int32_t>(row.checksum)) fault.raise(DecodeStatus::out_of_range, "checksum");
-  if (row.checksum != 0 && !(are_plain(own.bid_texts) && are_plain(own.ask_texts))) fault.raise(DecodeStatus::wrong_type, "data");
+  if (row.checksum != static_cast<std::int32_t>(row.checksum))
+    fault.raise(DecodeStatus::out_of_range, "checksum");
+  if (row.checksum != 0 && !(are_plain(own.bid_texts) && are_plain(own.ask_texts)))
+    fault.raise(DecodeStatus::wrong_type, "data");
   if (!message.ok()) return;
 
   BookState& state = own.market(entry->id).books[channel];
@@ -116,7 +128,8 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
       state.had_snapshot = true;
     } else if (row.sequence != market::unknown_id || state.had_snapshot) {
       found = state.sequence.delta(row.sequence, row.previous);
-    }  // else a recording from before the ids that begins in the middle: there is nothing to hold it against
+    }  // else a recording from before the ids that begins in the middle: there is nothing to hold
+       // it against
     checksum_state = verify(own, state, row, found);
     if (checksum_state == 2) {
       state.sequence.invalidate();
@@ -125,8 +138,9 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
     return found;
   };
   const std::uint8_t flags = row.is_snapshot ? market::flag_snapshot : 0;
-  auto* book = message.emit_book(row.is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, *entry, row.exchange_ns,
-                                 flags, last_id, row.is_snapshot ? row.sequence : row.previous, judge);
+  auto* book = message.emit_book(
+      row.is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, *entry, row.exchange_ns,
+      flags, last_id, row.is_snapshot ? row.sequence : row.previous, judge);
   if (book == nullptr) return;
   book->last_id = row.sequence;
   book->previous_id = row.previous;
@@ -156,8 +170,9 @@ void read_books5(Context& context, json::ondemand::array& data) {
     const std::int64_t exchange_ns = fields.time_ms("ts");
     const std::int64_t sequence = fields.optional_integer("seqId");
     if (!context.message.ok()) return;
-    auto* book = context.message.emit_book(RecordType::book_snapshot, *entry, exchange_ns, market::flag_snapshot, market::unknown_id,
-                                           sequence, [&] { return own.pending.books5.snapshot(exchange_ns); });
+    auto* book = context.message.emit_book(
+        RecordType::book_snapshot, *entry, exchange_ns, market::flag_snapshot, market::unknown_id,
+        sequence, [&] { return own.pending.books5.snapshot(exchange_ns); });
     if (book == nullptr) return;
     book->last_id = sequence;
     book->depth = 5;
@@ -171,7 +186,8 @@ void read_bbo(Context& context, json::ondemand::array& data) {
   json::each_object(data, fault, "data", [&](json::ondemand::object object) {
     json::Object fields(object, fault);
     market::Bbo bbo;
-    const auto read = [&](std::string_view key, double& price, double& quantity, std::uint32_t& orders) {
+    const auto read = [&](std::string_view key, double& price, double& quantity,
+                          std::uint32_t& orders) {
       json::ondemand::array rows;
       bool is_first = true;
       if (!fields.array(key, rows)) return;
@@ -189,7 +205,8 @@ void read_bbo(Context& context, json::ondemand::array& data) {
     const std::int64_t exchange_ns = fields.time_ms("ts");
     bbo.update_id = fields.optional_integer("seqId");
     if (!context.message.ok()) return;
-    if (auto* record = context.message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns)) *record = bbo;
+    if (auto* record = context.message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns))
+      *record = bbo;
   });
 }
 
@@ -204,11 +221,15 @@ void read_rest_book(Context& context, json::ondemand::array& data) {
     const std::int64_t exchange_ns = fields.time_ms("ts");
     const std::int64_t sequence = fields.optional_integer("seqId");
     if (!context.message.ok()) return;
-    const auto depth = static_cast<std::uint16_t>(std::min<std::size_t>(std::max(own.bids.size(), own.asks.size()), 0xffff));
-    // A reply is older than the stream by its way here: it never replaces the book that a stream of its depth keeps.
-    const Continuity found = has_live_stream(own.market(entry->id), depth) ? Continuity::stale : Continuity::unchecked;
-    auto* book = context.message.emit_book(RecordType::book_snapshot, *entry, exchange_ns, context.flags_now, market::unknown_id,
-                                           sequence, [&] { return found; });
+    const auto depth = static_cast<std::uint16_t>(
+        std::min<std::size_t>(std::max(own.bids.size(), own.asks.size()), 0xffff));
+    // A reply is older than the stream by its way here: it never replaces the book that a stream of
+    // its depth keeps.
+    const Continuity found =
+        has_live_stream(own.market(entry->id), depth) ? Continuity::stale : Continuity::unchecked;
+    auto* book =
+        context.message.emit_book(RecordType::book_snapshot, *entry, exchange_ns, context.flags_now,
+                                  market::unknown_id, sequence, [&] { return found; });
     if (book == nullptr) return;
     book->last_id = sequence;
     book->depth = depth;

@@ -5,15 +5,18 @@ namespace perp::venue::okx {
 
 namespace {
 
-/// Replies that hold nothing for a record: their rows are checked for what a reader of them would need.
+/// Replies that hold nothing for a record: their rows are checked for what a reader of them would
+/// need.
 void read_time(Context& context, json::ondemand::array& data) {
-  json::each_object(data, context.fault(), "data",
-                    [&](json::ondemand::object object) { json::Object(object, context.fault()).time_ms("ts"); });
+  json::each_object(data, context.fault(), "data", [&](json::ondemand::object object) {
+    json::Object(object, context.fault()).time_ms("ts");
+  });
 }
 
 void read_position_tiers(Context& context, json::ondemand::array& data) {
   enum Index : std::size_t { i_tier, i_imr, i_mmr, i_min, i_max, i_lever };
-  static constexpr std::array<std::string_view, 6> keys = {"tier", "imr", "mmr", "minSz", "maxSz", "maxLever"};
+  static constexpr std::array<std::string_view, 6> keys = {"tier",  "imr",   "mmr",
+                                                           "minSz", "maxSz", "maxLever"};
   json::each_object(data, context.fault(), "data", [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, context.fault());
     row.integer(i_tier);
@@ -50,11 +53,14 @@ void read_answer(Context& context, json::ondemand::array& data) {
     case kind_rest_trades:
     case kind_rest_history_trades: return read_trades(context, data);
     case kind_rest_candles:
-    case kind_rest_history_candles: return read_candles(context, data, market::PriceKind::last, period_of(context));
+    case kind_rest_history_candles:
+      return read_candles(context, data, market::PriceKind::last, period_of(context));
     case kind_rest_mark_candles:
-    case kind_rest_history_mark_candles: return read_candles(context, data, market::PriceKind::mark, period_of(context));
+    case kind_rest_history_mark_candles:
+      return read_candles(context, data, market::PriceKind::mark, period_of(context));
     case kind_rest_index_candles:
-    case kind_rest_history_index_candles: return read_candles(context, data, market::PriceKind::index, period_of(context));
+    case kind_rest_history_index_candles:
+      return read_candles(context, data, market::PriceKind::index, period_of(context));
     case kind_rest_mark_price: return read_mark_prices(context, data);
     case kind_rest_index_tickers: return read_index_tickers(context, data);
     case kind_rest_funding_rate: return read_funding_rates(context, data);

@@ -9,10 +9,14 @@ using market::RecordType;
 
 namespace {
 
-bool is_spot(const InstrumentEntry& entry) { return entry.instrument.contract_type == market::ContractType::spot; }
+bool is_spot(const InstrumentEntry& entry) {
+  return entry.instrument.contract_type == market::ContractType::spot;
+}
 
-/// A field that is in coins of the named unit already (`...Ccy`): only the name's multiplier is to be applied.
-double named_coins(const json::Token& token, const InstrumentEntry& entry, bool required, json::Fault& fault, std::string_view field) {
+/// A field that is in coins of the named unit already (`...Ccy`): only the name's multiplier is to
+/// be applied.
+double named_coins(const json::Token& token, const InstrumentEntry& entry, bool required,
+                   json::Fault& fault, std::string_view field) {
   return json::decimal(token, entry.price_divisor, required, fault, field);
 }
 
@@ -37,15 +41,19 @@ bool is_repeat(Context& context, const InstrumentEntry& entry, const market::Tra
   const bool is_fill = context.kind == kind_trades_all;
   if (seen != nullptr) {
     // A reply's rows fill the holes of either stream.
-    const bool is_seen = context.is_rest ? seen->aggregates.contains(trade.trade_id) || seen->fills.contains(trade.trade_id)
-                                         : (is_fill ? seen->fills : seen->aggregates).contains(trade.trade_id);
+    const bool is_seen =
+        context.is_rest
+            ? seen->aggregates.contains(trade.trade_id) || seen->fills.contains(trade.trade_id)
+            : (is_fill ? seen->fills : seen->aggregates).contains(trade.trade_id);
     if (is_seen) {
       context.message.count_duplicate();
       return true;
     }
   }
-  const bool has_first = trade.first_id != market::unknown_id && trade.trade_id - trade.first_id < IdWindow::size;
-  context.own.pending.trades.push_back({entry.id, is_fill, has_first ? trade.first_id : trade.trade_id, trade.trade_id});
+  const bool has_first =
+      trade.first_id != market::unknown_id && trade.trade_id - trade.first_id < IdWindow::size;
+  context.own.pending.trades.push_back(
+      {entry.id, is_fill, has_first ? trade.first_id : trade.trade_id, trade.trade_id});
   return false;
 }
 
@@ -63,14 +71,16 @@ bool begin_rows(Context& context, json::ondemand::array& data, std::size_t& from
 }
 
 void end_rows(Context& context, std::size_t from_bytes) {
-  if (context.is_newest_first) order_newest_first(context.message.sink(), from_bytes);
-  else order_by_time(context.message.sink(), from_bytes);
+  if (context.is_newest_first)
+    order_newest_first(context.message.sink(), from_bytes);
+  else
+    order_by_time(context.message.sink(), from_bytes);
 }
 
 void read_trades(Context& context, json::ondemand::array& data) {
   enum Index : std::size_t { i_inst, i_id, i_px, i_sz, i_side, i_ts, i_count, i_source, i_seq };
-  static constexpr std::array<std::string_view, 9> keys = {"instId", "tradeId", "px",     "sz",   "side",
-                                                           "ts",     "count",   "source", "seqId"};
+  static constexpr std::array<std::string_view, 9> keys = {
+      "instId", "tradeId", "px", "sz", "side", "ts", "count", "source", "seqId"};
   const InstrumentEntry* entry = nullptr;
   std::string_view symbol;
   json::Fault& fault = context.fault();
@@ -93,24 +103,39 @@ void read_trades(Context& context, json::ondemand::array& data) {
     if (source == "1") trade.is_rpi = market::Tristate::yes;
     const std::int64_t count = row.optional_integer(i_count);
     if (count > 0xffff'ffff) fault.raise(DecodeStatus::out_of_range, "count");
-    if (count > 0 && trade.trade_id >= count) {  // tradeId is the last of the fills that the row sums up
+    if (count > 0 &&
+        trade.trade_id >= count) {  // tradeId is the last of the fills that the row sums up
       trade.fill_count = static_cast<std::uint32_t>(count);
       trade.first_id = trade.trade_id - count + 1;
       trade.last_id = trade.trade_id;
     }
     const std::int64_t exchange_ns = row.time_ms(i_ts);
     if (!context.message.ok() || is_repeat(context, *entry, trade)) return;
-    auto* record = context.message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, context.flags_history);
+    auto* record = context.message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns,
+                                                       context.flags_history);
     if (record != nullptr) *record = trade;
   });
 }
 
 void read_tickers(Context& context, json::ondemand::array& data) {
   enum Index : std::size_t {
-    i_inst, i_last, i_last_size, i_ask, i_ask_size, i_bid, i_bid_size, i_open, i_high, i_low, i_volume_coins, i_volume, i_ts
+    i_inst,
+    i_last,
+    i_last_size,
+    i_ask,
+    i_ask_size,
+    i_bid,
+    i_bid_size,
+    i_open,
+    i_high,
+    i_low,
+    i_volume_coins,
+    i_volume,
+    i_ts
   };
-  static constexpr std::array<std::string_view, 13> keys = {"instId", "last",    "lastSz",  "askPx",  "askSz",     "bidPx", "bidSz",
-                                                            "open24h", "high24h", "low24h", "volCcy24h", "vol24h", "ts"};
+  static constexpr std::array<std::string_view, 13> keys = {
+      "instId",  "last",    "lastSz", "askPx",     "askSz",  "bidPx", "bidSz",
+      "open24h", "high24h", "low24h", "volCcy24h", "vol24h", "ts"};
   context.is_newest_first = false;
   json::Fault& fault = context.fault();
   each_instrument_row(context, data, [&](json::ondemand::object object) {
@@ -132,14 +157,19 @@ void read_tickers(Context& context, json::ondemand::array& data) {
       ticker.volume_base_24h = row.optional_quantity(i_volume, *entry);
       ticker.volume_quote_24h = row.optional_decimal(i_volume_coins);
     } else {
-      ticker.volume_base_24h = named_coins(row.token(i_volume_coins), *entry, false, fault, "volCcy24h");
+      ticker.volume_base_24h =
+          named_coins(row.token(i_volume_coins), *entry, false, fault, "volCcy24h");
       row.optional_decimal(i_volume);
     }
     const std::int64_t exchange_ns = row.time_ms(i_ts);
     if (!context.message.ok()) return;
-    if (auto* record = context.message.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns, context.flags_now)) *record = ticker;
+    if (auto* record = context.message.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns,
+                                                            context.flags_now))
+      *record = ticker;
     if (!row.has(i_ask) && !row.has(i_bid)) return;
-    if (auto* record = context.message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns, context.flags_now)) *record = bbo;
+    if (auto* record = context.message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns,
+                                                         context.flags_now))
+      *record = bbo;
   });
 }
 
@@ -154,7 +184,8 @@ void read_mark_prices(Context& context, json::ondemand::array& data) {
     const double price = row.price(i_mark, *entry);
     const std::int64_t exchange_ns = row.time_ms(i_ts);
     if (!context.message.ok()) return;
-    auto* record = context.message.emit<market::MarkPrice>(RecordType::mark_price, *entry, exchange_ns, context.flags_now);
+    auto* record = context.message.emit<market::MarkPrice>(RecordType::mark_price, *entry,
+                                                           exchange_ns, context.flags_now);
     if (record != nullptr) record->mark_price = price;
   });
 }
@@ -180,7 +211,8 @@ void read_index_tickers(Context& context, json::ondemand::array& data) {
     const std::int64_t exchange_ns = row.time_ms(i_ts);
     if (!context.message.ok()) return;
     context.message.count_other(*entry);
-    auto* record = context.message.emit<market::MarkPrice>(RecordType::mark_price, *entry, exchange_ns, context.flags_now);
+    auto* record = context.message.emit<market::MarkPrice>(RecordType::mark_price, *entry,
+                                                           exchange_ns, context.flags_now);
     if (record != nullptr) record->index_price = price;
   });
   if (context.is_rest && context.message.ok()) order_by_time(sink, from_bytes);
@@ -188,11 +220,33 @@ void read_index_tickers(Context& context, json::ondemand::array& data) {
 
 void read_funding_rates(Context& context, json::ondemand::array& data) {
   enum Index : std::size_t {
-    i_rate, i_time, i_inst, i_interest, i_cap, i_floor, i_next_rate, i_next_time, i_premium, i_previous, i_settled_rate, i_state, i_ts
+    i_rate,
+    i_time,
+    i_inst,
+    i_interest,
+    i_cap,
+    i_floor,
+    i_next_rate,
+    i_next_time,
+    i_premium,
+    i_previous,
+    i_settled_rate,
+    i_state,
+    i_ts
   };
-  static constexpr std::array<std::string_view, 13> keys = {
-      "fundingRate", "fundingTime",     "instId",  "interestRate",    "maxFundingRate",  "minFundingRate", "nextFundingRate",
-      "nextFundingTime", "premium", "prevFundingTime", "settFundingRate", "settState",      "ts"};
+  static constexpr std::array<std::string_view, 13> keys = {"fundingRate",
+                                                            "fundingTime",
+                                                            "instId",
+                                                            "interestRate",
+                                                            "maxFundingRate",
+                                                            "minFundingRate",
+                                                            "nextFundingRate",
+                                                            "nextFundingTime",
+                                                            "premium",
+                                                            "prevFundingTime",
+                                                            "settFundingRate",
+                                                            "settState",
+                                                            "ts"};
   context.is_newest_first = false;
   each_instrument_row(context, data, [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, context.fault());
@@ -209,24 +263,29 @@ void read_funding_rates(Context& context, json::ondemand::array& data) {
     predicted.funding_ns = row.optional_time_ms(i_time);
     const std::int64_t next_ns = row.optional_time_ms(i_next_time);
     const std::int64_t previous_ns = row.optional_time_ms(i_previous);
-    if (next_ns != core::unknown_ns && predicted.funding_ns != core::unknown_ns && next_ns > predicted.funding_ns)
+    if (next_ns != core::unknown_ns && predicted.funding_ns != core::unknown_ns &&
+        next_ns > predicted.funding_ns)
       predicted.interval_ns = next_ns - predicted.funding_ns;
     market::Funding settled;
     settled.kind = market::FundingKind::settled;
     settled.rate = row.optional_decimal(i_settled_rate);
     settled.funding_ns = previous_ns;
-    if (predicted.funding_ns != core::unknown_ns && previous_ns != core::unknown_ns && predicted.funding_ns > previous_ns)
+    if (predicted.funding_ns != core::unknown_ns && previous_ns != core::unknown_ns &&
+        predicted.funding_ns > previous_ns)
       settled.interval_ns = predicted.funding_ns - previous_ns;
     const bool is_settled = row.optional_text(i_state) == "settled";
     const std::int64_t exchange_ns = row.optional_time_ms(i_ts);  // not in frames of 2022
-    if (!row.has(i_rate) && !row.has(i_next_rate)) context.fault().raise(DecodeStatus::missing_field, "fundingRate");
+    if (!row.has(i_rate) && !row.has(i_next_rate))
+      context.fault().raise(DecodeStatus::missing_field, "fundingRate");
     if (!context.message.ok()) return;
     // The settled rate is a fact of its own only when the message says which settlement it was.
     if (is_settled && row.has(i_settled_rate) && previous_ns != core::unknown_ns) {
-      auto* record = context.message.emit<market::Funding>(RecordType::funding, *entry, previous_ns, context.flags_history);
+      auto* record = context.message.emit<market::Funding>(RecordType::funding, *entry, previous_ns,
+                                                           context.flags_history);
       if (record != nullptr) *record = settled;
     }
-    auto* record = context.message.emit<market::Funding>(RecordType::funding, *entry, exchange_ns, context.flags_now);
+    auto* record = context.message.emit<market::Funding>(RecordType::funding, *entry, exchange_ns,
+                                                         context.flags_now);
     if (record != nullptr) *record = predicted;
   });
 }
@@ -241,12 +300,14 @@ void read_open_interests(Context& context, json::ondemand::array& data) {
     if (entry == nullptr) return;
     market::OpenInterest interest;
     interest.contracts = row.decimal(i_contracts);
-    interest.quantity = row.has(i_coins) ? named_coins(row.token(i_coins), *entry, true, context.fault(), "oiCcy")
-                                         : row.quantity(i_contracts, *entry);
+    interest.quantity =
+        row.has(i_coins) ? named_coins(row.token(i_coins), *entry, true, context.fault(), "oiCcy")
+                         : row.quantity(i_contracts, *entry);
     interest.notional = row.optional_decimal(i_usd);
     const std::int64_t exchange_ns = row.time_ms(i_ts);
     if (!context.message.ok()) return;
-    auto* record = context.message.emit<market::OpenInterest>(RecordType::open_interest, *entry, exchange_ns, context.flags_now);
+    auto* record = context.message.emit<market::OpenInterest>(RecordType::open_interest, *entry,
+                                                              exchange_ns, context.flags_now);
     if (record != nullptr) *record = interest;
   });
 }
@@ -255,8 +316,10 @@ void read_liquidations(Context& context, json::ondemand::array& data) {
   enum Index : std::size_t { i_price, i_position, i_side, i_size, i_ts };
   static constexpr std::array<std::string_view, 5> keys = {"bkPx", "posSide", "side", "sz", "ts"};
   json::Fault& fault = context.fault();
-  // One order a second and instrument at most on the stream, which in return carries every instrument.
-  const std::uint8_t flags = context.is_rest ? context.flags_history : std::uint8_t{market::flag_sampled};
+  // One order a second and instrument at most on the stream, which in return carries every
+  // instrument.
+  const std::uint8_t flags =
+      context.is_rest ? context.flags_history : std::uint8_t{market::flag_sampled};
   each_instrument_row(context, data, [&](json::ondemand::object object) {
     json::Object outer(object, fault);
     const InstrumentEntry* entry = row_instrument(context, outer.text("instId"));
@@ -267,24 +330,30 @@ void read_liquidations(Context& context, json::ondemand::array& data) {
       market::Liquidation liquidation;
       liquidation.order_side = read_side(row.text(i_side), fault);
       const std::string_view position = row.optional_text(i_position);
-      if (position == "long") liquidation.position_side = market::PositionSide::long_side;
-      else if (position == "short") liquidation.position_side = market::PositionSide::short_side;
+      if (position == "long")
+        liquidation.position_side = market::PositionSide::long_side;
+      else if (position == "short")
+        liquidation.position_side = market::PositionSide::short_side;
       else if (position.empty() || position == "net")  // the order that closes a long sells
-        liquidation.position_side =
-            liquidation.order_side == market::Side::sell ? market::PositionSide::long_side : market::PositionSide::short_side;
-      else fault.raise(DecodeStatus::unknown_value, "posSide");
+        liquidation.position_side = liquidation.order_side == market::Side::sell
+                                        ? market::PositionSide::long_side
+                                        : market::PositionSide::short_side;
+      else
+        fault.raise(DecodeStatus::unknown_value, "posSide");
       liquidation.price = row.price(i_price, *entry);
       liquidation.quantity = row.quantity(i_size, *entry);
       liquidation.is_venue_wide = context.is_rest ? 0 : 1;
       const std::int64_t exchange_ns = row.time_ms(i_ts);
       if (!context.message.ok()) return;
-      auto* record = context.message.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns, flags);
+      auto* record = context.message.emit<market::Liquidation>(RecordType::liquidation, *entry,
+                                                               exchange_ns, flags);
       if (record != nullptr) *record = liquidation;
     });
   });
 }
 
-void read_candles(Context& context, json::ondemand::array& data, market::PriceKind kind, std::int64_t interval_ns) {
+void read_candles(Context& context, json::ondemand::array& data, market::PriceKind kind,
+                  std::int64_t interval_ns) {
   json::Fault& fault = context.fault();
   const InstrumentEntry* entry = nullptr;
   if (kind == market::PriceKind::index && !context.symbol.empty()) {
@@ -313,18 +382,23 @@ void read_candles(Context& context, json::ondemand::array& data, market::PriceKi
         kline.volume_base = json::coins(row.cell(5), *entry, true, fault, "vol");
         kline.volume_quote = json::decimal(row.cell(6), {}, true, fault, "volCcy");
       } else {
-        json::decimal(row.cell(5), {}, true, fault, "vol");  // contracts: the next cell says the same in coins
+        json::decimal(row.cell(5), {}, true, fault,
+                      "vol");  // contracts: the next cell says the same in coins
         kline.volume_base = named_coins(row.cell(6), *entry, true, fault, "volCcy");
         kline.volume_quote = json::decimal(row.cell(7), {}, false, fault, "volCcyQuote");
       }
     }
     // Rows of 2022 end before the confirm cell.
     const json::Token closed = row.cell(confirm);
-    if (closed.text == "1") kline.is_closed = market::Tristate::yes;
-    else if (closed.text == "0") kline.is_closed = market::Tristate::no;
-    else if (!closed.is_empty()) fault.raise(DecodeStatus::unknown_value, "confirm");
+    if (closed.text == "1")
+      kline.is_closed = market::Tristate::yes;
+    else if (closed.text == "0")
+      kline.is_closed = market::Tristate::no;
+    else if (!closed.is_empty())
+      fault.raise(DecodeStatus::unknown_value, "confirm");
     if (!context.message.ok()) return;
-    auto* record = context.message.emit<market::Kline>(RecordType::kline, *entry, kline.open_ns, context.flags_history);
+    auto* record = context.message.emit<market::Kline>(RecordType::kline, *entry, kline.open_ns,
+                                                       context.flags_history);
     if (record != nullptr) *record = kline;
   });
   if (context.is_rest && context.message.ok()) order_newest_first(sink, from_bytes);

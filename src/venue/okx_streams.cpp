@@ -28,8 +28,9 @@ constexpr auto channels = std::to_array<Channel>({
     {"status", kind_status},
 });
 
-constexpr auto candle_channels = std::to_array<Channel>(
-    {{"candle", kind_candle}, {"mark-price-candle", kind_mark_candle}, {"index-candle", kind_index_candle}});
+constexpr auto candle_channels = std::to_array<Channel>({{"candle", kind_candle},
+                                                         {"mark-price-candle", kind_mark_candle},
+                                                         {"index-candle", kind_index_candle}});
 
 struct Event {
   std::string_view name;
@@ -64,11 +65,13 @@ Kind kind_of(std::string_view channel, std::int64_t& interval_ns) {
   for (const Channel& known : channels)
     if (known.name == channel) return known.kind;
   for (const Channel& known : candle_channels)
-    if (channel.starts_with(known.name) && read_bar(channel.substr(known.name.size()), interval_ns)) return known.kind;
+    if (channel.starts_with(known.name) && read_bar(channel.substr(known.name.size()), interval_ns))
+      return known.kind;
   return kind_unknown;
 }
 
-void read_data(Context& context, json::ondemand::array& data, std::string_view action, std::int64_t interval_ns) {
+void read_data(Context& context, json::ondemand::array& data, std::string_view action,
+               std::int64_t interval_ns) {
   switch (context.kind) {
     case kind_trades:
     case kind_trades_all: return read_trades(context, data);
@@ -87,11 +90,13 @@ void read_data(Context& context, json::ondemand::array& data, std::string_view a
       return read_liquidations(context, data);
     case kind_candle: return read_candles(context, data, market::PriceKind::last, interval_ns);
     case kind_mark_candle: return read_candles(context, data, market::PriceKind::mark, interval_ns);
-    case kind_index_candle: return read_candles(context, data, market::PriceKind::index, interval_ns);
+    case kind_index_candle:
+      return read_candles(context, data, market::PriceKind::index, interval_ns);
     case kind_instruments: return read_instruments(context, data);
     case kind_status:
-      json::each_object(data, context.fault(), "data",
-                        [&](json::ondemand::object object) { json::Object(object, context.fault()).text("state"); });
+      json::each_object(data, context.fault(), "data", [&](json::ondemand::object object) {
+        json::Object(object, context.fault()).text("state");
+      });
       return;
     default: PERP_ASSERT(false);
   }
@@ -115,12 +120,14 @@ void read_frame(Context& context, json::Object& root) {
   std::int64_t interval_ns = core::unknown_ns;
   const Kind kind = kind_of(channel, interval_ns);
   const bool is_book = kind == kind_books || kind == kind_books_l2 || kind == kind_books50_l2;
-  // Only books have an action, and it comes before the data: asking others for it would read over their data.
+  // Only books have an action, and it comes before the data: asking others for it would read over
+  // their data.
   const std::string_view action = is_book ? root.optional_text("action") : std::string_view();
   json::ondemand::array data;
   if (!fault.ok()) return;
   if (!root.array("data", data, false)) {
-    if (fault.ok()) read_event(context, root, kind);  // an answer to a subscription repeats its argument
+    if (fault.ok())
+      read_event(context, root, kind);  // an answer to a subscription repeats its argument
     return;
   }
   if (kind == kind_unknown) return fault.raise(DecodeStatus::unknown_stream, "channel");

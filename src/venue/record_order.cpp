@@ -16,10 +16,12 @@ void order(RecordSink& sink, std::size_t from_bytes, bool is_newest_first) {
   std::vector<Place> places;
   for_each_record(bytes, [&](const market::RecordHeader& header) {
     const auto* at = reinterpret_cast<const std::byte*>(&header);
-    places.push_back({header.exchange_ns, static_cast<std::size_t>(at - bytes.data()), header.size});
+    places.push_back(
+        {header.exchange_ns, static_cast<std::size_t>(at - bytes.data()), header.size});
   });
   if (is_newest_first) std::reverse(places.begin(), places.end());
-  std::stable_sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.exchange_ns < b.exchange_ns; });
+  std::stable_sort(places.begin(), places.end(),
+                   [](const Place& a, const Place& b) { return a.exchange_ns < b.exchange_ns; });
   const std::vector<std::byte> copy(bytes.begin(), bytes.end());
   std::size_t write = 0;
   for (const Place& place : places) {

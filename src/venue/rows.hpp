@@ -1,15 +1,16 @@
 #pragma once
-// JSON arrays of short arrays ([price, size, ...], candles, [time, ratio]) and arrays of objects, read one row at a
-// time. Private to the venue layer; allocates nothing.
+// JSON arrays of short arrays ([price, size, ...], candles, [time, ratio]) and arrays of objects,
+// read one row at a time. Private to the venue layer; allocates nothing.
+#include "venue/json.hpp"
+
 #include <array>
 #include <string_view>
 #include <utility>
 
-#include "venue/json.hpp"
-
 namespace perp::venue::json {
 
-/// The scalars of one row. Cells behind the last one that is wanted are read over: venues append columns.
+/// The scalars of one row. Cells behind the last one that is wanted are read over: venues append
+/// columns.
 template <std::size_t Limit>
 struct Row {
   std::array<Token, Limit> cells;
@@ -28,6 +29,7 @@ struct Row {
 /// Calls visit(row) for each row of `rows`. @returns fault.ok().
 template <std::size_t Limit, class Visit>
 bool each_row(ondemand::array& rows, Fault& fault, std::string_view field, Visit visit) {
+  if (!fault.ok()) return false;  // simdjson may have abandoned the document
   for (auto item : rows) {
     ondemand::array cells;
     if (const auto error = item.get_array().get(cells); error != simdjson::SUCCESS) {
@@ -55,6 +57,7 @@ bool each_row(ondemand::array& rows, Fault& fault, std::string_view field, Visit
 /// Calls visit(object) for each element of `items`. @returns fault.ok().
 template <class Visit>
 bool each_object(ondemand::array& items, Fault& fault, std::string_view field, Visit visit) {
+  if (!fault.ok()) return false;
   for (auto item : items) {
     ondemand::object object;
     if (const auto error = item.get_object().get(object); error != simdjson::SUCCESS) {
@@ -69,6 +72,7 @@ bool each_object(ondemand::array& items, Fault& fault, std::string_view field, V
 
 /// Starts `items` again, for a list that is read twice.
 inline bool restart(ondemand::array& items, Fault& fault, std::string_view field) {
+  if (!fault.ok()) return false;
   bool has_items = false;
   if (const auto error = items.reset().get(has_items); error != simdjson::SUCCESS) {
     fault.raise(status_of(error), field);
@@ -77,9 +81,10 @@ inline bool restart(ondemand::array& items, Fault& fault, std::string_view field
   return true;
 }
 
-/// A book level's size in coins. "0" deletes the level whatever a contract's size is; any other size is NaN while
-/// that is unknown.
-inline double level_size(const Token& token, const market::InstrumentEntry& entry, Fault& fault, std::string_view field) {
+/// A book level's size in coins. "0" deletes the level whatever a contract's size is; any other
+/// size is NaN while that is unknown.
+inline double level_size(const Token& token, const market::InstrumentEntry& entry, Fault& fault,
+                         std::string_view field) {
   if (entry.has_quantity_factor) return decimal(token, entry.quantity_factor, true, fault, field);
   return decimal(token, {}, true, fault, field) == 0 ? 0 : market::missing;
 }

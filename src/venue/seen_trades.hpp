@@ -1,17 +1,19 @@
 #pragma once
-// Which trades were already taken: an overlapping connection and a REST fill deliver trades again. Two windows, both
-// exact and both bounded: IdWindow for ids that count up (OKX), RecentKeys for ids without order (Bybit's UUIDs).
-// Owned by one adapter's state, one feed thread; no allocation after construction, O(1).
+// Which trades were already taken: an overlapping connection and a REST fill deliver trades again.
+// Two windows, both exact and both bounded: IdWindow for ids that count up (OKX), RecentKeys for
+// ids without order (Bybit's UUIDs). Owned by one adapter's state, one feed thread; no allocation
+// after construction, O(1).
+#include <perp/market/record.hpp>
+
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
-#include <perp/market/record.hpp>
-
 namespace perp::venue {
 
-/// The newest 4096 ids of one stream of rising ids. Ids behind the window are taken as new: history is older than it.
+/// The newest 4096 ids of one stream of rising ids. Ids behind the window are taken as new: history
+/// is older than it.
 class IdWindow {
  public:
   static constexpr std::int64_t size = 4096;
@@ -25,7 +27,8 @@ class IdWindow {
       if (newest_ < 0 || id - newest_ >= size) {
         words_ = {};
       } else {
-        for (std::int64_t at = newest_ + 1; at <= id; ++at) word(at) &= ~(std::uint64_t{1} << bit(at));
+        for (std::int64_t at = newest_ + 1; at <= id; ++at)
+          word(at) &= ~(std::uint64_t{1} << bit(at));
       }
       newest_ = id;
     }
@@ -34,7 +37,9 @@ class IdWindow {
 
  private:
   static constexpr unsigned bit(std::int64_t id) { return static_cast<unsigned>(id & 63); }
-  static constexpr std::size_t index(std::int64_t id) { return static_cast<std::size_t>(id / 64 % (size / 64)); }
+  static constexpr std::size_t index(std::int64_t id) {
+    return static_cast<std::size_t>(id / 64 % (size / 64));
+  }
   std::uint64_t& word(std::int64_t id) { return words_[index(id)]; }
   std::uint64_t word(std::int64_t id) const { return words_[index(id)]; }
 
@@ -42,7 +47,8 @@ class IdWindow {
   std::array<std::uint64_t, size / 64> words_{};
 };
 
-/// The last 2048 keys of one instrument. A ring gives their age, an open-addressed table finds them.
+/// The last 2048 keys of one instrument. A ring gives their age, an open-addressed table finds
+/// them.
 class RecentKeys {
  public:
   static constexpr std::size_t size = 2048;
@@ -63,11 +69,13 @@ class RecentKeys {
  private:
   static constexpr std::size_t table_size = 2 * size;
   static constexpr std::size_t home(std::uint64_t key) {
-    return static_cast<std::size_t>(key * 0x9e3779b97f4a7c15U >> (64 - std::bit_width(table_size - 1)));
+    return static_cast<std::size_t>(key * 0x9e3779b97f4a7c15U >>
+                                    (64 - std::bit_width(table_size - 1)));
   }
   static constexpr std::size_t next(std::size_t slot) { return (slot + 1) % table_size; }
 
-  /// The slot that holds `key`, else the empty slot where it would go. The table is never more than half full.
+  /// The slot that holds `key`, else the empty slot where it would go. The table is never more than
+  /// half full.
   std::size_t find(std::uint64_t key) const noexcept {
     std::size_t slot = home(key);
     while (table_[slot] != 0 && ring_[table_[slot] - 1] != key) slot = next(slot);

@@ -19,12 +19,7 @@ void claim_once(const LoaderOptions& options, const std::string& journal, const 
   Connection connection(options.dsn, "perp loader");
   connection.set_interrupt(&stop, options.stop_grace_ms);
   if (stored_backend(connection) == Backend::automatic) throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
-  const QueryResult rows = connection.query("SELECT lane, lanes, journal, position, events_position FROM perp_load_cursors ORDER BY lane");
-  for (std::size_t i = 0; i < rows.rows; ++i)
-    if (rows.columns[2].text(i) != journal)
-      throw core::Error("the database holds another journal's rows", "loader",
-                        fmt::format("its cursor is of journal {}, the folder {} holds journal {}; load it into a database of its own, or run `perp db setup --drop`",
-                                    rows.columns[2].text(i), options.journal_folder, journal));
+  const QueryResult rows = connection.query("SELECT lane, lanes, position, events_position FROM perp_load_cursors WHERE journal = $1 ORDER BY lane", {journal});
   const auto is_same = [&] {
     if (rows.rows != options.lanes) return false;
     for (std::size_t i = 0; i < rows.rows; ++i)
@@ -37,12 +32,12 @@ void claim_once(const LoaderOptions& options, const std::string& journal, const 
   unsigned lanes = options.lanes;
   for (std::size_t i = 0; i < rows.rows; ++i) {
     lanes = std::max(lanes, static_cast<unsigned>(rows.columns[1].ints[i]));
-    least = i == 0 ? rows.columns[3].ints[i] : std::min(least, rows.columns[3].ints[i]);
-    events = std::max(events, rows.columns[4].ints[i]);
+    least = i == 0 ? rows.columns[2].ints[i] : std::min(least, rows.columns[2].ints[i]);
+    events = std::max(events, rows.columns[3].ints[i]);
   }
   for (unsigned lane = 0; lane < lanes; ++lane)
     if (!lock_lane(connection, lane, 0, stop)) return;
-  std::vector<Statement> statements{{"BEGIN", {}}, {"DELETE FROM perp_load_cursors", {}}};
+  std::vector<Statement> statements{{"BEGIN", {}}, {"DELETE FROM perp_load_cursors WHERE journal = $1", {journal}}};
   for (unsigned lane = 0; lane < options.lanes; ++lane)
     statements.push_back({"INSERT INTO perp_load_cursors (lane, lanes, journal, position, events_position) VALUES ($1, $2, $3, $4, $5)",
                           {static_cast<std::int16_t>(lane), static_cast<std::int16_t>(options.lanes), journal, least, lane == 0 ? events : std::int64_t{0}}});
@@ -87,7 +82,7 @@ bool lock_lane(Connection& connection, unsigned lane, int previous_pid, const st
 }
 
 bool claim_cursors(const LoaderOptions& options, const std::string& journal, const std::atomic<bool>& stop) {
-  for (std::int64_t backoff_ms = 100; !stop.load(); backoff_ms = std::min<std::int64_t>(2 * backoff_ms, 5000)) {
+  for (std::int64_t backoff_ms = 100; !stop.load(); backoff_ms = std::min<std::int64_t>(2 * backoff_ms, 2000)) {
     try {
       claim_once(options, journal, stop);
       return !stop.load();

@@ -17,7 +17,7 @@ bool lock_lane(Connection& connection, unsigned lane, int previous_pid, const st
 /// Makes the cursor rows fit the number of lanes and this journal. Rows of another number of lanes are replaced by
 /// new ones at the least of their positions: every row is loaded again into the same keys by merging, and lane 0
 /// remembers where status and errors end. Tries until it works or stop. @returns false if stopped.
-/// @throws core::Error where the rows belong to another journal or another loader is at work
+/// @throws core::Error where another loader is at work
 bool claim_cursors(const LoaderOptions& options, const std::string& journal, const std::atomic<bool>& stop);
 
 /// Waits, looking at stop each 10 ms. @returns false if stopped

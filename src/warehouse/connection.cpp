@@ -71,7 +71,8 @@ Connection::~Connection() { PQfinish(native_); }
 Connection::Connection(Connection&& other) noexcept
     : native_(std::exchange(other.native_, nullptr)), stop_(other.stop_), grace_ms_(other.grace_ms_),
       round_trips_(other.round_trips_), prepared_count_(other.prepared_count_), prepared_(std::move(other.prepared_)),
-      symbols_(std::move(other.symbols_)), symbols_read_ns_(other.symbols_read_ns_) {}
+      symbols_(std::move(other.symbols_)), symbols_read_ns_(other.symbols_read_ns_), fields_(std::move(other.fields_)),
+      fields_read_ns_(other.fields_read_ns_) {}
 
 void Connection::set_interrupt(const std::atomic<bool>* stop, std::int64_t grace_ms) {
   stop_ = stop;

@@ -16,7 +16,7 @@ namespace perp::warehouse {
 namespace {
 
 constexpr std::int64_t backoff_first_ms = 100;
-constexpr std::int64_t backoff_last_ms = 5000;
+constexpr std::int64_t backoff_last_ms = 2000;
 constexpr std::int64_t conflict_waits_ms[] = {1000, 2000, 3000};
 
 bool is_conflict(const DatabaseError& error) { return error.sqlstate() == "40P01" || error.sqlstate() == "40001"; }
@@ -102,9 +102,9 @@ bool Lane::connect() {
 }
 
 void Lane::read_cursor(journal::Position& position, journal::Position& events_position) {
-  const QueryResult row = session_->connection.query("SELECT position, events_position, lanes, journal FROM perp_load_cursors WHERE lane = $1", {static_cast<std::int16_t>(lane_)});
-  if (row.rows != 1 || row.columns[2].ints[0] != options_.lanes || row.columns[3].text(0) != journal_)
-    throw core::Error("the load cursor is not ours any more", fmt::format("loader lane {}", lane_), "another loader claimed it for another journal or another number of lanes");
+  const QueryResult row = session_->connection.query("SELECT position, events_position, lanes FROM perp_load_cursors WHERE lane = $1 AND journal = $2", {static_cast<std::int16_t>(lane_), journal_});
+  if (row.rows != 1 || row.columns[2].ints[0] != options_.lanes)
+    throw core::Error("the load cursor is not ours any more", fmt::format("loader lane {}", lane_), "another loader claimed it with another number of lanes");
   position = static_cast<journal::Position>(row.columns[0].ints[0]);
   events_position = static_cast<journal::Position>(row.columns[1].ints[0]);
 }

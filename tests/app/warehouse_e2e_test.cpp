@@ -137,8 +137,8 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
       expect("tv", "tsv", "tsv", 1e-9);
     }
     expect("oi", "oi", "oi_usd", 1e-9);
-    expect("pfr", "pfr", "pfr", 0);
-    if (market::has_perpspec(venue->id, market::SpecKind::lsr)) expect("lsr", "lsr", "lsr", 0);
+    expect("pfr", "pfr", "pfr", 1e-15);
+    if (market::has_perpspec(venue->id, market::SpecKind::lsr)) expect("lsr", "lsr", "lsr", 1e-14);
   }
   EXPECT_GT(compared, truth.size() * 8) << "most of the truth must have been found";
   EXPECT_GE(specs.size(), 19u) << "ohlcv, tv, oi, pfr of four venues and lsr of three";
@@ -219,7 +219,7 @@ TEST_P(WarehouseEndToEnd, ReplayingTwiceDoublesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Servers, WarehouseEndToEnd,
                          ::testing::Values(Server{"plain", "PERP_TEST_PLAIN_DSN"}, Server{"timescale", "PERP_TEST_TIMESCALE_DSN"}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& server) { return std::string(server.param.name); });
 
 }  // namespace
 }  // namespace perp::app::testing

@@ -174,7 +174,7 @@ TEST_F(RecordingFiles, WhatCannotBeReadIsNamed) {
   ASSERT_EQ(skipped.size(), 2u);
   EXPECT_NE(skipped[0].why.find("not a recording"), std::string::npos);
   EXPECT_NE(skipped[1].why.find("--endpoint"), std::string::npos);
-  EXPECT_THROW(find_recordings({nowhere}, {.venue = market::VenueId::okx, .endpoint = "nope"}, skipped), core::Error);
+  EXPECT_THROW(find_recordings({nowhere}, {.venue = market::VenueId::okx, .endpoint = "nope", .symbol = "", .period = ""}, skipped), core::Error);
 }
 
 }  // namespace

@@ -197,6 +197,52 @@ TEST(JournalCrash, KillAtRandomPointsLosesNothingAcknowledged) {
   ::munmap(memory, 4096);
 }
 
+// A supervisor restarts at once. Requests that a killed process had in its ring keep their files
+// open for some milliseconds longer, so the lock must not hang on a descriptor that is ever given
+// to the ring. Here every block begins a segment and every poll syncs, so that a sync of the folder
+// is nearly always under way.
+TEST(JournalCrash, AKilledWriterLeavesNoLockBehind) {
+  if (!core::Uring::probe().is_available) GTEST_SKIP() << "io_uring is refused here";
+  auto* const memory =
+      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  auto& shared = *new (memory) Shared{};
+  for (int round = 0; round < 60; ++round) {
+    // On a disk: in memory a sync is over before the kill can meet it.
+    const TemporaryFolder folder(TemporaryFolder::Place::disk);
+    shared.appended = 0;
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      try {
+        WriterOptions options = small_options(folder.path(), IoEngine::uring);
+        options.block_bytes = 4096;
+        options.segment_bytes = segment_header_bytes + 4096;
+        options.sync_ms = 0;
+        Writer writer(options);
+        for (std::uint64_t number = 0;; ++number) {
+          writer.append(numbered_trade(number).header());
+          writer.poll(core::mono_now());
+          ++shared.appended;
+        }
+      } catch (const core::Error& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+      }
+      ::_exit(1);
+    }
+    const std::int64_t deadline = core::mono_now().ns + 20 * core::ns_per_second;
+    while (shared.appended < 50 + static_cast<std::uint64_t>(round) &&
+           core::mono_now().ns < deadline)
+      ::sched_yield();
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself";
+    ASSERT_NO_THROW(Writer(small_options(folder.path()))) << "round " << round;
+  }
+  ::munmap(memory, 4096);
+}
+
 /// Three blocks of twenty trades each, every one synced before the next.
 std::vector<Stored> write_three_blocks(const std::string& folder) {
   std::vector<Stored> written;

@@ -27,8 +27,9 @@ namespace perp::journal::test {
 /// disks.
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    const std::string parent = std::filesystem::is_directory("/dev/shm")
+  enum class Place { memory, disk };
+  explicit TemporaryFolder(Place place = Place::memory) {
+    const std::string parent = place == Place::memory && std::filesystem::is_directory("/dev/shm")
                                    ? "/dev/shm"
                                    : std::filesystem::temp_directory_path().string();
     std::string pattern = parent + "/perp-journal-XXXXXX";

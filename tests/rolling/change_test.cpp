@@ -18,14 +18,15 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 TEST(Change, MatchesHandComputedValues) {
   EXPECT_EQ(change_percent(105, 100), 5.0);
   EXPECT_EQ(change_percent(95, 100), -5.0);
-  EXPECT_EQ(change_percent(1, 3), -66.667);              // -66.6666.. -> -66.667
+  EXPECT_EQ(change_percent(1, 3), -66.667);  // -66.6666.. -> -66.667
   EXPECT_EQ(change_percent(4, 3), 33.333);
-  EXPECT_EQ(change_percent(0.0001, -0.0001), 200.0);     // negative funding that turned: +200 %
-  EXPECT_EQ(change_percent(-0.0002, -0.0001), -100.0);   // more negative: down
-  EXPECT_EQ(change_percent(0, 5), -100.0);               // a measured zero is a value
+  EXPECT_EQ(change_percent(0.0001, -0.0001), 200.0);    // negative funding that turned: +200 %
+  EXPECT_EQ(change_percent(-0.0002, -0.0001), -100.0);  // more negative: down
+  EXPECT_EQ(change_percent(0, 5), -100.0);              // a measured zero is a value
 }
 
-// A half at the fourth decimal goes away from zero, where round(float8) of PostgreSQL would go to even.
+// A half at the fourth decimal goes away from zero, where round(float8) of PostgreSQL would go to
+// even.
 TEST(Change, RoundsHalvesAwayFromZero) {
   EXPECT_EQ(round_half_away(0.0005, 1000), 0.001);
   EXPECT_EQ(round_half_away(-0.0005, 1000), -0.001);
@@ -33,7 +34,8 @@ TEST(Change, RoundsHalvesAwayFromZero) {
   EXPECT_EQ(round_half_away(-2.5, 1), -3.0);
   EXPECT_EQ(round_half_away(0.0625, 1000), 0.063);  // exact in binary: 62.5 + 0.5 = 63
   EXPECT_EQ(round_half_away(0.1875, 1000), 0.188);
-  // 200000 -> 200001 is 0.0005 %: (1 / 200000) * 100 = 0.0005 (5.0000000000000001e-04), 0.5 + 0.5 = 1 -> 0.001.
+  // 200000 -> 200001 is 0.0005 %: (1 / 200000) * 100 = 0.0005 (5.0000000000000001e-04), 0.5 + 0.5 =
+  // 1 -> 0.001.
   EXPECT_EQ(change_percent(200001, 200000), 0.001);
   EXPECT_EQ(change_percent(199999, 200000), -0.001);
   // 1600 -> 1601 is 0.0625 % exactly.
@@ -51,8 +53,8 @@ TEST(Change, IsUndefinedWhereTheContractSaysSo) {
 }
 
 TEST(Change, ClampsAtTheContractsLimit) {
-  EXPECT_EQ(change_percent(101, 1), 9999.999);          // +10000 %
-  EXPECT_EQ(change_percent(100.99999, 1), 9999.999);    // 9999.999 itself
+  EXPECT_EQ(change_percent(101, 1), 9999.999);        // +10000 %
+  EXPECT_EQ(change_percent(100.99999, 1), 9999.999);  // 9999.999 itself
   EXPECT_EQ(change_percent(-101, 1), -9999.999);
   EXPECT_EQ(change_percent(1e300, 1), 9999.999);
 }
@@ -71,7 +73,8 @@ TEST(Change, OfCategoryTellsTheNewSideOnly) {
   EXPECT_TRUE(std::isnan(change_category(nan, nan)));
 }
 
-// Property: within half a unit of the third decimal of the exact value (long double), plus its rounding errors.
+// Property: within half a unit of the third decimal of the exact value (long double), plus its
+// rounding errors.
 TEST(Change, StaysWithinHalfAUnitOfExactArithmetic) {
   std::mt19937_64 random(20240611);
   std::uniform_real_distribution<double> magnitude(-12, 12);
@@ -79,9 +82,10 @@ TEST(Change, StaysWithinHalfAUnitOfExactArithmetic) {
   for (int i = 0; i < 100'000; ++i) {
     const double before = std::pow(10.0, magnitude(random)) * (i % 2 == 0 ? 1 : -1);
     const double now = before * factor(random);
-    const long double exact =
-        (static_cast<long double>(now) - before) / std::fabs(static_cast<long double>(before)) * 100;
-    ASSERT_NEAR(change_percent(now, before), static_cast<double>(exact), 0.0005 + 1e-12) << now << " " << before;
+    const long double exact = (static_cast<long double>(now) - before) /
+                              std::fabs(static_cast<long double>(before)) * 100;
+    ASSERT_NEAR(change_percent(now, before), static_cast<double>(exact), 0.0005 + 1e-12)
+        << now << " " << before;
   }
 }
 

@@ -10,7 +10,8 @@
 namespace perp::rolling {
 namespace {
 
-/// Wilder's index from scratch in long double, by the definition and nothing else. NaN before N + 1 closes.
+/// Wilder's index from scratch in long double, by the definition and nothing else. NaN before N + 1
+/// closes.
 long double oracle(const std::vector<double>& closes, int period, long double flat) {
   const auto n = static_cast<std::size_t>(period);
   if (closes.size() < n + 1) return std::nanl("");
@@ -32,8 +33,9 @@ long double oracle(const std::vector<double>& closes, int period, long double fl
   return 100 - 100 / (1 + gain / loss);
 }
 
-// Period 3 by hand: 10, 11, 10.5, 12: gains 1, 0, 1.5, losses 0, 0.5, 0: means 2.5/3 and 0.5/3, ratio 5:
-// 100 - 100/6 = 83.3333. Then 11: gain (2.5/3 * 2)/3 = 5/9, loss (0.5/3 * 2 + 1)/3 = 4/9: ratio 1.25: 55.5556.
+// Period 3 by hand: 10, 11, 10.5, 12: gains 1, 0, 1.5, losses 0, 0.5, 0: means 2.5/3 and 0.5/3,
+// ratio 5: 100 - 100/6 = 83.3333. Then 11: gain (2.5/3 * 2)/3 = 5/9, loss (0.5/3 * 2 + 1)/3 = 4/9:
+// ratio 1.25: 55.5556.
 TEST(Rsi, MatchesHandComputedValues) {
   const RsiRule rule{.period = 3};
   RsiState state;
@@ -95,7 +97,8 @@ TEST(Rsi, RefusesACloseThatIsNotAfterTheLast) {
   EXPECT_TRUE(std::isnan(rsi_with(rule, state, 10, 6)));
 }
 
-// The stated bound: 1e-11 of exact arithmetic for periods up to 200, after any number of closes, holes included.
+// The stated bound: 1e-11 of exact arithmetic for periods up to 200, after any number of closes,
+// holes included.
 TEST(Rsi, StaysWithinItsErrorBoundOfTheOracle) {
   std::mt19937_64 random(7);
   for (const int period : {2, 11, 14, 200}) {

@@ -2,6 +2,8 @@
 // compared exactly.
 #include "sim/recording.hpp"
 
+#include <algorithm>
+
 namespace perp::sim::test {
 namespace {
 

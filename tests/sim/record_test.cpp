@@ -3,6 +3,8 @@
 #include <perp/core/error.hpp>
 #include <perp/sim/record.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 namespace perp::sim::test {

@@ -3,6 +3,7 @@
 // had re-serialised are compared without the order of keys.
 #include "sim/recording.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <set>

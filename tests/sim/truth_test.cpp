@@ -5,6 +5,7 @@
 
 #include <perp/sim/truth.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>

@@ -1,7 +1,7 @@
 // Engine time: receive times, recordings without them, and stamps that cannot be true.
-#include <gtest/gtest.h>
-
 #include "state/tape.hpp"
+
+#include <gtest/gtest.h>
 
 namespace perp::test {
 namespace {
@@ -34,9 +34,10 @@ TEST(EngineTime, ComesFromExchangeTimesInARecordingWithoutReceiveTimes) {
   EXPECT_EQ(run.state.engine_time_ns(), noon + 140 * s);
   const MinuteRow* row = run.all.find(byb_btc, SpecKind::ohlcv, noon);
   ASSERT_NE(row, nullptr);
-  EXPECT_EQ(row->values.at(raw_id("o")), 101);  // the trade at noon; the first one, at noon - 10 s, was not lost
+  EXPECT_EQ(row->values.at(raw_id("o")),
+            101);  // the trade at noon; the first one, at noon - 10 s, was not lost
   EXPECT_EQ(row->values.at(raw_id("c")), 106);
-  EXPECT_EQ(row->receive_ns, noon + 70 * s);    // the first record at or after the close
+  EXPECT_EQ(row->receive_ns, noon + 70 * s);  // the first record at or after the close
 }
 
 // One stamp a year ahead must neither close minutes nor stop them, wherever it stands.
@@ -54,11 +55,13 @@ TEST(EngineTime, IgnoresALoneStampFarInTheFuture) {
     const MinuteRow* row = run.all.find(byb_btc, SpecKind::ohlcv, noon);
     ASSERT_NE(row, nullptr) << bad_at;
     EXPECT_EQ(row->values.at(raw_id("l")), 101) << bad_at;
-    EXPECT_EQ(run.state.totals().implausible_times, bad_at == 16 ? 0u : 1u) << bad_at;  // the last is still held
+    EXPECT_EQ(run.state.totals().implausible_times, bad_at == 16 ? 0u : 1u)
+        << bad_at;  // the last is still held
   }
 }
 
-// The seam between two recordings a day apart is believed as soon as a second record agrees, and nothing is lost.
+// The seam between two recordings a day apart is believed as soon as a second record agrees, and
+// nothing is lost.
 TEST(EngineTime, FollowsARecordingThatGoesOnElsewhere) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");
@@ -81,7 +84,8 @@ TEST(EngineTime, RefusesExchangeTimesFarAheadOfTheReceiveClock) {
   tape.instrument(byb_btc, "BTC");
   tape.live(VenueId::bybit, RecordType::trade, noon);
   tape.trade(byb_btc, noon + s, 100, 1);
-  tape.trade(byb_btc, noon + 365 * core::ns_per_day, 1, 1, market::Side::buy, -365 * core::ns_per_day + 2 * s);
+  tape.trade(byb_btc, noon + 365 * core::ns_per_day, 1, 1, market::Side::buy,
+             -365 * core::ns_per_day + 2 * s);
   tape.trade(byb_btc, noon + 3 * s, 101, 1);
   tape.tick(noon + min + 2 * s);
   const Played run(tape);
@@ -118,7 +122,8 @@ TEST(EngineTime, SkipsDerivedRecordsAsInput) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");
   tape.tick(noon);
-  tape.add<market::Minute>(RecordType::minute, byb_btc, noon + min, noon + core::ns_per_day, market::flag_derived);
+  tape.add<market::Minute>(RecordType::minute, byb_btc, noon + min, noon + core::ns_per_day,
+                           market::flag_derived);
   const Played run(tape);
   EXPECT_EQ(run.state.engine_time_ns(), noon);
   EXPECT_EQ(run.state.totals().derived_skipped, 1u);

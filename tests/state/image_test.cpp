@@ -1,10 +1,10 @@
 // Images that must be refused, and what the fold may not do per record: allocate.
-#include <gtest/gtest.h>
+#include "state/random_tape.hpp"
+#include "support/malloc_counter.hpp"
 
 #include <perp/core/error.hpp>
 
-#include "state/random_tape.hpp"
-#include "support/malloc_counter.hpp"
+#include <gtest/gtest.h>
 
 namespace perp::test {
 namespace {
@@ -56,11 +56,12 @@ TEST(Options, OutOfRangeAreRefused) {
         state::StateOptions{.rsi_flat = 51}, state::StateOptions{.close_grace_ns = -1},
         state::StateOptions{.close_grace_ns = min + 1}})
     EXPECT_THROW(state::MarketState{options}, core::Error);
-  EXPECT_NO_THROW((state::MarketState{state::StateOptions{.rsi_period = 200, .rsi_flat = 100, .close_grace_ns = min}}));
+  EXPECT_NO_THROW((state::MarketState{
+      state::StateOptions{.rsi_period = 200, .rsi_flat = 100, .close_grace_ns = min}}));
 }
 
-// Method: the first half hour warms up, then not one call of malloc until the end: trades, candles, samples,
-// closes, late data, revisions.
+// Method: the first half hour warms up, then not one call of malloc until the end: trades, candles,
+// samples, closes, late data, revisions.
 TEST(Fold, AllocatesNothingPerRecord) {
   if (!malloc_is_counted()) GTEST_SKIP() << "a sanitizer has its own malloc";
   const RandomTape random(3);

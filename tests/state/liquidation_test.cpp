@@ -1,7 +1,8 @@
-// Liquidations per minute: sides, prices, zero rows, and the categorical change. Numbers worked by hand.
-#include <gtest/gtest.h>
-
+// Liquidations per minute: sides, prices, zero rows, and the categorical change. Numbers worked by
+// hand.
 #include "state/tape.hpp"
+
+#include <gtest/gtest.h>
 
 namespace perp::test {
 namespace {
@@ -23,7 +24,8 @@ TEST(Liquidations, OfAQuietMinuteAreAMeasuredZero) {
   const Played run(tape);
   const MinuteRow* row = run.all.find(byb_btc, SpecKind::lq, noon);
   ASSERT_NE(row, nullptr);
-  const std::map<int, double> expected{{raw_id("lqqty"), 0}, {raw_id("lql"), 0}, {raw_id("lqs"), 0}};
+  const std::map<int, double> expected{
+      {raw_id("lqqty"), 0}, {raw_id("lql"), 0}, {raw_id("lqs"), 0}};
   EXPECT_EQ(row->values, expected);  // lqside and lqprice are absent
   EXPECT_EQ(row->origin, market::MinuteOrigin::liquidations);
 }
@@ -32,7 +34,8 @@ TEST(Liquidations, HaveNoRowWhileTheStreamIsNotKnownToBeLive) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");
   tape.tick(noon);
-  tape.liquidation(byb_btc, noon + 10 * s, longs, 100, 1);  // the first message: half the minute is unseen
+  tape.liquidation(byb_btc, noon + 10 * s, longs, 100,
+                   1);  // the first message: half the minute is unseen
   tape.tick(noon + min + 2 * s);
   tape.tick(noon + 2 * min + 2 * s);
   const Played run(tape);
@@ -49,7 +52,9 @@ TEST(Liquidations, SumBothSidesAndNameTheOneWithMore) {
   tape.liquidation(byb_btc, noon + 3 * s, longs, 90, 1);
   tape.tick(noon + min + 2 * s);
   const Played run(tape);
-  const auto value = [&](const char* column) { return run.all.value(byb_btc, SpecKind::lq, noon, column); };
+  const auto value = [&](const char* column) {
+    return run.all.value(byb_btc, SpecKind::lq, noon, column);
+  };
   EXPECT_EQ(value("lqside"), 1);  // two longs against one short, though the short is larger
   EXPECT_EQ(value("lql"), 290);
   EXPECT_EQ(value("lqs"), 1100);
@@ -113,8 +118,8 @@ TEST(Liquidations, OfAVenueWideStreamProveSilenceElsewhere) {
   }
 }
 
-// warehouse.md 4.3: the side of the row w minutes earlier decides; a NULL side there counts as different, a missing
-// row gives NULL.
+// warehouse.md 4.3: the side of the row w minutes earlier decides; a NULL side there counts as
+// different, a missing row gives NULL.
 TEST(Liquidations, SideChangeNamesTheNewSide) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");

@@ -1,7 +1,7 @@
 // How a minute closes: candle, trades, wholeness, gaps. Every expected number is worked by hand.
-#include <gtest/gtest.h>
-
 #include "state/tape.hpp"
+
+#include <gtest/gtest.h>
 
 namespace perp::test {
 namespace {
@@ -23,8 +23,11 @@ TEST(MinuteClose, ComesTwoSecondsAfterTheMinutesEnd) {
   EXPECT_EQ(row->receive_ns, noon + min + 2 * s);
   EXPECT_EQ(row->flags, market::flag_derived);
   EXPECT_EQ(row->origin, market::MinuteOrigin::candle);
-  const std::map<int, double> expected{
-      {raw_id("o"), 100}, {raw_id("h"), 110}, {raw_id("l"), 90}, {raw_id("c"), 105}, {raw_id("v"), 1000}};
+  const std::map<int, double> expected{{raw_id("o"), 100},
+                                       {raw_id("h"), 110},
+                                       {raw_id("l"), 90},
+                                       {raw_id("c"), 105},
+                                       {raw_id("v"), 1000}};
   EXPECT_EQ(row->values, expected);  // no changes: there is no earlier row
   // Taker volumes come from the same candle: 1000 - 600.
   EXPECT_EQ(run.all.value(bin_btc, SpecKind::tv, noon, "tbv"), 600);
@@ -47,15 +50,15 @@ TEST(MinuteClose, GivesChangesAtExactTimeOffsets) {
   const auto value = [&](int m, const char* column) {
     return run.all.value(byb_btc, SpecKind::ohlcv, noon + m * min, column);
   };
-  EXPECT_EQ(value(1, "c_chg_1m"), 1.0);        // 100 -> 101
-  EXPECT_EQ(value(1, "v_chg_1m"), 100.0);      // 50 -> 100
+  EXPECT_EQ(value(1, "c_chg_1m"), 1.0);    // 100 -> 101
+  EXPECT_EQ(value(1, "v_chg_1m"), 100.0);  // 50 -> 100
   EXPECT_TRUE(std::isnan(value(1, "c_chg_5m")));
-  EXPECT_EQ(value(5, "c_chg_5m"), 5.0);        // 100 -> 105
+  EXPECT_EQ(value(5, "c_chg_5m"), 5.0);           // 100 -> 105
   EXPECT_TRUE(std::isnan(value(7, "c_chg_1m")));  // minute 6 is missing: not the change to minute 5
-  EXPECT_EQ(value(7, "c_chg_5m"), 4.902);      // 102 -> 107: 4.90196
-  EXPECT_EQ(value(10, "c_chg_10m"), 10.0);     // 100 -> 110
-  EXPECT_EQ(value(10, "c_chg_5m"), 4.762);     // 105 -> 110: 4.76190
-  EXPECT_EQ(value(10, "v_chg_10m"), 1000.0);   // 50 -> 550
+  EXPECT_EQ(value(7, "c_chg_5m"), 4.902);         // 102 -> 107: 4.90196
+  EXPECT_EQ(value(10, "c_chg_10m"), 10.0);        // 100 -> 110
+  EXPECT_EQ(value(10, "c_chg_5m"), 4.762);        // 105 -> 110: 4.76190
+  EXPECT_EQ(value(10, "v_chg_10m"), 1000.0);      // 50 -> 550
   EXPECT_EQ(run.all.find(byb_btc, SpecKind::ohlcv, noon + 6 * min), nullptr);
   EXPECT_TRUE(std::isnan(value(10, "o_chg_1m")));  // o, h, l have no change
 }
@@ -167,7 +170,8 @@ TEST(MinuteClose, KeepsBlockTradesOutOfPricesOnly) {
   EXPECT_EQ(run.all.value(byb_btc, SpecKind::tv, noon, "tsv"), 500);
 }
 
-// Hyperliquid never says closed, and its candle has no quote volume: v is the sum of whole trades, else absent.
+// Hyperliquid never says closed, and its candle has no quote volume: v is the sum of whole trades,
+// else absent.
 TEST(MinuteClose, TakesACandleOfAVenueThatNeverSaysClosed) {
   Tape tape;
   tape.instrument(hyp_btc, "BTC");
@@ -214,7 +218,8 @@ TEST(MinuteClose, IgnoresCandlesOfOtherPricesAndIntervals) {
   Tape tape;
   tape.instrument(bin_btc, "BTC");
   tape.tick(noon);
-  tape.candle(bin_btc, noon, {1, 1, 1, 1, 1, 1}, noon + 61 * s).price_kind = market::PriceKind::mark;
+  tape.candle(bin_btc, noon, {1, 1, 1, 1, 1, 1}, noon + 61 * s).price_kind =
+      market::PriceKind::mark;
   tape.candle(bin_btc, noon, {1, 1, 1, 1, 1, 1}, noon + 61 * s, market::Tristate::yes, 0, 5 * min);
   tape.candle(bin_btc, noon, {1, 1, 0, 1, 1, 1}, noon + 61 * s);  // a low of 0 is no price
   tape.tick(noon + min + 2 * s);
@@ -238,7 +243,7 @@ TEST(MinuteClose, WritesVenuesInstrumentsAndKindsInOrder) {
   std::vector<std::pair<std::uint32_t, SpecKind>> order;
   for (const MinuteRow& row : run.all.minutes) order.emplace_back(row.instrument, row.kind);
   const std::vector<std::pair<std::uint32_t, SpecKind>> expected{
-      {bin_btc, SpecKind::ohlcv}, {bin_btc, SpecKind::tv}, {eth, SpecKind::ohlcv},
+      {bin_btc, SpecKind::ohlcv}, {bin_btc, SpecKind::tv},    {eth, SpecKind::ohlcv},
       {eth, SpecKind::tv},        {okx_btc, SpecKind::ohlcv}, {okx_btc, SpecKind::tv}};
   EXPECT_EQ(order, expected);
 }
@@ -248,7 +253,8 @@ struct BrokenBy {
   void (*add)(Tape&);
 };
 
-// Each of these in the middle of minute 1 must break minute 1 and no other. Minute 0 has trades, too.
+// Each of these in the middle of minute 1 must break minute 1 and no other. Minute 0 has trades,
+// too.
 class Wholeness : public testing::TestWithParam<BrokenBy> {};
 
 TEST_P(Wholeness, IsBrokenForExactlyTheMinuteConcerned) {
@@ -274,11 +280,17 @@ constexpr std::int64_t half_past = noon + min + 30 * s;
 
 const BrokenBy breaks[] = {
     {"stale",
-     [](Tape& tape) { tape.status(VenueId::bybit, market::FeedState::stale, RecordType::trade, half_past); }},
-    {"down", [](Tape& tape) { tape.status(VenueId::bybit, market::FeedState::down, RecordType::padding, half_past); }},
+     [](Tape& tape) {
+       tape.status(VenueId::bybit, market::FeedState::stale, RecordType::trade, half_past);
+     }},
+    {"down",
+     [](Tape& tape) {
+       tape.status(VenueId::bybit, market::FeedState::down, RecordType::padding, half_past);
+     }},
     {"reconnecting",
      [](Tape& tape) {
-       tape.status(VenueId::bybit, market::FeedState::reconnecting, RecordType::trade, half_past, 0, 1);
+       tape.status(VenueId::bybit, market::FeedState::reconnecting, RecordType::trade, half_past, 0,
+                   1);
      }},
     {"gap_record",
      [](Tape& tape) {
@@ -289,7 +301,8 @@ const BrokenBy breaks[] = {
      }},
     {"open_gap_record",
      [](Tape& tape) {
-       tape.add<market::Gap>(RecordType::gap, byb_btc, half_past, half_past).stream = RecordType::trade;
+       tape.add<market::Gap>(RecordType::gap, byb_btc, half_past, half_past).stream =
+           RecordType::trade;
      }},
     {"gap_before",
      [](Tape& tape) {

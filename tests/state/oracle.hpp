@@ -1,12 +1,13 @@
 #pragma once
-// Test support: what the tables must hold in the end, computed the slow way from the whole tape at once: lists of
-// raw events, no incremental state. Knows nothing of the fold's code; written from the specification.
+// Test support: what the tables must hold in the end, computed the slow way from the whole tape at
+// once: lists of raw events, no incremental state. Knows nothing of the fold's code; written from
+// the specification.
+#include "state/tape.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
-
-#include "state/tape.hpp"
 
 namespace perp::test {
 
@@ -44,7 +45,8 @@ class Oracle {
 
   template <class Payload>
   static void keep(Events<Payload>& events, const market::RecordHeader& header) {
-    events[header.instrument].push_back({header.exchange_ns, header.receive_ns, market::payload<Payload>(header)});
+    events[header.instrument].push_back(
+        {header.exchange_ns, header.receive_ns, market::payload<Payload>(header)});
   }
 
   void read(const market::RecordHeader& header) {
@@ -54,7 +56,8 @@ class Oracle {
       case RecordType::instrument: instruments_.push_back(header.instrument); break;
       case RecordType::trade:
         keep(trades_, header);
-        switches_[{venue, RecordType::trade}].push_back({header.exchange_ns, header.receive_ns, true, header.instrument});
+        switches_[{venue, RecordType::trade}].push_back(
+            {header.exchange_ns, header.receive_ns, true, header.instrument});
         break;
       case RecordType::kline: keep(klines_, header); break;
       case RecordType::open_interest: keep(interests_, header); break;
@@ -63,7 +66,8 @@ class Oracle {
       case RecordType::long_short_ratio: keep(ratios_, header); break;
       case RecordType::liquidation:
         keep(liquidations_, header);
-        switches_[{venue, RecordType::liquidation}].push_back({header.exchange_ns, header.receive_ns, true, header.instrument});
+        switches_[{venue, RecordType::liquidation}].push_back(
+            {header.exchange_ns, header.receive_ns, true, header.instrument});
         break;
       case RecordType::feed_status: {
         const auto& status = market::payload<market::FeedStatus>(header);
@@ -75,8 +79,8 @@ class Oracle {
     }
   }
 
-  /// Live spans of an instrument's stream, as known when the minute closes, in order of arrival. A message from
-  /// before a break does not end it.
+  /// Live spans of an instrument's stream, as known when the minute closes, in order of arrival. A
+  /// message from before a break does not end it.
   bool is_whole(std::uint32_t id, RecordType stream, std::int64_t from, std::int64_t to) {
     const auto venue = static_cast<VenueId>(id >> 24);
     bool is_live = false;
@@ -104,7 +108,8 @@ class Oracle {
   }
 
   template <class Payload, class Take>
-  static const Event<Payload>* newest(const Events<Payload>& events, std::uint32_t id, std::int64_t end, Take take) {
+  static const Event<Payload>* newest(const Events<Payload>& events, std::uint32_t id,
+                                      std::int64_t end, Take take) {
     const Event<Payload>* found = nullptr;
     const auto all = events.find(id);
     if (all == events.end()) return nullptr;
@@ -129,7 +134,8 @@ class Oracle {
     for (const auto& event : klines_[id]) {
       if (event.what.open_ns != open || event.what.is_closed == market::Tristate::no) continue;
       const bool differs = candle == nullptr || candle->what.open != event.what.open ||
-                           candle->what.high != event.what.high || candle->what.close != event.what.close;
+                           candle->what.high != event.what.high ||
+                           candle->what.close != event.what.close;
       if (differs) candle_since = event.seen_ns;
       candle = &event;
     }
@@ -161,14 +167,18 @@ class Oracle {
     }
     if (candle != nullptr) {
       const market::Kline& k = candle->what;
-      const double volume = !std::isnan(k.volume_quote) ? k.volume_quote : is_trade_whole ? v_then : market::missing;
-      put(id, SpecKind::ohlcv, open, {{"o", k.open}, {"h", k.high}, {"l", k.low}, {"c", k.close}, {"v", volume}});
+      const double volume = !std::isnan(k.volume_quote) ? k.volume_quote
+                            : is_trade_whole            ? v_then
+                                                        : market::missing;
+      put(id, SpecKind::ohlcv, open,
+          {{"o", k.open}, {"h", k.high}, {"l", k.low}, {"c", k.close}, {"v", volume}});
     } else if (is_trade_whole && !std::isnan(o)) {
       put(id, SpecKind::ohlcv, open, {{"o", o}, {"h", h}, {"l", l}, {"c", c}, {"v", v}});
     }
     if (candle != nullptr && !std::isnan(candle->what.taker_buy_quote)) {
       const market::Kline& k = candle->what;
-      put(id, SpecKind::tv, open, {{"tbv", k.taker_buy_quote}, {"tsv", k.volume_quote - k.taker_buy_quote}});
+      put(id, SpecKind::tv, open,
+          {{"tbv", k.taker_buy_quote}, {"tsv", k.volume_quote - k.taker_buy_quote}});
     } else if (is_trade_whole && is_sided) {
       put(id, SpecKind::tv, open, {{"tbv", buy}, {"tsv", sell}});
     }
@@ -179,11 +189,14 @@ class Oracle {
   void samples_of(std::uint32_t id, std::int64_t open) {
     const std::int64_t end = open + min;
     const auto any = [](const auto&) { return true; };
-    const auto* now = newest(interests_, id, end, [](const market::OpenInterest& x) { return x.period_ns == 0; });
-    const auto* period = newest(interests_, id, end, [](const market::OpenInterest& x) { return x.period_ns != 0; });
+    const auto* now =
+        newest(interests_, id, end, [](const market::OpenInterest& x) { return x.period_ns == 0; });
+    const auto* period =
+        newest(interests_, id, end, [](const market::OpenInterest& x) { return x.period_ns != 0; });
     if (now != nullptr && end - now->ns > 180 * s) now = nullptr;
     if (period != nullptr && end - period->ns > 11 * min) period = nullptr;
-    const auto* interest = now == nullptr || (period != nullptr && period->ns > now->ns) ? period : now;
+    const auto* interest =
+        now == nullptr || (period != nullptr && period->ns > now->ns) ? period : now;
     if (interest != nullptr) {
       const auto* mark = newest(marks_, id, end, any);
       const bool has_mark = mark != nullptr && end - mark->ns <= 3 * min;
@@ -191,13 +204,16 @@ class Oracle {
       if (std::isnan(usd) && has_mark) usd = interest->what.quantity * mark->what.mark_price;
       if (!std::isnan(usd) || !std::isnan(interest->what.contracts))
         put(id, SpecKind::oi, open,
-            {{"oi", usd}, {"oi_contracts", interest->what.contracts}, {"age_ms", age(open, interest->ns)}});
+            {{"oi", usd},
+             {"oi_contracts", interest->what.contracts},
+             {"age_ms", age(open, interest->ns)}});
     }
     const auto* funding = newest(fundings_, id, end, [](const market::Funding& x) {
       return x.kind == market::FundingKind::predicted;
     });
     if (funding != nullptr && end - funding->ns <= 2 * min)
-      put(id, SpecKind::pfr, open, {{"pfr", funding->what.rate}, {"age_ms", age(open, funding->ns)}});
+      put(id, SpecKind::pfr, open,
+          {{"pfr", funding->what.rate}, {"age_ms", age(open, funding->ns)}});
     const auto* ratio = newest(ratios_, id, end, any);
     if (ratio != nullptr && end - ratio->ns <= 11 * min)
       put(id, SpecKind::lsr, open, {{"lsr", ratio->what.ratio}, {"age_ms", age(open, ratio->ns)}});
@@ -217,11 +233,16 @@ class Oracle {
       weighted += event.what.price * event.what.quantity;
     }
     double side = market::missing;
-    if (count[0] != count[1]) side = count[0] > count[1] ? 1 : 2;
-    else if (usd[0] != usd[1]) side = usd[0] > usd[1] ? 1 : 2;
+    if (count[0] != count[1])
+      side = count[0] > count[1] ? 1 : 2;
+    else if (usd[0] != usd[1])
+      side = usd[0] > usd[1] ? 1 : 2;
     put(id, SpecKind::lq, open,
-        {{"lqside", side}, {"lqprice", quantity == 0 ? market::missing : weighted / quantity}, {"lqqty", quantity},
-         {"lql", usd[0]}, {"lqs", usd[1]}});
+        {{"lqside", side},
+         {"lqprice", quantity == 0 ? market::missing : weighted / quantity},
+         {"lqqty", quantity},
+         {"lql", usd[0]},
+         {"lqs", usd[1]}});
   }
 
   void rsi_of(std::uint32_t id) {
@@ -250,7 +271,8 @@ class Oracle {
       }
       const long double rsi = loss == 0 ? (gain == 0 ? 50 : 100) : 100 - 100 / (1 + gain / loss);
       // To four decimals: closes with all their bits do not come within 1e-12 of a half.
-      table[{id, SpecKind::rsi, open}] = {{"rsi1", static_cast<double>(std::round(rsi * 10'000)) / 10'000}};
+      table[{id, SpecKind::rsi, open}] = {
+          {"rsi1", static_cast<double>(std::round(rsi * 10'000)) / 10'000}};
     }
   }
 

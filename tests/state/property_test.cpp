@@ -1,9 +1,9 @@
 // Random hours against the oracle; replays and checkpoints against the straight run, byte for byte.
-#include <gtest/gtest.h>
-
 #include "state/oracle.hpp"
 #include "state/random_tape.hpp"
 #include "support/random_records.hpp"
+
+#include <gtest/gtest.h>
 
 namespace perp::test {
 namespace {
@@ -11,11 +11,12 @@ namespace {
 std::string name_of(const Oracle::Key& key) {
   const auto [id, kind, open] = key;
   return std::to_string(id >> 24) + ":" + std::to_string(id & 0xffffff) + " " +
-         std::string(market::spec_row(kind).suffix) + " minute " + std::to_string((open - noon) / min);
+         std::string(market::spec_row(kind).suffix) + " minute " +
+         std::to_string((open - noon) / min);
 }
 
-// The last record of every key is what the specification says of the whole tape, whatever came late; each record of
-// a key differs from the one before it, and only the first is no revision.
+// The last record of every key is what the specification says of the whole tape, whatever came
+// late; each record of a key differs from the one before it, and only the first is no revision.
 TEST(RandomHours, EndAsTheOracleSays) {
   const std::uint64_t seed = seed_for_test();
   for (std::uint64_t round = 0; round < 30; ++round) {
@@ -34,7 +35,8 @@ TEST(RandomHours, EndAsTheOracleSays) {
       }
       table[key] = row.values;
     }
-    std::erase_if(table, [](const auto& entry) { return entry.second.empty(); });  // written again as nothing
+    std::erase_if(
+        table, [](const auto& entry) { return entry.second.empty(); });  // written again as nothing
 
     for (const auto& [key, values] : oracle.table) {
       std::map<int, double> expected;
@@ -76,7 +78,8 @@ TEST(RandomHours, ReplayWithTheirOwnConclusionsAmongTheInputs) {
   for (std::size_t i = 0; i < random.tape.size(); ++i) {
     state.apply(random.tape[i], sink);
     fed.apply(random.tape[i], fed_sink);
-    ASSERT_TRUE(std::equal(sink.bytes().begin(), sink.bytes().end(), fed_sink.bytes().begin(), fed_sink.bytes().end()));
+    ASSERT_TRUE(std::equal(sink.bytes().begin(), sink.bytes().end(), fed_sink.bytes().begin(),
+                           fed_sink.bytes().end()));
     fed_sink.for_each([&](const market::RecordHeader& header) { fed.apply(header, nothing); });
     ASSERT_TRUE(nothing.empty());
     sink.reset();
@@ -84,7 +87,8 @@ TEST(RandomHours, ReplayWithTheirOwnConclusionsAmongTheInputs) {
   }
 }
 
-// A checkpoint at every k-th record: image, fresh state, rest of the tape. Same conclusions and same last image.
+// A checkpoint at every k-th record: image, fresh state, rest of the tape. Same conclusions and
+// same last image.
 TEST(RandomHours, GoOnFromAnyCheckpointAsIfNothingHadHappened) {
   const RandomTape random(5, 3);
   Played straight(random.tape);
@@ -109,8 +113,9 @@ TEST(RandomHours, GoOnFromAnyCheckpointAsIfNothingHadHappened) {
     resumed.state.save(same);
     ASSERT_EQ(image, same) << at;
     resumed.play(random.tape, at);
-    const std::vector<std::byte> expected(straight.all.bytes.begin() + static_cast<std::ptrdiff_t>(derived_until[at]),
-                                          straight.all.bytes.end());
+    const std::vector<std::byte> expected(
+        straight.all.bytes.begin() + static_cast<std::ptrdiff_t>(derived_until[at]),
+        straight.all.bytes.end());
     ASSERT_EQ(resumed.all.bytes, expected) << at;
     std::vector<std::byte> end;
     resumed.state.save(end);

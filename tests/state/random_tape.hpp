@@ -1,25 +1,28 @@
 #pragma once
-// Test support: a random hour of four venues, as a feed might deliver it. Late trades and candles, repeated and
-// corrected candles, streams that break, samples of all kinds. Ordered by receive time. Everything is late by less
-// than ten minutes, so that nothing falls out of the kept history.
+// Test support: a random hour of four venues, as a feed might deliver it. Late trades and candles,
+// repeated and corrected candles, streams that break, samples of all kinds. Ordered by receive
+// time. Everything is late by less than ten minutes, so that nothing falls out of the kept history.
+#include "state/tape.hpp"
+
 #include <algorithm>
 #include <random>
-
-#include "state/tape.hpp"
 
 namespace perp::test {
 
 struct RandomTape {
   Tape tape;
-  std::vector<std::uint32_t> instruments{bin_btc, id_of(VenueId::binance, 2), byb_btc, okx_btc, hyp_btc};
+  std::vector<std::uint32_t> instruments{bin_btc, id_of(VenueId::binance, 2), byb_btc, okx_btc,
+                                         hyp_btc};
   static constexpr int minutes = 45;
 
   explicit RandomTape(std::uint64_t seed, double trades_per_minute = 6) : random_(seed) {
-    for (const std::uint32_t id : instruments) tape.instrument(id, id == instruments[1] ? "ETH" : "BTC");
+    for (const std::uint32_t id : instruments)
+      tape.instrument(id, id == instruments[1] ? "ETH" : "BTC");
     first_ = tape.size();
     tape.tick(noon - 2 * s);
     for (std::int64_t ns = noon; ns <= noon + (minutes + 12) * min; ns += 5 * s) tape.tick(ns);
-    for (const VenueId venue : {VenueId::binance, VenueId::bybit, VenueId::okx, VenueId::hyperliquid}) {
+    for (const VenueId venue :
+         {VenueId::binance, VenueId::bybit, VenueId::okx, VenueId::hyperliquid}) {
       add_stream(venue, RecordType::trade);
       if (venue != VenueId::hyperliquid) add_stream(venue, RecordType::liquidation);
     }
@@ -28,7 +31,9 @@ struct RandomTape {
   }
 
  private:
-  double real(double low, double high) { return std::uniform_real_distribution<double>(low, high)(random_); }
+  double real(double low, double high) {
+    return std::uniform_real_distribution<double>(low, high)(random_);
+  }
   bool chance(double p) { return real(0, 1) < p; }
   std::int64_t between(std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high - 1)(random_);
@@ -37,7 +42,8 @@ struct RandomTape {
 
   void add_stream(VenueId venue, RecordType stream) {
     tape.live(venue, stream, noon - s);
-    for (std::int64_t ns = noon + between(4 * min, 9 * min); ns < noon + minutes * min; ns += between(4 * min, 15 * min)) {
+    for (std::int64_t ns = noon + between(4 * min, 9 * min); ns < noon + minutes * min;
+         ns += between(4 * min, 15 * min)) {
       tape.status(venue, market::FeedState::stale, stream, ns);
       if (chance(0.7)) tape.live(venue, stream, ns + between(s, 2 * min));
     }
@@ -55,7 +61,8 @@ struct RandomTape {
     }
     for (std::int64_t open = noon; open < end; open += min) add_candles(id, venue, open);
     for (std::int64_t ns = noon; ns < end; ns += between(10 * s, 4 * min)) {
-      auto& sample = tape.add<market::OpenInterest>(RecordType::open_interest, id, ns, ns + delay());
+      auto& sample =
+          tape.add<market::OpenInterest>(RecordType::open_interest, id, ns, ns + delay());
       sample.quantity = std::round(real(1e4, 2e4));
       if (chance(0.5)) sample.notional = std::round(real(1e6, 2e6));
       if (chance(0.5)) sample.contracts = std::round(real(1e5, 2e5));
@@ -65,22 +72,24 @@ struct RandomTape {
       auto& funding = tape.add<market::Funding>(RecordType::funding, id, ns, ns + delay());
       funding.rate = std::round(real(-5, 5)) / 1e5;
       funding.kind = chance(0.9) ? market::FundingKind::predicted : market::FundingKind::settled;
-      tape.add<market::MarkPrice>(RecordType::mark_price, id, ns + 1, ns + delay()).mark_price = real(95, 105);
+      tape.add<market::MarkPrice>(RecordType::mark_price, id, ns + 1, ns + delay()).mark_price =
+          real(95, 105);
     }
     for (std::int64_t ns = noon; ns < end; ns += between(min, 14 * min)) {
-      auto& ratio = tape.add<market::LongShortRatio>(RecordType::long_short_ratio, id, ns, ns + delay());
+      auto& ratio =
+          tape.add<market::LongShortRatio>(RecordType::long_short_ratio, id, ns, ns + delay());
       ratio.ratio = real(0.5, 3);
       ratio.kind = market::RatioKind::global_account;
     }
     for (std::int64_t ns = noon; ns < end; ns += between(2 * s, 2 * min)) {
       const double price = std::round(real(90, 110));
-      tape.liquidation(id, ns, chance(0.5) ? market::PositionSide::long_side : market::PositionSide::short_side, price,
-                       std::round(real(1, 20)) / 4, false, delay());
+      tape.liquidation(
+          id, ns, chance(0.5) ? market::PositionSide::long_side : market::PositionSide::short_side,
+          price, std::round(real(1, 20)) / 4, false, delay());
     }
   }
 
   void add_candles(std::uint32_t id, VenueId venue, std::int64_t open) {
-    if (chance(0.1)) return;
     const auto text = [&] {
       const double low = std::round(real(90, 100));
       const double volume = std::round(real(100, 1000));
@@ -89,11 +98,20 @@ struct RandomTape {
       if (venue == VenueId::hyperliquid) made.v = market::missing;
       return made;
     };
-    const auto final_state = venue == VenueId::hyperliquid ? market::Tristate::unknown : market::Tristate::yes;
-    const auto running = venue == VenueId::hyperliquid ? market::Tristate::unknown : market::Tristate::no;
+    if (chance(0.1)) {  // missed; half of these are fetched afterwards
+      if (chance(0.5)) return;
+      tape.candle(id, open, text(), open + min + between(3 * s, 9 * min), market::Tristate::yes,
+                  market::flag_backfill);
+      return;
+    }
+    const auto final_state =
+        venue == VenueId::hyperliquid ? market::Tristate::unknown : market::Tristate::yes;
+    const auto running =
+        venue == VenueId::hyperliquid ? market::Tristate::unknown : market::Tristate::no;
     for (int i = 0; i < 3; ++i) tape.candle(id, open, text(), open + between(s, 59 * s), running);
     CandleText last = text();
-    std::int64_t at = open + min + (chance(0.1) ? between(2 * s, 8 * min) : between(100 * ms, 1900 * ms));
+    std::int64_t at =
+        open + min + (chance(0.1) ? between(2 * s, 8 * min) : between(100 * ms, 1900 * ms));
     tape.candle(id, open, last, at, final_state);
     if (chance(0.1)) {
       at += between(1, min);
@@ -105,8 +123,9 @@ struct RandomTape {
   void sort() {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < tape.size(); ++i) order.push_back(i);
-    std::stable_sort(order.begin() + static_cast<std::ptrdiff_t>(first_), order.end(),
-                     [&](std::size_t a, std::size_t b) { return tape[a].receive_ns < tape[b].receive_ns; });
+    std::stable_sort(
+        order.begin() + static_cast<std::ptrdiff_t>(first_), order.end(),
+        [&](std::size_t a, std::size_t b) { return tape[a].receive_ns < tape[b].receive_ns; });
     tape.reorder(order);
   }
 

@@ -1,7 +1,7 @@
 // Late, repeated and backfilled data: what is written again, and what is not.
-#include <gtest/gtest.h>
-
 #include "state/tape.hpp"
+
+#include <gtest/gtest.h>
 
 namespace perp::test {
 namespace {
@@ -15,7 +15,8 @@ Tape candles(int count) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");
   tape.tick(noon);
-  for (int m = 0; m < count; ++m) tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + (m + 1) * min + s);
+  for (int m = 0; m < count; ++m)
+    tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + (m + 1) * min + s);
   tape.tick(noon + count * min + 2 * s);
   return tape;
 }
@@ -40,11 +41,11 @@ TEST(Revision, OfACandleRewritesItsMinuteAndTheThreeThatLookBackAtIt) {
     EXPECT_EQ(rows[i].exchange_ns, rows[i].open_ns + min);
   }
   EXPECT_EQ(rows[0].values.at(raw_id("c")), 206);
-  EXPECT_EQ(rows[0].values.at(id_of_column("c_chg_1m")), 101.961);  // 102 -> 206
-  EXPECT_EQ(rows[1].values.at(id_of_column("c_chg_1m")), -49.515);  // 206 -> 104: -49.5145
-  EXPECT_EQ(rows[2].values.at(id_of_column("c_chg_5m")), -47.573);  // 206 -> 108: -47.5728
-  EXPECT_EQ(rows[2].values.at(id_of_column("c_chg_1m")), 0.935);    // 107 -> 108, as before
-  EXPECT_EQ(rows[3].values.at(id_of_column("c_chg_10m")), -45.146); // 206 -> 113: -45.1456
+  EXPECT_EQ(rows[0].values.at(id_of_column("c_chg_1m")), 101.961);   // 102 -> 206
+  EXPECT_EQ(rows[1].values.at(id_of_column("c_chg_1m")), -49.515);   // 206 -> 104: -49.5145
+  EXPECT_EQ(rows[2].values.at(id_of_column("c_chg_5m")), -47.573);   // 206 -> 108: -47.5728
+  EXPECT_EQ(rows[2].values.at(id_of_column("c_chg_1m")), 0.935);     // 107 -> 108, as before
+  EXPECT_EQ(rows[3].values.at(id_of_column("c_chg_10m")), -45.146);  // 206 -> 113: -45.1456
   const state::Totals& totals = run.state.totals();
   EXPECT_EQ(totals.revised[0], 4u);
   EXPECT_EQ(totals.late_candles, 1u);
@@ -54,7 +55,8 @@ TEST(Revision, OfARepeatedCandleIsNone) {
   Played run(candles(8));
   Tape again;
   again.candle(byb_btc, noon + 3 * min, flat(103), noon + 8 * min + 3 * s);
-  again.candle(byb_btc, noon + 4 * min, flat(104), noon + 8 * min + 4 * s, market::Tristate::yes, market::flag_backfill);
+  again.candle(byb_btc, noon + 4 * min, flat(104), noon + 8 * min + 4 * s, market::Tristate::yes,
+               market::flag_backfill);
   EXPECT_TRUE(after(again, run).empty());
   EXPECT_EQ(run.state.totals().duplicate_candles, 2u);
 }
@@ -65,7 +67,8 @@ TEST(Revision, WritesOnlyWhatReallyChanged) {
   Tape late;
   late.candle(byb_btc, noon + 3 * min, flat(103, 1000.001), noon + 16 * min + 3 * s);
   const std::vector<MinuteRow> rows = after(late, run);
-  // 1000 -> 1000.001 is 0.0001 %, rounded to 0: no change column moves, so minute 3 alone is written.
+  // 1000 -> 1000.001 is 0.0001 %, rounded to 0: no change column moves, so minute 3 alone is
+  // written.
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].open_ns, noon + 3 * min);
 }
@@ -106,7 +109,8 @@ TEST(Revision, ByALateTradeConcernsTradeBuiltRowsOnly) {
   late.trade(byb_btc, noon + 30 * s, 90, 2, market::Side::sell, 100 * s);
   late.trade(byb_btc, noon + min + 30 * s, 90, 2, market::Side::sell, 50 * s);
   const std::vector<MinuteRow> rows = after(late, run);
-  // Minute 0: ohlcv and tv; minute 1 looks back at it; then minute 1's taker volumes, which come from trades.
+  // Minute 0: ohlcv and tv; minute 1 looks back at it; then minute 1's taker volumes, which come
+  // from trades.
   ASSERT_EQ(rows.size(), 5u);
   EXPECT_EQ(rows[0].kind, SpecKind::ohlcv);
   EXPECT_EQ(rows[0].values.at(raw_id("l")), 90);
@@ -117,7 +121,7 @@ TEST(Revision, ByALateTradeConcernsTradeBuiltRowsOnly) {
   EXPECT_EQ(rows[2].open_ns, noon + min);
   EXPECT_EQ(rows[2].values.at(id_of_column("c_chg_1m")), 11.111);  // 90 -> 100
   EXPECT_EQ(rows[2].values.at(raw_id("v")), 777);
-  EXPECT_EQ(rows[3].kind, SpecKind::tv);                            // tsv: 180 -> 0
+  EXPECT_EQ(rows[3].kind, SpecKind::tv);  // tsv: 180 -> 0
   EXPECT_EQ(rows[3].values.at(id_of_column("tsv_chg_1m")), -100);
   EXPECT_EQ(rows[4].kind, SpecKind::tv);
   EXPECT_EQ(rows[4].values.at(raw_id("tsv")), 180);
@@ -135,7 +139,8 @@ TEST(Revision, ReachesBackSixteenMinutesAndNoFurther) {
   in_time.candle(byb_btc, noon + 24 * min, flat(248), noon + 40 * min + 4 * s);
   const std::vector<MinuteRow> rows = after(in_time, run);
   ASSERT_EQ(rows.size(), 4u);
-  EXPECT_EQ(rows[0].values.at(id_of_column("c_chg_10m")), 117.544);  // 114 -> 248: the row before it is still known
+  EXPECT_EQ(rows[0].values.at(id_of_column("c_chg_10m")),
+            117.544);  // 114 -> 248: the row before it is still known
 }
 
 TEST(Revision, OfACloseRewritesEveryLaterRsi) {
@@ -143,7 +148,8 @@ TEST(Revision, OfACloseRewritesEveryLaterRsi) {
   tape.instrument(bin_btc, "BTC");
   tape.tick(noon);
   const auto close = [](int m) { return 100.0 + (m * 7) % 13; };
-  for (int m = 0; m < 20; ++m) tape.candle(bin_btc, noon + m * min, halved(close(m)), noon + (m + 1) * min + s);
+  for (int m = 0; m < 20; ++m)
+    tape.candle(bin_btc, noon + m * min, halved(close(m)), noon + (m + 1) * min + s);
   tape.tick(noon + 20 * min + 2 * s);
   Played run(tape);
   Tape late;
@@ -154,7 +160,8 @@ TEST(Revision, OfACloseRewritesEveryLaterRsi) {
   right.instrument(bin_btc, "BTC");
   right.tick(noon);
   for (int m = 0; m < 20; ++m)
-    right.candle(bin_btc, noon + m * min, halved(m == 14 ? 130 : close(m)), noon + (m + 1) * min + s);
+    right.candle(bin_btc, noon + m * min, halved(m == 14 ? 130 : close(m)),
+                 noon + (m + 1) * min + s);
   right.tick(noon + 20 * min + 2 * s);
   const Played straight(right);
   std::size_t rsi_rows = 0;
@@ -171,14 +178,16 @@ TEST(Revision, OfACloseRewritesEveryLaterRsi) {
     }
 }
 
-// 30 bars of history fetched at the start, ascending: flagged rows with exact changes, in the ring and before it.
+// 30 bars of history fetched at the start, ascending: flagged rows with exact changes, in the ring
+// and before it.
 TEST(Backfill, AscendingCandlesGetTheirChanges) {
   Tape tape;
   tape.instrument(bin_btc, "BTC");
   tape.tick(noon + 30 * s);
   const auto close = [](int m) { return 200.0 + m; };
   for (int m = -60; m < 0; ++m)
-    tape.candle(bin_btc, noon + m * min, halved(close(m)), noon + 31 * s, market::Tristate::yes, market::flag_backfill);
+    tape.candle(bin_btc, noon + m * min, halved(close(m)), noon + 31 * s, market::Tristate::yes,
+                market::flag_backfill);
   tape.candle(bin_btc, noon, halved(close(0)), noon + min + s);
   tape.tick(noon + min + 2 * s);
   const Played run(tape);
@@ -205,19 +214,21 @@ TEST(Backfill, FillsAHoleAndMendsWhatLooksBackAtIt) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");
   tape.tick(noon);
-  for (int m = 0; m < 3; ++m) tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + (m + 1) * min + s);
+  for (int m = 0; m < 3; ++m)
+    tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + (m + 1) * min + s);
   tape.ticks(noon + 3 * min + 2 * s, noon + 62 * min);
   tape.candle(byb_btc, noon + 62 * min, flat(162), noon + 63 * min + s);
   tape.tick(noon + 63 * min + 3 * s);
   for (int m = 3; m < 62; ++m)
-    tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + 63 * min + 4 * s, market::Tristate::yes,
-                market::flag_backfill);
+    tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + 63 * min + 4 * s,
+                market::Tristate::yes, market::flag_backfill);
   const Played run(tape);
   for (int m = 0; m <= 62; ++m) {
     const MinuteRow* row = run.all.find(byb_btc, SpecKind::ohlcv, noon + m * min);
     ASSERT_NE(row, nullptr) << m;
     EXPECT_EQ(row->values.at(raw_id("c")), 100 + m);
-    // The first ten of the hole look back at rows that have left the ring; every other one has its changes.
+    // The first ten of the hole look back at rows that have left the ring; every other one has its
+    // changes.
     if (m >= 13) {
       EXPECT_EQ(row->values.count(id_of_column("c_chg_10m")), 1u) << m;
     }
@@ -248,7 +259,8 @@ TEST(Backfill, OfAnOpenMinuteWaitsForItsClose) {
 TEST(Backfill, BeforeAnyTimeIsKnownIsWrittenAtOnce) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");
-  auto& kline = tape.candle(byb_btc, noon, flat(5), core::unknown_ns, market::Tristate::yes, market::flag_backfill);
+  auto& kline = tape.candle(byb_btc, noon, flat(5), core::unknown_ns, market::Tristate::yes,
+                            market::flag_backfill);
   (void)kline;
   const Played run(tape);
   ASSERT_EQ(run.all.minutes.size(), 1u);

@@ -1,9 +1,10 @@
-// rsi1 and rsi60 of minute rows against Wilder's definition in long double, over warm-up, hours and holes.
+// rsi1 and rsi60 of minute rows against Wilder's definition in long double, over warm-up, hours and
+// holes.
+#include "state/tape.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
-
-#include "state/tape.hpp"
 
 namespace perp::test {
 namespace {
@@ -62,13 +63,17 @@ struct Prices {
 
 CandleText flat(double price) { return {price, price, price, price, 1000, 500}; }
 
-void add_minute_history(Tape& tape, const Prices& prices, std::int64_t from, std::int64_t to, std::int64_t now) {
+void add_minute_history(Tape& tape, const Prices& prices, std::int64_t from, std::int64_t to,
+                        std::int64_t now) {
   for (std::int64_t m = from; m < to; ++m)
-    tape.candle(bin_btc, noon + m * min, flat(prices.minutes.at(m)), now, market::Tristate::yes, backfill);
+    tape.candle(bin_btc, noon + m * min, flat(prices.minutes.at(m)), now, market::Tristate::yes,
+                backfill);
 }
-void add_hour_history(Tape& tape, const Prices& prices, std::int64_t from, std::int64_t to, std::int64_t now) {
+void add_hour_history(Tape& tape, const Prices& prices, std::int64_t from, std::int64_t to,
+                      std::int64_t now) {
   for (std::int64_t h = from; h < to; ++h)
-    tape.candle(bin_btc, noon + h * 60 * min, flat(prices.hours.at(h)), now, market::Tristate::yes, backfill, 60 * min);
+    tape.candle(bin_btc, noon + h * 60 * min, flat(prices.hours.at(h)), now, market::Tristate::yes,
+                backfill, 60 * min);
 }
 void add_live(Tape& tape, const Prices& prices, std::int64_t from, std::int64_t to) {
   for (std::int64_t m = from; m < to; ++m)
@@ -78,7 +83,8 @@ void add_live(Tape& tape, const Prices& prices, std::int64_t from, std::int64_t 
 
 constexpr double rounding = 0.00005 + 1e-9;  // four decimals
 
-// Whatever order the two histories come in, and even if live minutes came first, the table ends up the same.
+// Whatever order the two histories come in, and even if live minutes came first, the table ends up
+// the same.
 TEST(RsiRows, MatchWilderFromTheFirstLiveMinuteAfterAWarmUp) {
   const Prices prices(1);
   for (const int order : {0, 1, 2}) {
@@ -95,7 +101,8 @@ TEST(RsiRows, MatchWilderFromTheFirstLiveMinuteAfterAWarmUp) {
     for (std::int64_t m = 0; m < 130; ++m) {
       const double rsi1 = run.all.value(bin_btc, SpecKind::rsi, noon + m * min, "rsi1");
       const double rsi60 = run.all.value(bin_btc, SpecKind::rsi, noon + m * min, "rsi60");
-      ASSERT_NEAR(rsi1, wilder(prices.minute_closes(-250, m)), rounding) << order << " minute " << m;
+      ASSERT_NEAR(rsi1, wilder(prices.minute_closes(-250, m)), rounding)
+          << order << " minute " << m;
       ASSERT_NEAR(rsi60, prices.rsi60(-30, m), rounding) << order << " minute " << m;
     }
   }
@@ -115,22 +122,25 @@ TEST(RsiRows, OfHistoryAreWrittenAsTheyWarmUp) {
     const MinuteRow* row = run.all.find(bin_btc, SpecKind::rsi, noon + m * min);
     ASSERT_NE(row, nullptr) << m;
     EXPECT_TRUE(row->is_backfill());
-    ASSERT_NEAR(row->values.at(raw_id("rsi1")), wilder(prices.minute_closes(-250, m)), rounding) << m;
+    ASSERT_NEAR(row->values.at(raw_id("rsi1")), wilder(prices.minute_closes(-250, m)), rounding)
+        << m;
     // Only four whole hours are in 250 minutes: rsi60 needs eleven.
     ASSERT_EQ(row->values.count(raw_id("rsi60")), 0u);
   }
   EXPECT_EQ(run.state.totals().revised, state::Totals::ByKind{});
 }
 
-// At 12:59 the running hour is hour 12 and its provisional close is the close of 12:59; at 13:00 hour 12 is
-// completed with that same close, and 13:00 runs. At 13:00 a close equal to it gives d = 0, not a repeat of the hour.
+// At 12:59 the running hour is hour 12 and its provisional close is the close of 12:59; at 13:00
+// hour 12 is completed with that same close, and 13:00 runs. At 13:00 a close equal to it gives d =
+// 0, not a repeat of the hour.
 TEST(RsiRows, HourTurnsOverWithItsLastMinute) {
   Tape tape;
   tape.instrument(bin_btc, "BTC");
   tape.tick(noon + 5 * s);
   // Completed hours -11 .. -1 close at 100, 101, .., 110: ten gains of 1.
   for (int h = -11; h < 0; ++h)
-    tape.candle(bin_btc, noon + h * 60 * min, flat(111 + h), noon + 6 * s, market::Tristate::yes, backfill, 60 * min);
+    tape.candle(bin_btc, noon + h * 60 * min, flat(111 + h), noon + 6 * s, market::Tristate::yes,
+                backfill, 60 * min);
   for (int m = 56; m <= 61; ++m) {
     const double close = m < 59 ? 105 : m == 59 ? 115.5 : m == 60 ? 115.5 : 110;
     tape.tick(noon + m * min + 3 * s);
@@ -138,7 +148,9 @@ TEST(RsiRows, HourTurnsOverWithItsLastMinute) {
   }
   tape.tick(noon + 62 * min + 2 * s);
   const Played run(tape);
-  const auto rsi60 = [&](int m) { return run.all.value(bin_btc, SpecKind::rsi, noon + m * min, "rsi60"); };
+  const auto rsi60 = [&](int m) {
+    return run.all.value(bin_btc, SpecKind::rsi, noon + m * min, "rsi60");
+  };
   // 12 closes at minute 58: gains 10 x 1, loss 5 (110 -> 105): RS = 2, 100 - 100/3.
   EXPECT_EQ(rsi60(58), 66.6667);
   // Minute 59: gains 10 + 5.5, no loss.
@@ -184,7 +196,9 @@ TEST(RsiRows, ChangeFromTheirRoundedForm) {
   add_live(tape, prices, 0, 12);
   const Played run(tape);
   for (int m = 0; m < 12; ++m) {
-    const auto rsi1 = [&](int at) { return run.all.value(bin_btc, SpecKind::rsi, noon + at * min, "rsi1"); };
+    const auto rsi1 = [&](int at) {
+      return run.all.value(bin_btc, SpecKind::rsi, noon + at * min, "rsi1");
+    };
     const double x = rsi1(m);
     const double before = rsi1(m - 5);
     EXPECT_EQ(x, std::floor(x * 10'000 + 0.5) / 10'000);
@@ -198,7 +212,8 @@ TEST(RsiRows, BelongToBinanceOnly) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");
   tape.tick(noon);
-  for (int m = 0; m < 20; ++m) tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + (m + 1) * min + s);
+  for (int m = 0; m < 20; ++m)
+    tape.candle(byb_btc, noon + m * min, flat(100 + m), noon + (m + 1) * min + s);
   tape.tick(noon + 21 * min);
   const Played run(tape);
   EXPECT_EQ(run.all.count(byb_btc, SpecKind::ohlcv), 20u);

@@ -1,13 +1,15 @@
-// Open interest, predicted funding and long/short ratio: newest sample, carried forward, until it is stale.
-#include <gtest/gtest.h>
-
+// Open interest, predicted funding and long/short ratio: newest sample, carried forward, until it
+// is stale.
 #include "state/tape.hpp"
+
+#include <gtest/gtest.h>
 
 namespace perp::test {
 namespace {
 
-market::OpenInterest& add_open_interest(Tape& tape, std::uint32_t id, std::int64_t ns, std::int64_t period_ns = 0,
-                                        std::int64_t receive_ns = 0, std::uint8_t flags = 0) {
+market::OpenInterest& add_open_interest(Tape& tape, std::uint32_t id, std::int64_t ns,
+                                        std::int64_t period_ns = 0, std::int64_t receive_ns = 0,
+                                        std::uint8_t flags = 0) {
   auto& made = tape.add<market::OpenInterest>(RecordType::open_interest, id, ns,
                                               receive_ns == 0 ? ns + 50 * ms : receive_ns, flags);
   made.period_ns = period_ns;
@@ -73,7 +75,8 @@ TEST(OpenInterest, OfNowIsCarriedForThreeMinutes) {
   tape.ticks(noon + 30 * s, noon + 5 * min);
   const Played run(tape);
   EXPECT_EQ(run.all.count(okx_btc, SpecKind::oi), 3u);
-  EXPECT_EQ(run.all.value(okx_btc, SpecKind::oi, noon + 2 * min, "age_ms"), 100'000);  // 12:02:00 - 12:00:20
+  EXPECT_EQ(run.all.value(okx_btc, SpecKind::oi, noon + 2 * min, "age_ms"),
+            100'000);  // 12:02:00 - 12:00:20
   EXPECT_EQ(run.all.value(okx_btc, SpecKind::oi, noon + 2 * min, "oi_chg_1m"), 0);
   // Exactly 180 s is still fresh.
   Tape edge;
@@ -84,8 +87,8 @@ TEST(OpenInterest, OfNowIsCarriedForThreeMinutes) {
   EXPECT_EQ(Played(edge).all.count(okx_btc, SpecKind::oi), 3u);
 }
 
-// A five-minute sample at 12:00 speaks for the minutes 12:00 .. 12:10, never for 11:59 (forward only), with ages
-// 0 .. 10 minutes: the end of 12:10 is 11 minutes after it.
+// A five-minute sample at 12:00 speaks for the minutes 12:00 .. 12:10, never for 11:59 (forward
+// only), with ages 0 .. 10 minutes: the end of 12:10 is 11 minutes after it.
 TEST(OpenInterest, OfAPeriodIsCarriedForwardForElevenMinutes) {
   Tape tape;
   tape.instrument(bin_btc, "BTC");
@@ -109,7 +112,8 @@ TEST(OpenInterest, PrefersTheNewerOfALiveAndAPeriodSample) {
   const Played run(tape);
   EXPECT_EQ(run.all.value(okx_btc, SpecKind::oi, noon, "oi"), 2e9);
   EXPECT_EQ(run.all.value(okx_btc, SpecKind::oi, noon + 2 * min, "oi"), 2e9);
-  EXPECT_EQ(run.all.value(okx_btc, SpecKind::oi, noon + 3 * min, "oi"), 1e9);  // the live one is stale
+  EXPECT_EQ(run.all.value(okx_btc, SpecKind::oi, noon + 3 * min, "oi"),
+            1e9);  // the live one is stale
 }
 
 TEST(OpenInterest, ThatComesLateIsCarriedButRewritesNothing) {
@@ -172,7 +176,8 @@ TEST(LongShortRatio, TakesTheGlobalAccountRatioOnly) {
   EXPECT_EQ(run.all.value(bin_btc, SpecKind::lsr, noon + 4 * min, "age_ms"), 240'000);
 }
 
-// History of ratios at 11:00, 11:05, 11:10, fetched at noon: five minutes each, forward only, with their changes.
+// History of ratios at 11:00, 11:05, 11:10, fetched at noon: five minutes each, forward only, with
+// their changes.
 TEST(LongShortRatio, HistoryIsWrittenAsFiveMinutesEach) {
   Tape tape;
   tape.instrument(bin_btc, "BTC");

@@ -1,6 +1,10 @@
 #pragma once
-// Test support: a tape of records written by hand, a run of it through a MarketState, and what it concluded, taken
-// apart into plain maps.
+// Test support: a tape of records written by hand, a run of it through a MarketState, and what it
+// concluded, taken apart into plain maps.
+#include <perp/market/perpspec.hpp>
+#include <perp/market/record.hpp>
+#include <perp/state/market_state.hpp>
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,10 +16,6 @@
 #include <string_view>
 #include <tuple>
 #include <vector>
-
-#include <perp/market/perpspec.hpp>
-#include <perp/market/record.hpp>
-#include <perp/state/market_state.hpp>
 
 namespace perp::test {
 
@@ -46,8 +46,8 @@ struct CandleText {
 class Tape {
  public:
   template <class Payload>
-  Payload& add(RecordType type, std::uint32_t instrument, std::int64_t exchange_ns, std::int64_t receive_ns,
-               std::uint8_t flags = 0) {
+  Payload& add(RecordType type, std::uint32_t instrument, std::int64_t exchange_ns,
+               std::int64_t receive_ns, std::uint8_t flags = 0) {
     constexpr std::size_t size = sizeof(market::RecordHeader) + sizeof(Payload);
     records_.emplace_back(size / 8);
     auto* header = new (records_.back().data()) market::RecordHeader;
@@ -63,7 +63,8 @@ class Tape {
 
   void instrument(std::uint32_t id, std::string_view base, bool is_primary = true,
                   market::InstrumentStatus status = market::InstrumentStatus::live) {
-    auto& made = add<market::Instrument>(RecordType::instrument, id, core::unknown_ns, core::unknown_ns);
+    auto& made =
+        add<market::Instrument>(RecordType::instrument, id, core::unknown_ns, core::unknown_ns);
     made.base.assign(base);
     made.is_primary = is_primary ? 1 : 0;
     made.status = status;
@@ -74,14 +75,16 @@ class Tape {
     for (std::int64_t ns = from_ns; ns < to_ns; ns += 10 * s) tick(ns);
     tick(to_ns);
   }
-  void status(VenueId venue, market::FeedState state, RecordType stream, std::int64_t ns, std::uint32_t connection = 0,
-              std::uint32_t index = 0) {
+  void status(VenueId venue, market::FeedState state, RecordType stream, std::int64_t ns,
+              std::uint32_t connection = 0, std::uint32_t index = 0) {
     auto& made = add<market::FeedStatus>(RecordType::feed_status, id_of(venue, index), ns, ns);
     made.state = state;
     made.stream = stream;
     made.connection = connection;
   }
-  void live(VenueId venue, RecordType stream, std::int64_t ns) { status(venue, market::FeedState::live, stream, ns); }
+  void live(VenueId venue, RecordType stream, std::int64_t ns) {
+    status(venue, market::FeedState::live, stream, ns);
+  }
   market::Trade& trade(std::uint32_t id, std::int64_t ns, double price, double quantity,
                        market::Side side = market::Side::buy, std::int64_t delay_ns = 50 * ms,
                        std::uint8_t flags = 0) {
@@ -91,9 +94,9 @@ class Tape {
     made.taker_side = side;
     return made;
   }
-  market::Kline& candle(std::uint32_t id, std::int64_t open_ns, const CandleText& text, std::int64_t receive_ns,
-                        market::Tristate closed = market::Tristate::yes, std::uint8_t flags = 0,
-                        std::int64_t interval_ns = min) {
+  market::Kline& candle(std::uint32_t id, std::int64_t open_ns, const CandleText& text,
+                        std::int64_t receive_ns, market::Tristate closed = market::Tristate::yes,
+                        std::uint8_t flags = 0, std::int64_t interval_ns = min) {
     auto& made = add<market::Kline>(RecordType::kline, id, receive_ns, receive_ns, flags);
     made.open_ns = open_ns;
     made.interval_ns = interval_ns;
@@ -106,8 +109,9 @@ class Tape {
     made.is_closed = closed;
     return made;
   }
-  market::Liquidation& liquidation(std::uint32_t id, std::int64_t ns, market::PositionSide side, double price,
-                                   double quantity, bool is_venue_wide = false, std::int64_t delay_ns = 50 * ms) {
+  market::Liquidation& liquidation(std::uint32_t id, std::int64_t ns, market::PositionSide side,
+                                   double price, double quantity, bool is_venue_wide = false,
+                                   std::int64_t delay_ns = 50 * ms) {
     auto& made = add<market::Liquidation>(RecordType::liquidation, id, ns, ns + delay_ns);
     made.position_side = side;
     made.price = price;
@@ -186,7 +190,8 @@ struct Concluded {
                     .exchange_ns = header.exchange_ns,
                     .receive_ns = header.receive_ns,
                     .values = {}};
-      for (const market::MinuteValue& value : market::values(minute)) row.values[value.column] = value.value;
+      for (const market::MinuteValue& value : market::values(minute))
+        row.values[value.column] = value.value;
       minutes.push_back(row);
     });
   }
@@ -199,7 +204,8 @@ struct Concluded {
     return found;
   }
   /// NaN where there is no row or no value.
-  double value(std::uint32_t instrument, SpecKind kind, std::int64_t open_ns, std::string_view column) const {
+  double value(std::uint32_t instrument, SpecKind kind, std::int64_t open_ns,
+               std::string_view column) const {
     const MinuteRow* row = find(instrument, kind, open_ns);
     if (row == nullptr) return market::missing;
     const auto found = row->values.find(id_of_column(column));
@@ -207,7 +213,8 @@ struct Concluded {
   }
   std::size_t count(std::uint32_t instrument, SpecKind kind) const {
     std::size_t found = 0;
-    for (const MinuteRow& row : minutes) found += row.instrument == instrument && row.kind == kind ? 1 : 0;
+    for (const MinuteRow& row : minutes)
+      found += row.instrument == instrument && row.kind == kind ? 1 : 0;
     return found;
   }
 };

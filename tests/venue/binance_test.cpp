@@ -1,4 +1,6 @@
 // Binance messages written for one property each: what recordings do not show.
+#include <perp/market/continuity.hpp>
+
 #include "venue/capture.hpp"
 
 namespace perp::venue::test {

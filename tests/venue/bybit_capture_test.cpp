@@ -1,9 +1,10 @@
-// Goal: every message of the Bybit recordings becomes the right records. Method: each text is also read with
-// nlohmann_json, its decimals multiplied digit by digit and rounded by strtod; every byte of every record must agree.
+// Goal: every message of the Bybit recordings becomes the right records. Method: each text is also
+// read with nlohmann_json, its decimals multiplied digit by digit and rounded by strtod; every byte
+// of every record must agree.
+#include "venue/decode_session.hpp"
+
 #include <map>
 #include <set>
-
-#include "venue/decode_session.hpp"
 
 namespace perp::test {
 namespace {
@@ -12,8 +13,9 @@ using market::RecordType;
 
 /// Zeros of the multiplier in the recorded names, looked up by hand.
 const std::map<std::string, std::pair<std::string, int>> multiplied_names = {
-    {"10000NFTUSDT", {"NFT", 4}},   {"1000BONKUSDT", {"BONK", 3}}, {"1000BTTUSDT", {"BTT", 3}}, {"1000FLOKIUSDT", {"FLOKI", 3}},
-    {"1000LUNCUSDT", {"LUNC", 3}}, {"1000XECUSDT", {"XEC", 3}},   {"SHIB1000USDT", {"SHIB", 3}}};
+    {"10000NFTUSDT", {"NFT", 4}},    {"1000BONKUSDT", {"BONK", 3}}, {"1000BTTUSDT", {"BTT", 3}},
+    {"1000FLOKIUSDT", {"FLOKI", 3}}, {"1000LUNCUSDT", {"LUNC", 3}}, {"1000XECUSDT", {"XEC", 3}},
+    {"SHIB1000USDT", {"SHIB", 3}}};
 
 struct Unit {
   std::string price = "1";
@@ -22,7 +24,8 @@ struct Unit {
 Unit unit_of(const std::string& symbol) {
   const auto found = multiplied_names.find(symbol);
   if (found == multiplied_names.end()) return {};
-  return {"1e-" + std::to_string(found->second.second), "1e" + std::to_string(found->second.second)};
+  return {"1e-" + std::to_string(found->second.second),
+          "1e" + std::to_string(found->second.second)};
 }
 
 std::vector<market::Level> levels_of(const json& rows, const Unit& unit) {
@@ -36,8 +39,9 @@ std::vector<market::Level> levels_of(const json& rows, const Unit& unit) {
   return out;
 }
 
-market::Trade trade_of(const json& row, const std::string& id_key, const std::string& side_key, const std::string& price,
-                       const std::string& size, const std::string& block, const std::string& rpi, const Unit& unit) {
+market::Trade trade_of(const json& row, const std::string& id_key, const std::string& side_key,
+                       const std::string& price, const std::string& size, const std::string& block,
+                       const std::string& rpi, const Unit& unit) {
   market::Trade trade;
   std::string id = text_of(row, id_key);
   if (id.find('-') != std::string::npos) {
@@ -74,14 +78,17 @@ bool has_any(const json& object, const std::set<std::string>& keys) {
 }
 
 /// The records of one ticker, `now` being what this message says and `all` what is known.
-std::vector<Seen> ticker_records(const json& now, const std::map<std::string, std::string>& all, const std::string& native,
-                                 const Unit& unit, std::int64_t exchange_ns, std::uint8_t flags, bool is_touch_new, bool is_inverse) {
+std::vector<Seen> ticker_records(const json& now, const std::map<std::string, std::string>& all,
+                                 const std::string& native, const Unit& unit,
+                                 std::int64_t exchange_ns, std::uint8_t flags, bool is_touch_new,
+                                 bool is_inverse) {
   const auto text = [&](const std::string& key) {
     const auto found = all.find(key);
     return found == all.end() ? std::string() : found->second;
   };
   std::vector<Seen> out;
-  if (has_any(now, {"lastPrice", "prevPrice24h", "price24hPcnt", "highPrice24h", "lowPrice24h", "prevPrice1h", "turnover24h", "volume24h"})) {
+  if (has_any(now, {"lastPrice", "prevPrice24h", "price24hPcnt", "highPrice24h", "lowPrice24h",
+                    "prevPrice1h", "turnover24h", "volume24h"})) {
     market::Ticker ticker;
     ticker.last_price = scaled(text("lastPrice"), unit.price);
     ticker.open_24h = scaled(text("prevPrice24h"), unit.price);
@@ -89,7 +96,8 @@ std::vector<Seen> ticker_records(const json& now, const std::map<std::string, st
     ticker.low_24h = scaled(text("lowPrice24h"), unit.price);
     ticker.previous_1h = scaled(text("prevPrice1h"), unit.price);
     ticker.change_fraction_24h = scaled(text("price24hPcnt"));
-    ticker.volume_base_24h = is_inverse ? scaled(text("turnover24h")) : scaled(text("volume24h"), unit.size);
+    ticker.volume_base_24h =
+        is_inverse ? scaled(text("turnover24h")) : scaled(text("volume24h"), unit.size);
     ticker.volume_quote_24h = scaled(text(is_inverse ? "volume24h" : "turnover24h"));
     out.push_back(expect_record(RecordType::ticker, native, exchange_ns, flags, ticker));
   }
@@ -108,19 +116,23 @@ std::vector<Seen> ticker_records(const json& now, const std::map<std::string, st
     mark.settle_estimate = scaled(text("predictedDeliveryPrice"), unit.price);
     out.push_back(expect_record(RecordType::mark_price, native, exchange_ns, flags, mark));
   }
-  if (has_any(now, {"fundingRate", "nextFundingTime", "fundingCap", "fundingIntervalHour"}) && !text("fundingRate").empty()) {
+  if (has_any(now, {"fundingRate", "nextFundingTime", "fundingCap", "fundingIntervalHour"}) &&
+      !text("fundingRate").empty()) {
     market::Funding funding;
     funding.rate = scaled(text("fundingRate"));
     funding.cap = scaled(text("fundingCap"));
     funding.funding_ns = ms(text("nextFundingTime"));
-    if (!text("fundingIntervalHour").empty()) funding.interval_ns = std::stoll(text("fundingIntervalHour")) * core::ns_per_hour;
+    if (!text("fundingIntervalHour").empty())
+      funding.interval_ns = std::stoll(text("fundingIntervalHour")) * core::ns_per_hour;
     funding.kind = market::FundingKind::predicted;
     out.push_back(expect_record(RecordType::funding, native, exchange_ns, flags, funding));
   }
-  if (has_any(now, {"openInterest", "openInterestValue", "singleOpenInterest", "singleOpenInterestValue"})) {
+  if (has_any(now, {"openInterest", "openInterestValue", "singleOpenInterest",
+                    "singleOpenInterestValue"})) {
     market::OpenInterest interest;
     bool was_both = false;
-    const auto side = [&](const std::string& single, const std::string& both, const std::string& factor) {
+    const auto side = [&](const std::string& single, const std::string& both,
+                          const std::string& factor) {
       if (!text(single).empty()) return scaled(text(single), factor);
       was_both |= !text(both).empty();
       return scaled(text(both), factor) / 2;
@@ -173,12 +185,13 @@ std::vector<Seen> frame_records(const json& message, Model& model, std::string& 
     book.sequence = data.at("seq");
     book.depth = static_cast<std::uint16_t>(std::stoi(depth));
     std::int64_t& last = model.books[topic];
-    book.continuity = static_cast<std::uint8_t>(is_snapshot ? market::Continuity::restart : market::Continuity::continuous);
+    book.continuity = static_cast<std::uint8_t>(is_snapshot ? market::Continuity::restart
+                                                            : market::Continuity::continuous);
     EXPECT_TRUE(is_snapshot || book.last_id == last + 1) << "a hole in the recording itself";
     last = book.last_id;
     bids.insert(bids.end(), asks.begin(), asks.end());
-    out.push_back(expect_record(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, symbol, at,
-                                is_snapshot ? market::flag_snapshot : 0, book, bids));
+    out.push_back(expect_record(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta,
+                                symbol, at, is_snapshot ? market::flag_snapshot : 0, book, bids));
   } else if (kind == "tickers") {
     auto& known = model.tickers[symbol];
     const auto before = known;
@@ -186,8 +199,10 @@ std::vector<Seen> frame_records(const json& message, Model& model, std::string& 
     for (const auto& [key, value] : data.items()) known[key] = value.get<std::string>();
     bool is_touch_new = false;
     for (const std::string key : {"bid1Price", "bid1Size", "ask1Price", "ask1Size"})
-      is_touch_new |= data.contains(key) && (is_snapshot || !before.contains(key) || before.at(key) != known.at(key));
-    out = ticker_records(data, known, symbol, unit, ts, is_snapshot ? market::flag_snapshot : 0, is_touch_new, false);
+      is_touch_new |= data.contains(key) &&
+                      (is_snapshot || !before.contains(key) || before.at(key) != known.at(key));
+    out = ticker_records(data, known, symbol, unit, ts, is_snapshot ? market::flag_snapshot : 0,
+                         is_touch_new, false);
   } else if (kind == "kline") {
     for (const json& row : data) {
       market::Kline kline;
@@ -199,7 +214,8 @@ std::vector<Seen> frame_records(const json& message, Model& model, std::string& 
       kline.close = scaled(text_of(row, "close"), unit.price);
       kline.volume_base = scaled(text_of(row, "volume"), unit.size);
       kline.volume_quote = scaled(text_of(row, "turnover"));
-      kline.is_closed = row.at("confirm").get<bool>() ? market::Tristate::yes : market::Tristate::no;
+      kline.is_closed =
+          row.at("confirm").get<bool>() ? market::Tristate::yes : market::Tristate::no;
       out.push_back(expect_record(RecordType::kline, symbol, ts, 0, kline));
     }
   } else if (kind == "allLiquidation") {
@@ -208,9 +224,11 @@ std::vector<Seen> frame_records(const json& message, Model& model, std::string& 
       liquidation.price = scaled(text_of(row, "p"), unit.price);
       liquidation.quantity = scaled(text_of(row, "v"), unit.size);
       const bool is_long = row.at("S") == "Buy";
-      liquidation.position_side = is_long ? market::PositionSide::long_side : market::PositionSide::short_side;
+      liquidation.position_side =
+          is_long ? market::PositionSide::long_side : market::PositionSide::short_side;
       liquidation.order_side = is_long ? market::Side::sell : market::Side::buy;
-      out.push_back(expect_record(RecordType::liquidation, symbol, ms(text_of(row, "T")), 0, liquidation));
+      out.push_back(
+          expect_record(RecordType::liquidation, symbol, ms(text_of(row, "T")), 0, liquidation));
     }
   } else {
     ADD_FAILURE() << topic;
@@ -222,9 +240,15 @@ TEST(BybitCaptures, EveryFrameBecomesTheRecordsItsTextSays) {
   PERP_REQUIRE_CAPTURES(folder, "bybit");
   // File, messages as SOURCES.md counts them.
   const std::map<std::string, std::size_t> files = {
-      {"ws_orderbook500_xrpusdt_2024-12-01.jsonl", 34}, {"ws_orderbook50_btcusdt_2026-03.jsonl", 2}, {"ws_orderbook1.jsonl", 3},
-      {"ws_publictrade.jsonl", 2},  {"ws_tickers_linear_2024-05.jsonl", 2}, {"ws_tickers_linear_2026-09.jsonl", 1},
-      {"ws_allliquidation.jsonl", 1}, {"ws_kline_1_2026-09.jsonl", 1},      {"ws_acks_errors.jsonl", 5}};
+      {"ws_orderbook500_xrpusdt_2024-12-01.jsonl", 34},
+      {"ws_orderbook50_btcusdt_2026-03.jsonl", 2},
+      {"ws_orderbook1.jsonl", 3},
+      {"ws_publictrade.jsonl", 2},
+      {"ws_tickers_linear_2024-05.jsonl", 2},
+      {"ws_tickers_linear_2026-09.jsonl", 1},
+      {"ws_allliquidation.jsonl", 1},
+      {"ws_kline_1_2026-09.jsonl", 1},
+      {"ws_acks_errors.jsonl", 5}};
   std::size_t ws_files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().filename().string().starts_with("ws_")) ws_files += 1;
@@ -241,11 +265,13 @@ TEST(BybitCaptures, EveryFrameBecomesTheRecordsItsTextSays) {
       const std::vector<Seen> wanted = frame_records(json::parse(messages[i]), model, kind);
       ++kinds[kind];
       const venue::DecodeStatus status = session.frame(messages[i]);
-      EXPECT_EQ(venue::name_of(status), kind == "error" ? "venue_error" : "ok") << where << " " << session.state.fault_field;
+      EXPECT_EQ(venue::name_of(status), kind == "error" ? "venue_error" : "ok")
+          << where << " " << session.state.fault_field;
       EXPECT_EQ(session.kind(), kind) << where;
       expect_same(session.records, wanted, where);
     }
-    for (const auto& [kind, messages_of_kind] : kinds) EXPECT_EQ(session.count(kind), messages_of_kind) << name;
+    for (const auto& [kind, messages_of_kind] : kinds)
+      EXPECT_EQ(session.count(kind), messages_of_kind) << name;
     EXPECT_EQ(session.message_total(), messages.size()) << name;
     EXPECT_EQ(session.state.decode_errors, 0u) << name;
     EXPECT_EQ(session.state.gaps, 0u) << name;
@@ -274,7 +300,9 @@ TEST(BybitCaptures, AllTickersOf2023WithTheirMultipliers) {
     const std::string symbol = row.at("symbol");
     const auto& instrument = session.entry(symbol).instrument;
     const auto multiplied = multiplied_names.find(symbol);
-    const std::string base = multiplied != multiplied_names.end() ? multiplied->second.first : symbol.substr(0, symbol.size() - 4);
+    const std::string base = multiplied != multiplied_names.end()
+                                 ? multiplied->second.first
+                                 : symbol.substr(0, symbol.size() - 4);
     const std::string quote = symbol.ends_with("PERP") ? "USDC" : "USDT";
     EXPECT_EQ(instrument.base.view(), base);
     EXPECT_EQ(instrument.quote.view(), quote);
@@ -286,7 +314,8 @@ TEST(BybitCaptures, AllTickersOf2023WithTheirMultipliers) {
     primaries += instrument.is_primary;
     std::map<std::string, std::string> all;
     for (const auto& [key, value] : row.items()) all[key] = value.get<std::string>();
-    for (Seen& seen : ticker_records(row, all, symbol, unit_of(symbol), core::unknown_ns, market::flag_snapshot, true, false))
+    for (Seen& seen : ticker_records(row, all, symbol, unit_of(symbol), core::unknown_ns,
+                                     market::flag_snapshot, true, false))
       wanted.push_back(std::move(seen));
   }
   EXPECT_EQ(primaries, 197u);
@@ -296,13 +325,16 @@ TEST(BybitCaptures, AllTickersOf2023WithTheirMultipliers) {
 
 TEST(BybitCaptures, HistoryGoesOutOldestFirst) {
   PERP_REQUIRE_CAPTURES(folder, "bybit");
-  const auto check = [&](const std::string& file, const std::string& endpoint, const std::string& period, auto row_record) {
+  const auto check = [&](const std::string& file, const std::string& endpoint,
+                         const std::string& period, auto row_record) {
     const std::string text = read_text(folder + "/" + file);
     DecodeSession session(venue::bybit_adapter());
-    ASSERT_EQ(session.rest(endpoint, text, "", period), venue::DecodeStatus::ok) << file << " " << session.state.fault_field;
+    ASSERT_EQ(session.rest(endpoint, text, "", period), venue::DecodeStatus::ok)
+        << file << " " << session.state.fault_field;
     const json result = result_of(text);
     std::vector<Seen> wanted;
-    for (auto row = result.at("list").rbegin(); row != result.at("list").rend(); ++row) wanted.push_back(row_record(result, *row));
+    for (auto row = result.at("list").rbegin(); row != result.at("list").rend(); ++row)
+      wanted.push_back(row_record(result, *row));
     expect_same(session.records, wanted, file);
     EXPECT_EQ(session.count(std::string("rest_") + endpoint), 1u);
     EXPECT_EQ(session.message_total(), 1u);
@@ -315,9 +347,11 @@ TEST(BybitCaptures, HistoryGoesOutOldestFirst) {
     return expect_record(RecordType::funding, text_of(row, "symbol"), out.funding_ns, 0, out);
   };
   const auto trade = [](const json& result, const json& row) {
-    const std::string native = (result.at("category") == "spot" ? "spot:" : "") + text_of(row, "symbol");
-    return expect_record(RecordType::trade, native, ms(text_of(row, "time")), 0,
-                         trade_of(row, "execId", "side", "price", "size", "isBlockTrade", "isRPITrade", {}));
+    const std::string native =
+        (result.at("category") == "spot" ? "spot:" : "") + text_of(row, "symbol");
+    return expect_record(
+        RecordType::trade, native, ms(text_of(row, "time")), 0,
+        trade_of(row, "execId", "side", "price", "size", "isBlockTrade", "isRPITrade", {}));
   };
   const auto interest = [](const json& result, const json& row) {
     const bool is_inverse = result.at("category") == "inverse";
@@ -327,8 +361,9 @@ TEST(BybitCaptures, HistoryGoesOutOldestFirst) {
     (is_inverse ? out.notional : out.quantity) = out.contracts;
     out.was_both_sides = single.empty() ? 1 : 0;
     out.period_ns = is_inverse ? core::ns_per_day : core::unknown_ns;
-    return expect_record(RecordType::open_interest, (is_inverse ? "inverse:" : "") + text_of(result, "symbol"), ms(text_of(row, "timestamp")),
-                         0, out);
+    return expect_record(RecordType::open_interest,
+                         (is_inverse ? "inverse:" : "") + text_of(result, "symbol"),
+                         ms(text_of(row, "timestamp")), 0, out);
   };
   const auto ratio = [](const json&, const json& row) {
     market::LongShortRatio out;
@@ -337,7 +372,8 @@ TEST(BybitCaptures, HistoryGoesOutOldestFirst) {
     out.ratio = out.long_share / out.short_share;
     out.period_ns = core::ns_per_hour;
     out.kind = market::RatioKind::global_account;
-    return expect_record(RecordType::long_short_ratio, text_of(row, "symbol"), ms(text_of(row, "timestamp")), 0, out);
+    return expect_record(RecordType::long_short_ratio, text_of(row, "symbol"),
+                         ms(text_of(row, "timestamp")), 0, out);
   };
   const auto kline = [](const json& result, const json& row) {
     const auto cell = [&](std::size_t i) { return scaled(row.at(i).get<std::string>()); };
@@ -347,7 +383,8 @@ TEST(BybitCaptures, HistoryGoesOutOldestFirst) {
     out.open = cell(1), out.high = cell(2), out.low = cell(3), out.close = cell(4);
     out.volume_quote = cell(5), out.volume_base = cell(6);  // inverse: dollars, then coins
     out.is_closed = market::Tristate::yes;                  // the reply was made 18 days later
-    return expect_record(RecordType::kline, "inverse:" + text_of(result, "symbol"), out.open_ns, 0, out);
+    return expect_record(RecordType::kline, "inverse:" + text_of(result, "symbol"), out.open_ns, 0,
+                         out);
   };
   check("rest_funding_history_btcusdt_2023-03.reserialised.json", "funding-history", "", funding);
   check("doc_rest_history-fund-rate.json", "funding-history", "", funding);
@@ -362,19 +399,22 @@ TEST(BybitCaptures, HistoryGoesOutOldestFirst) {
 TEST(BybitCaptures, DocumentedRepliesFieldByField) {
   PERP_REQUIRE_CAPTURES(folder, "bybit");
   DecodeSession session(venue::bybit_adapter());
-  ASSERT_EQ(session.rest("time", read_text(folder + "/doc_rest_time.json")), venue::DecodeStatus::ok);
+  ASSERT_EQ(session.rest("time", read_text(folder + "/doc_rest_time.json")),
+            venue::DecodeStatus::ok);
   EXPECT_TRUE(session.records.empty());
 
-  ASSERT_EQ(session.rest("orderbook", read_text(folder + "/doc_rest_orderbook.json")), venue::DecodeStatus::ok);
+  ASSERT_EQ(session.rest("orderbook", read_text(folder + "/doc_rest_orderbook.json")),
+            venue::DecodeStatus::ok);
   market::Book book;
   book.bid_count = book.ask_count = 1;
   book.last_id = 230704;
   book.sequence = 1432604333;
   book.depth = 1;
-  expect_same(session.records,
-              {expect_record(RecordType::book_snapshot, "BTCUSDT", 1716863718905 * core::ns_per_ms, market::flag_snapshot, book,
-                             {{65485.47, 47.081829}, {65557.7, 16.606555}})},
-              "orderbook");
+  expect_same(
+      session.records,
+      {expect_record(RecordType::book_snapshot, "BTCUSDT", 1716863718905 * core::ns_per_ms,
+                     market::flag_snapshot, book, {{65485.47, 47.081829}, {65557.7, 16.606555}})},
+      "orderbook");
 
   const json tickers = json::parse(read_text(folder + "/doc_rest_tickers.json"));
   ASSERT_EQ(session.rest("tickers", tickers.dump()), venue::DecodeStatus::ok);
@@ -382,10 +422,14 @@ TEST(BybitCaptures, DocumentedRepliesFieldByField) {
   std::map<std::string, std::string> all;
   for (const auto& [key, value] : row.items()) all[key] = value.get<std::string>();
   expect_same(session.records,
-              ticker_records(row, all, "inverse:BTCUSD", {}, 1760352369814 * core::ns_per_ms, market::flag_snapshot, true, true), "tickers");
-  EXPECT_EQ(session.entry("inverse:BTCUSD").instrument.contract_type, market::ContractType::inverse_perpetual);
+              ticker_records(row, all, "inverse:BTCUSD", {}, 1760352369814 * core::ns_per_ms,
+                             market::flag_snapshot, true, true),
+              "tickers");
+  EXPECT_EQ(session.entry("inverse:BTCUSD").instrument.contract_type,
+            market::ContractType::inverse_perpetual);
 
-  ASSERT_EQ(session.rest("instruments-info", read_text(folder + "/doc_rest_instrument.json")), venue::DecodeStatus::ok);
+  ASSERT_EQ(session.rest("instruments-info", read_text(folder + "/doc_rest_instrument.json")),
+            venue::DecodeStatus::ok);
   ASSERT_EQ(session.instruments.size(), 1u);
   const market::Instrument& spot = session.instruments[0];
   EXPECT_EQ(spot.native.view(), "spot:BTCUSDT");
@@ -399,7 +443,9 @@ TEST(BybitCaptures, DocumentedRepliesFieldByField) {
   EXPECT_EQ(spot.min_notional, 5);
   EXPECT_EQ(spot.is_primary, 0);
 
-  ASSERT_EQ(session.rest("instruments-info", read_text(folder + "/doc_rest_instrument_prelaunch.json")), venue::DecodeStatus::ok);
+  ASSERT_EQ(
+      session.rest("instruments-info", read_text(folder + "/doc_rest_instrument_prelaunch.json")),
+      venue::DecodeStatus::ok);
   ASSERT_EQ(session.instruments.size(), 1u);
   const market::Instrument& bio = session.instruments[0];
   EXPECT_EQ(bio.native.view(), "BIOUSDT");
@@ -424,11 +470,17 @@ TEST(BybitCaptures, DocumentedRepliesFieldByField) {
 TEST(BybitCaptures, FileNamesLeadToTheirEndpoints) {
   PERP_REQUIRE_CAPTURES(folder, "bybit");
   const std::map<std::string, std::string> wanted = {
-      {"doc_rest_history-fund-rate.json", "funding-history"}, {"doc_rest_instrument.json", "instruments-info"},
-      {"doc_rest_instrument_prelaunch.json", "instruments-info"}, {"doc_rest_kline.json", "kline"},
-      {"doc_rest_long-short-ratio.json", "account-ratio"}, {"doc_rest_open-interest.json", "open-interest"},
-      {"doc_rest_orderbook.json", "orderbook"}, {"doc_rest_recent-trade.json", "recent-trade"}, {"doc_rest_tickers.json", "tickers"},
-      {"doc_rest_time.json", "time"}, {"rest_funding_history_btcusdt_2023-03.reserialised.json", "funding-history"},
+      {"doc_rest_history-fund-rate.json", "funding-history"},
+      {"doc_rest_instrument.json", "instruments-info"},
+      {"doc_rest_instrument_prelaunch.json", "instruments-info"},
+      {"doc_rest_kline.json", "kline"},
+      {"doc_rest_long-short-ratio.json", "account-ratio"},
+      {"doc_rest_open-interest.json", "open-interest"},
+      {"doc_rest_orderbook.json", "orderbook"},
+      {"doc_rest_recent-trade.json", "recent-trade"},
+      {"doc_rest_tickers.json", "tickers"},
+      {"doc_rest_time.json", "time"},
+      {"rest_funding_history_btcusdt_2023-03.reserialised.json", "funding-history"},
       {"rest_open_interest_btcusdt_2023-03.reserialised.json", "open-interest"},
       {"rest_recent_trade_btcusdt_2023-03.reserialised.json", "recent-trade"},
       {"rest_tickers_linear_all_2023-03.reserialised.json", "tickers"}};

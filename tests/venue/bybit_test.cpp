@@ -1,161 +1,14 @@
-// What the Bybit adapter does beyond the recordings: merging, sequences, categories, refusals. Messages are written
-// here after docs/venues/bybit.md; expected numbers are worked out by hand.
-#include "venue/adversity.hpp"
-
-#include <algorithm>
-
+// What the Bybit adapter does beyond the recordings: merging, sequences, categories, repeats.
+// Expected numbers are worked out by hand.
 #include "support/malloc_counter.hpp"
+#include "venue/bybit_messages.hpp"
 
-namespace perp::test {
+namespace perp::test::bybit {
 namespace {
 
 using market::Continuity;
 using market::RecordType;
 using venue::DecodeStatus;
-
-constexpr std::int64_t t0 = 1'700'000'000'000;  // ms
-
-std::string at(std::int64_t offset_ms) { return std::to_string(t0 + offset_ms); }
-
-std::string book(const std::string& depth, const std::string& type, std::int64_t u, const std::string& bids, const std::string& asks,
-                 const std::string& symbol = "BTCUSDT") {
-  return R"({"topic":"orderbook.)" + depth + "." + symbol + R"(","type":")" + type + R"(","ts":)" + at(u) + R"(,"data":{"s":")" + symbol +
-         R"(","b":[)" + bids + R"(],"a":[)" + asks + R"(],"u":)" + std::to_string(u) + R"(,"seq":)" + std::to_string(u * 10) +
-         R"(},"cts":)" + at(u - 2) + "}";
-}
-std::string ticker(const std::string& type, const std::string& fields, std::int64_t cs, const std::string& symbol = "BTCUSDT") {
-  return R"({"topic":"tickers.)" + symbol + R"(","type":")" + type + R"(","data":{"symbol":")" + symbol + R"(",)" + fields + R"(},"cs":)" +
-         std::to_string(cs) + R"(,"ts":)" + at(cs) + "}";
-}
-std::string trade(const std::string& id, const std::string& symbol = "BTCUSDT", const std::string& price = "64345.20",
-                  const std::string& size = "0.001") {
-  return R"({"topic":"publicTrade.)" + symbol + R"(","type":"snapshot","ts":)" + at(3) + R"(,"data":[{"T":)" + at(1) + R"(,"s":")" +
-         symbol + R"(","S":"Sell","v":")" + size + R"(","p":")" + price + R"(","L":"MinusTick","i":")" + id +
-         R"(","BT":false,"RPI":true,"seq":598180439295}]})";
-}
-std::string rest(const std::string& result) {
-  return R"({"retCode":0,"retMsg":"OK","result":)" + result + R"(,"retExtInfo":{},"time":)" + at(60'000) + "}";
-}
-std::string uuid(int n) {
-  std::string tail = std::to_string(n);
-  return "35319862-77a2-5ebe-851b-" + std::string(12 - tail.size(), '0') + tail;
-}
-Continuity continuity(const Seen& record) { return static_cast<Continuity>(record.as<market::Book>().continuity); }
-
-const Scenario& scenario() {
-  static const Scenario steps = {
-      {R"({"success":true,"ret_msg":"","conn_id":"c","req_id":"a1","op":"subscribe"})"},
-      {R"({"success":true,"ret_msg":"pong","conn_id":"c","req_id":"p1","op":"ping"})"},
-      {R"({"success":false,"ret_msg":"error:invalid op","conn_id":"c","req_id":"p1","op":"x"})"},
-      {book("50", "snapshot", 10, R"(["64000.1","1.5"],["64000","2"])", R"(["64000.2","3"])")},
-      {book("50", "delta", 11, R"(["64000.1","0"])", R"(["64000.3","0.25"])")},
-      {book("50", "delta", 13, R"(["63999","1"])", "")},
-      {book("50", "delta", 14, R"(["63999","1"])", "")},
-      {book("1", "snapshot", 5, R"(["64000.1","1.5"])", R"(["64000.2","3"])")},
-      {book("1", "delta", 6, R"(["64000.1","0"],["64000","2"])", "")},
-      {book("1", "snapshot", 6, R"(["64000","2"])", R"(["64000.2","3"])")},
-      {trade(uuid(1))},
-      {trade(uuid(1))},
-      {trade(uuid(2), "1000PEPEUSDT", "0.0123", "5")},
-      {ticker("snapshot",
-              R"("lastPrice":"61874.00","markPrice":"61875.25","indexPrice":"61903.73","openInterest":"58117.022","openInterestValue":"3596005265.51","volume24h":"98430.1050","nextFundingTime":"1715760000000","fundingRate":"0.00008055","bid1Price":"61873.90","bid1Size":"3.783","ask1Price":"61874.00","ask1Size":"16.278")",
-              100)},
-      {ticker("delta", R"("fundingRate":"0.0001","bid1Price":"61873.90","bid1Size":"3.5")", 101)},
-      {ticker("delta", R"("markPrice":"1")", 99)},
-      {R"({"topic":"kline.1.BTCUSDT","type":"snapshot","ts":)" + at(9) + R"(,"data":[{"start":)" + at(0) + R"(,"end":)" + at(59'999) +
-       R"(,"interval":"1","open":"84045","close":"84017.8","high":"84045","low":"84017.8","volume":"7.316","turnover":"614833.7084","confirm":true,"timestamp":)" +
-       at(8) + "}]}"},
-      {R"({"topic":"allLiquidation.BTCUSDT","type":"snapshot","ts":)" + at(9) + R"(,"data":[{"T":)" + at(1) +
-       R"(,"s":"BTCUSDT","S":"Buy","v":"2.5","p":"60000.5"}]})"},
-      {R"({"topic":"liquidation.BTCUSDT","type":"snapshot","ts":)" + at(9) + R"(,"data":{"updatedTime":)" + at(1) +
-       R"(,"symbol":"BTCUSDT","side":"Sell","size":"0.5","price":"60001"}})"},
-      {R"({"topic":"system.status","ts":1,"data":[{"id":"x","title":"t","state":"scheduled","begin":"1","end":"2"}]})"},
-      {rest(R"({"category":"linear","list":[{"symbol":"BTCUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"BTC","quoteCoin":"USDT","settleCoin":"USDT","launchTime":"1584230400000","deliveryTime":"0","leverageFilter":{"maxLeverage":"100.00"},"priceFilter":{"tickSize":"0.10"},"lotSizeFilter":{"qtyStep":"0.001","minOrderQty":"0.001","minNotionalValue":"5"},"fundingInterval":480},{"symbol":"ETHPERP","contractType":"LinearPerpetual","status":"Trading","baseCoin":"ETH","quoteCoin":"USD","settleCoin":"USDC","launchTime":"0","deliveryTime":"0"}]})"),
-       "instruments-info"},
-      {rest(R"({"category":"linear","list":[{"execId":")" + uuid(1) + R"(","symbol":"BTCUSDT","price":"64345.20","size":"0.001","side":"Sell","time":")" +
-            at(1) + R"(","isBlockTrade":false},{"execId":")" + uuid(7) + R"(","symbol":"BTCUSDT","price":"64345.10","size":"0.002","side":"Buy","time":")" + at(0) +
-            R"(","isBlockTrade":true,"isRPITrade":false,"seq":"12"}]})"),
-       "recent-trade"},
-      {rest(R"({"category":"linear","symbol":"BTCUSDT","list":[["1700000060000","2","4","1","3","10","25"],["1700000000000","1","3","0.5","2","5","8"]]})"), "kline", "", "1"},
-      {rest(R"({"category":"linear","symbol":"BTCUSDT","list":[["1700000000000","-0.0001","0.0003","-0.0002","0.0001"]]})"), "premium-index-price-kline", "", "1m"},
-      {rest(R"({"symbol":"BTCUSDT","category":"linear","list":[{"openInterest":"10","singleOpenInterest":"5","timestamp":"1700000300000"},{"openInterest":"9","timestamp":"1700000000000"}]})"), "open-interest", "", "5min"},
-      {rest(R"({"list":[{"symbol":"BTCUSDT","buyRatio":"0.6","sellRatio":"0.4","timestamp":"1700000000000"}]})"), "account-ratio", "", "1d"},
-      {rest(R"({"category":"linear","list":[{"symbol":"ETHPERP","fundingRate":"0.0001","fundingRateTimestamp":"1700000000000"}]})"), "funding-history"},
-      {rest(R"({"s":"BTCUSDT","a":[["65557.7","16.606555"]],"b":[["65485.47","47.081829"]],"ts":1700000000001,"u":230704,"seq":1432604333,"cts":1700000000000})"), "orderbook"},
-      {rest(R"({"category":"linear","list":[{"symbol":"BTCUSDT","lastPrice":"1.5","bid1Price":"1.4","bid1Size":"2","ask1Price":"1.6","ask1Size":"3","fundingRate":"","openInterest":"7"}]})"), "tickers"},
-      {rest(R"({"timeSecond":"1688639403","timeNano":"1688639403423213947"})"), "time"},
-      {R"({"retCode":10001,"retMsg":"params error","result":{},"retExtInfo":{},"time":1700000000000})", "kline", "BTCUSDT", "1"},
-  };
-  return steps;
-}
-
-TEST(BybitRefusals, TruncatedMessagesLeaveNoTrace) { expect_truncations_leave_no_trace(venue::bybit_adapter(), scenario()); }
-TEST(BybitRefusals, SinksThatAreTooSmallLeaveNoTrace) { expect_small_sinks_leave_no_trace(venue::bybit_adapter(), scenario()); }
-TEST(BybitRefusals, DamagedValuesLeaveNoTrace) {
-  std::size_t refused = 0;
-  expect_damage_leaves_no_trace(venue::bybit_adapter(), scenario(), refused);
-  EXPECT_GT(refused, 1500u);
-}
-TEST(BybitRefusals, KeysMayComeInAnyOrder) { expect_key_order_does_not_matter(venue::bybit_adapter(), scenario()); }
-
-TEST(BybitRefusals, EachSaysWhy) {
-  DecodeSession session(venue::bybit_adapter());
-  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
-    const std::size_t place = text.find(from);
-    EXPECT_NE(place, std::string::npos) << from;
-    return text.replace(place, from.size(), to);
-  };
-  const std::string good = trade(uuid(1));
-  const struct {
-    std::string text;
-    DecodeStatus status;
-    std::string field;
-    std::string kind;
-  } cases[] = {
-      {"", DecodeStatus::malformed_json, "message", "unknown"},
-      {"too many connections", DecodeStatus::malformed_json, "", "unknown"},
-      {"[]", DecodeStatus::wrong_type, "message", "unknown"},
-      {good + "x", DecodeStatus::malformed_json, "", "unknown"},
-      {good + good, DecodeStatus::malformed_json, "", "unknown"},
-      {R"({"topic":"priceLimit.BTCUSDT","data":{}})", DecodeStatus::unknown_stream, "topic", "unknown"},
-      {R"({"topic":"orderbook.30.BTCUSDT","type":"delta"})", DecodeStatus::unknown_stream, "topic", "orderbook"},
-      {R"({"hello":1})", DecodeStatus::unknown_stream, "op", "unknown"},
-      {replaced(good, R"("S":"Sell")", R"("S":"Short")"), DecodeStatus::unknown_value, "S", "publicTrade"},
-      {replaced(good, R"("S":"Sell")", R"("S":7)"), DecodeStatus::wrong_type, "S", "publicTrade"},
-      {replaced(good, R"("p":"64345.20")", R"("p":"1e400")"), DecodeStatus::out_of_range, "p", "publicTrade"},
-      {replaced(good, R"("p":"64345.20")", R"("p":"dear")"), DecodeStatus::wrong_type, "p", "publicTrade"},
-      {replaced(good, R"("p":"64345.20",)", ""), DecodeStatus::missing_field, "p", "publicTrade"},
-      {replaced(good, R"("p":"64345.20")", R"("p":"")"), DecodeStatus::missing_field, "p", "publicTrade"},
-      {replaced(good, R"("p":"64345.20")", R"("p":"1","p":"2")"), DecodeStatus::malformed_json, "p", "publicTrade"},
-      {replaced(good, R"("i":"35319862)", R"("i":"3531986g)"), DecodeStatus::wrong_type, "i", "publicTrade"},
-      {replaced(good, R"("s":"BTCUSDT")", R"("s":")" + std::string(50, 'A') + "\""), DecodeStatus::out_of_range, "symbol", "publicTrade"},
-      {replaced(good, "MinusTick", "Minus\xff\xfe"), DecodeStatus::not_utf8, "message", "unknown"},
-      {replaced(good, at(1), "17000000000000000000000"), DecodeStatus::out_of_range, "T", "publicTrade"},
-      {replaced(book("50", "snapshot", 1, "", ""), "snapshot", "patch"), DecodeStatus::unknown_value, "type", "orderbook"},
-      {book("50", "delta", 1, R"(["1"])", ""), DecodeStatus::missing_field, "b", "orderbook"},
-      {book("50", "delta", 1, R"({"p":"1"})", ""), DecodeStatus::wrong_type, "b", "orderbook"},
-  };
-  for (const auto& row : cases) {
-    const std::uint64_t errors = session.state.decode_errors;
-    EXPECT_EQ(venue::name_of(session.frame(row.text)), venue::name_of(row.status)) << row.text;
-    if (!row.field.empty()) {
-      EXPECT_EQ(session.state.fault_field, row.field) << row.text;
-    }
-    EXPECT_EQ(session.kind(), row.kind) << row.text;
-    EXPECT_EQ(session.state.decode_errors, errors + 1) << row.text;
-  }
-  EXPECT_EQ(session.state.instruments.size(), 0u);
-  EXPECT_EQ(session.rest("no-such-endpoint", "{}"), DecodeStatus::unknown_stream);
-  EXPECT_EQ(session.kind(), "unknown");
-  const std::uint64_t errors = session.state.decode_errors;
-  EXPECT_EQ(session.rest("kline", R"({"retCode":10006,"retMsg":"Too many visits!","result":{},"time":1})"), DecodeStatus::venue_error);
-  EXPECT_EQ(session.kind(), "rest_kline");
-  EXPECT_EQ(session.rest("kline", rest(R"({"category":"linear","symbol":"BTCUSDT","list":[]})"), "", "fortnight"), DecodeStatus::unknown_value);
-  EXPECT_EQ(session.state.fault_field, "period");
-  EXPECT_EQ(session.rest("kline", rest(R"({"category":"linear","list":[]})")), DecodeStatus::missing_field);
-  EXPECT_EQ(session.rest("tickers", rest(R"({"category":"margin","list":[{"symbol":"BTCUSDT"}]})")), DecodeStatus::unknown_value);
-  EXPECT_EQ(session.state.decode_errors, errors + 3) << "the venue's own refusals are no decode errors";
-}
 
 TEST(BybitBooks, FollowTheChainOfUpdateIds) {
   DecodeSession session(venue::bybit_adapter());
@@ -187,7 +40,8 @@ TEST(BybitBooks, FollowTheChainOfUpdateIds) {
   EXPECT_EQ(session.frame(book("50", "snapshot", 900, bid, "")), DecodeStatus::ok);
   EXPECT_EQ(next("delta", 3), Continuity::continuous);
   EXPECT_EQ(session.records[0].as<market::Book>().depth, 200);
-  EXPECT_EQ(session.records[0].exchange_ns, (t0 + 3 - 2) * core::ns_per_ms) << "cts, the matching engine's time";
+  EXPECT_EQ(session.records[0].exchange_ns, (t0 + 3 - 2) * core::ns_per_ms)
+      << "cts, the matching engine's time";
 }
 
 TEST(BybitBooks, LevelOneGivesTheTouch) {
@@ -219,7 +73,9 @@ TEST(BybitBooks, LevelOneGivesTheTouch) {
 
 TEST(BybitBooks, RpiSizesComeOnTopAndHaveADepthOfTheirOwn) {
   DecodeSession session(venue::bybit_adapter());
-  ASSERT_EQ(session.frame(book("rpi", "snapshot", 5, R"(["100","1","0.5"],["99","0","0.25"])", R"(["101","2","0"])")), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(book("rpi", "snapshot", 5, R"(["100","1","0.5"],["99","0","0.25"])",
+                               R"(["101","2","0"])")),
+            DecodeStatus::ok);
   const auto levels = session.records.at(0).levels();
   ASSERT_EQ(levels.size(), 3u);
   EXPECT_EQ(levels[0].quantity, 1.5);
@@ -234,13 +90,16 @@ TEST(BybitBooks, RpiSizesComeOnTopAndHaveADepthOfTheirOwn) {
 
 TEST(BybitBooks, ARestBookNeverReplacesALiveStream) {
   DecodeSession session(venue::bybit_adapter());
-  const std::string body = rest(R"({"s":"BTCUSDT","b":[["1","1"]],"a":[],"ts":1700000000001,"u":3,"seq":4})");
+  const std::string body =
+      rest(R"({"s":"BTCUSDT","b":[["1","1"]],"a":[],"ts":1700000000001,"u":3,"seq":4})");
   ASSERT_EQ(session.rest("orderbook", body), DecodeStatus::ok);
   EXPECT_EQ(continuity(session.records.at(0)), Continuity::unchecked);
-  ASSERT_EQ(session.frame(book("1", "snapshot", 5, R"(["100","1"])", R"(["101","2"])")), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(book("1", "snapshot", 5, R"(["100","1"])", R"(["101","2"])")),
+            DecodeStatus::ok);
   ASSERT_EQ(session.rest("orderbook", body), DecodeStatus::ok);
   EXPECT_EQ(continuity(session.records.at(0)), Continuity::stale);
-  EXPECT_EQ(session.records.at(0).exchange_ns, 1700000000001 * core::ns_per_ms) << "ts where there is no cts";
+  EXPECT_EQ(session.records.at(0).exchange_ns, 1700000000001 * core::ns_per_ms)
+      << "ts where there is no cts";
 }
 
 TEST(BybitTickers, DeltasAreMergedFieldByField) {
@@ -250,11 +109,14 @@ TEST(BybitTickers, DeltasAreMergedFieldByField) {
     for (const Seen& record : session.records) out.push_back(market::name_of(record.type));
     return out;
   };
-  ASSERT_EQ(session.frame(ticker("snapshot",
-                                 R"("lastPrice":"10","highPrice24h":"12","volume24h":"100","turnover24h":"1000","markPrice":"10.1","indexPrice":"10.2","openInterest":"50","openInterestValue":"505","nextFundingTime":"1700000000000","fundingRate":"0.0001","bid1Price":"9.9","bid1Size":"1","ask1Price":"10","ask1Size":"2")",
-                                 100)),
-            DecodeStatus::ok);
-  EXPECT_EQ(kinds(), (std::vector<std::string_view>{"ticker", "bbo", "mark_price", "funding", "open_interest"}));
+  ASSERT_EQ(
+      session.frame(ticker(
+          "snapshot",
+          R"("lastPrice":"10","highPrice24h":"12","volume24h":"100","turnover24h":"1000","markPrice":"10.1","indexPrice":"10.2","openInterest":"50","openInterestValue":"505","nextFundingTime":"1700000000000","fundingRate":"0.0001","bid1Price":"9.9","bid1Size":"1","ask1Price":"10","ask1Size":"2")",
+          100)),
+      DecodeStatus::ok);
+  EXPECT_EQ(kinds(), (std::vector<std::string_view>{"ticker", "bbo", "mark_price", "funding",
+                                                    "open_interest"}));
   for (const Seen& record : session.records) EXPECT_EQ(record.flags, market::flag_snapshot);
   EXPECT_EQ(session.records[4].as<market::OpenInterest>().quantity, 25);
   EXPECT_EQ(session.records[4].as<market::OpenInterest>().notional, 252.5);
@@ -263,7 +125,8 @@ TEST(BybitTickers, DeltasAreMergedFieldByField) {
   ASSERT_EQ(session.frame(ticker("delta", R"("markPrice":"10.3")", 101)), DecodeStatus::ok);
   ASSERT_EQ(kinds(), (std::vector<std::string_view>{"mark_price"}));
   EXPECT_EQ(session.records[0].as<market::MarkPrice>().mark_price, 10.3);
-  EXPECT_EQ(session.records[0].as<market::MarkPrice>().index_price, 10.2) << "kept from the snapshot";
+  EXPECT_EQ(session.records[0].as<market::MarkPrice>().index_price, 10.2)
+      << "kept from the snapshot";
   EXPECT_EQ(session.records[0].flags, 0);
 
   ASSERT_EQ(session.frame(ticker("delta", R"("fundingRate":"0.0002")", 102)), DecodeStatus::ok);
@@ -271,7 +134,8 @@ TEST(BybitTickers, DeltasAreMergedFieldByField) {
   EXPECT_EQ(session.records[0].as<market::Funding>().rate, 0.0002);
   EXPECT_EQ(session.records[0].as<market::Funding>().funding_ns, 1700000000000 * core::ns_per_ms);
 
-  ASSERT_EQ(session.frame(ticker("delta", R"("bid1Price":"9.9","bid1Size":"1")", 103)), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(ticker("delta", R"("bid1Price":"9.9","bid1Size":"1")", 103)),
+            DecodeStatus::ok);
   EXPECT_TRUE(session.records.empty()) << "the touch sent along unchanged";
   ASSERT_EQ(session.frame(ticker("delta", R"("bid1Size":"5")", 104)), DecodeStatus::ok);
   ASSERT_EQ(kinds(), (std::vector<std::string_view>{"bbo"}));
@@ -279,12 +143,15 @@ TEST(BybitTickers, DeltasAreMergedFieldByField) {
   EXPECT_EQ(session.records[0].as<market::Bbo>().bid_quantity, 5);
   EXPECT_EQ(session.records[0].as<market::Bbo>().ask_quantity, 2);
 
-  ASSERT_EQ(session.frame(ticker("delta", R"("singleOpenInterest":"26","openInterest":"52")", 105)), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(ticker("delta", R"("singleOpenInterest":"26","openInterest":"52")", 105)),
+            DecodeStatus::ok);
   ASSERT_EQ(kinds(), (std::vector<std::string_view>{"open_interest"}));
   EXPECT_EQ(session.records[0].as<market::OpenInterest>().quantity, 26);
-  EXPECT_EQ(session.records[0].as<market::OpenInterest>().was_both_sides, 1) << "its value still is";
+  EXPECT_EQ(session.records[0].as<market::OpenInterest>().was_both_sides, 1)
+      << "its value still is";
   ASSERT_EQ(session.frame(ticker("delta", R"("openInterest":"60")", 106)), DecodeStatus::ok);
-  EXPECT_EQ(session.records[0].as<market::OpenInterest>().quantity, 30) << "the single figure has become old";
+  EXPECT_EQ(session.records[0].as<market::OpenInterest>().quantity, 30)
+      << "the single figure has become old";
 
   ASSERT_EQ(session.frame(ticker("delta", R"("lastPrice":"99")", 105)), DecodeStatus::ok);
   EXPECT_TRUE(session.records.empty()) << "an older cs";
@@ -295,14 +162,19 @@ TEST(BybitTickers, DeltasAreMergedFieldByField) {
 
   ASSERT_EQ(session.frame(ticker("snapshot", R"("markPrice":"11")", 50)), DecodeStatus::ok);
   ASSERT_EQ(kinds(), (std::vector<std::string_view>{"mark_price"}));
-  EXPECT_TRUE(std::isnan(session.records[0].as<market::MarkPrice>().index_price)) << "a snapshot forgets";
+  EXPECT_TRUE(std::isnan(session.records[0].as<market::MarkPrice>().index_price))
+      << "a snapshot forgets";
 }
 
 TEST(BybitTickers, AnEmptyFundingRateIsNone) {
   DecodeSession session(venue::bybit_adapter());
-  ASSERT_EQ(session.frame(ticker("snapshot", R"("markPrice":"10","fundingRate":"","nextFundingTime":"")", 1, "BTCUSDT-26DEC25")), DecodeStatus::ok);
+  ASSERT_EQ(
+      session.frame(ticker("snapshot", R"("markPrice":"10","fundingRate":"","nextFundingTime":"")",
+                           1, "BTCUSDT-26DEC25")),
+      DecodeStatus::ok);
   ASSERT_EQ(session.records.size(), 1u);
-  EXPECT_EQ(session.entry("BTCUSDT-26DEC25").instrument.contract_type, market::ContractType::dated_future);
+  EXPECT_EQ(session.entry("BTCUSDT-26DEC25").instrument.contract_type,
+            market::ContractType::dated_future);
   EXPECT_EQ(session.state.other_instruments, 1u);
 }
 
@@ -324,9 +196,14 @@ TEST(BybitInstruments, NamesWithMultipliersAreScaledOnce) {
 
 TEST(BybitInstruments, CategoriesDoNotMeet) {
   DecodeSession session(venue::bybit_adapter());
-  const auto rest_trade = [&](const std::string& category, const std::string& symbol, const std::string& id) {
-    return session.rest("recent-trade", rest(R"({"category":")" + category + R"(","list":[{"execId":")" + id + R"(","symbol":")" + symbol +
-                                             R"(","price":"5","size":"2","side":"Buy","time":"1700000000000","isBlockTrade":false}]})"));
+  const auto rest_trade = [&](const std::string& category, const std::string& symbol,
+                              const std::string& id) {
+    return session.rest(
+        "recent-trade",
+        rest(
+            R"({"category":")" + category + R"(","list":[{"execId":")" + id + R"(","symbol":")" +
+            symbol +
+            R"(","price":"5","size":"2","side":"Buy","time":"1700000000000","isBlockTrade":false}]})"));
   };
   ASSERT_EQ(rest_trade("spot", "BTCUSDT", "2100000000007764263"), DecodeStatus::ok);
   EXPECT_EQ(session.records.at(0).native, "spot:BTCUSDT");
@@ -337,30 +214,39 @@ TEST(BybitInstruments, CategoriesDoNotMeet) {
   EXPECT_EQ(session.entry("spot:BTCUSDT").instrument.is_primary, 0);
   EXPECT_EQ(session.entry("BTCUSDT").instrument.is_primary, 1);
   ASSERT_EQ(rest_trade("inverse", "BTCUSD", uuid(2)), DecodeStatus::ok);
-  EXPECT_EQ(session.entry("inverse:BTCUSD").instrument.contract_type, market::ContractType::inverse_perpetual);
-  EXPECT_TRUE(std::isnan(session.records.at(0).as<market::Trade>().quantity)) << "a dollar is no fixed number of coins";
+  EXPECT_EQ(session.entry("inverse:BTCUSD").instrument.contract_type,
+            market::ContractType::inverse_perpetual);
+  EXPECT_TRUE(std::isnan(session.records.at(0).as<market::Trade>().quantity))
+      << "a dollar is no fixed number of coins";
   EXPECT_EQ(session.records.at(0).as<market::Trade>().price, 5);
   EXPECT_EQ(session.state.other_instruments, 2u);
   // A stream does not say its category: the symbol's form does.
   ASSERT_EQ(session.frame(trade(uuid(3), "BTCUSDM26")), DecodeStatus::ok);
-  EXPECT_EQ(session.entry("inverse:BTCUSDM26").instrument.contract_type, market::ContractType::dated_future);
+  EXPECT_EQ(session.entry("inverse:BTCUSDM26").instrument.contract_type,
+            market::ContractType::dated_future);
   ASSERT_EQ(session.frame(trade(uuid(4), "BTC-26DEC25")), DecodeStatus::ok);
   EXPECT_EQ(session.entry("BTC-26DEC25").instrument.settle.view(), "USDC");
   ASSERT_EQ(session.frame(trade(uuid(5), "ETHPERP")), DecodeStatus::ok);
   EXPECT_EQ(session.entry("ETHPERP").instrument.quote.view(), "USDC");
-  EXPECT_EQ(session.entry("ETHPERP").instrument.contract_type, market::ContractType::linear_perpetual);
+  EXPECT_EQ(session.entry("ETHPERP").instrument.contract_type,
+            market::ContractType::linear_perpetual);
   ASSERT_EQ(session.frame(trade(uuid(6), "BTC-26DEC25-90000-C")), DecodeStatus::ok);
-  EXPECT_EQ(session.entry("option:BTC-26DEC25-90000-C").instrument.contract_type, market::ContractType::other);
-  for (const auto& entry : session.state.instruments.entries()) EXPECT_EQ(entry.instrument.is_primary != 0, entry.instrument.native.view() == "BTCUSDT");
+  EXPECT_EQ(session.entry("option:BTC-26DEC25-90000-C").instrument.contract_type,
+            market::ContractType::other);
+  for (const auto& entry : session.state.instruments.entries())
+    EXPECT_EQ(entry.instrument.is_primary != 0, entry.instrument.native.view() == "BTCUSDT");
 }
 
 TEST(BybitInstruments, AProvisionalOneKeepsItsIdWhenTheListComes) {
   DecodeSession session(venue::bybit_adapter());
   ASSERT_EQ(session.frame(trade(uuid(1), "1000BONKUSDT")), DecodeStatus::ok);
   const std::uint32_t id = session.entry("1000BONKUSDT").id;
-  ASSERT_EQ(session.rest("instruments-info",
-                         rest(R"({"category":"linear","list":[{"symbol":"AUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"A","quoteCoin":"USDT","settleCoin":"USDT"},{"symbol":"1000BONKUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"1000BONK","quoteCoin":"USDT","settleCoin":"USDT","priceFilter":{"tickSize":"0.000001"},"lotSizeFilter":{"qtyStep":"100","minOrderQty":"200"}}]})")),
-            DecodeStatus::ok);
+  ASSERT_EQ(
+      session.rest(
+          "instruments-info",
+          rest(
+              R"({"category":"linear","list":[{"symbol":"AUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"A","quoteCoin":"USDT","settleCoin":"USDT"},{"symbol":"1000BONKUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"1000BONK","quoteCoin":"USDT","settleCoin":"USDT","priceFilter":{"tickSize":"0.000001"},"lotSizeFilter":{"qtyStep":"100","minOrderQty":"200"}}]})")),
+      DecodeStatus::ok);
   EXPECT_EQ(session.instruments.size(), 2u);
   const market::InstrumentEntry& entry = session.entry("1000BONKUSDT");
   EXPECT_EQ(entry.id, id);
@@ -381,8 +267,12 @@ TEST(BybitTrades, AreTakenOnceHoweverTheyCome) {
   // The last thousand, as a reply may bring them, and one that the stream missed.
   std::string rows;
   for (int n = 2002; n > 1002; --n)
-    rows += (rows.empty() ? "" : ",") + (R"({"execId":")" + uuid(n) + R"(","symbol":"BTCUSDT","price":"5","size":"2","side":"Buy","time":")" + at(n) + R"("})");
-  ASSERT_EQ(session.rest("recent-trade", rest(R"({"category":"linear","list":[)" + rows + "]}")), DecodeStatus::ok);
+    rows +=
+        (rows.empty() ? "" : ",") +
+        (R"({"execId":")" + uuid(n) +
+         R"(","symbol":"BTCUSDT","price":"5","size":"2","side":"Buy","time":")" + at(n) + R"("})");
+  ASSERT_EQ(session.rest("recent-trade", rest(R"({"category":"linear","list":[)" + rows + "]}")),
+            DecodeStatus::ok);
   ASSERT_EQ(session.records.size(), 1u);
   EXPECT_EQ(session.records[0].exchange_ns, (t0 + 2002) * core::ns_per_ms);
   EXPECT_EQ(session.state.duplicates, 1000u);
@@ -391,9 +281,14 @@ TEST(BybitTrades, AreTakenOnceHoweverTheyCome) {
 TEST(BybitTrades, OfEqualTimeGoOutInTheOrderTheyHappened) {
   DecodeSession session(venue::bybit_adapter());
   const auto row = [](int n) {
-    return R"({"execId":")" + uuid(n) + R"(","symbol":"BTCUSDT","price":")" + std::to_string(n) + R"(","size":"2","side":"Buy","time":"1700000000000"})";
+    return R"({"execId":")" + uuid(n) + R"(","symbol":"BTCUSDT","price":")" + std::to_string(n) +
+           R"(","size":"2","side":"Buy","time":"1700000000000"})";
   };
-  ASSERT_EQ(session.rest("recent-trade", rest(R"({"category":"linear","list":[)" + row(3) + "," + row(2) + "," + row(1) + "]}"), "", "", true), DecodeStatus::ok);
+  ASSERT_EQ(session.rest("recent-trade",
+                         rest(R"({"category":"linear","list":[)" + row(3) + "," + row(2) + "," +
+                              row(1) + "]}"),
+                         "", "", true),
+            DecodeStatus::ok);
   ASSERT_EQ(session.records.size(), 3u);
   for (int n = 1; n <= 3; ++n) {
     EXPECT_EQ(session.records[static_cast<std::size_t>(n - 1)].as<market::Trade>().price, n);
@@ -403,26 +298,42 @@ TEST(BybitTrades, OfEqualTimeGoOutInTheOrderTheyHappened) {
 
 TEST(BybitKlines, SayWhichBarIsClosed) {
   DecodeSession session(venue::bybit_adapter());
-  const std::string open_bar = rest(R"({"category":"linear","symbol":"BTCUSDT","list":[["1700000040000","2","4","1","3","10","25"],["1699999980000","1","3","0.5","2","5","8"]]})");
+  const std::string open_bar = rest(
+      R"({"category":"linear","symbol":"BTCUSDT","list":[["1700000040000","2","4","1","3","10","25"],["1699999980000","1","3","0.5","2","5","8"]]})");
   ASSERT_EQ(session.rest("kline", open_bar, "", "1"), DecodeStatus::ok);
   ASSERT_EQ(session.records.size(), 2u);
   EXPECT_EQ(session.records[0].as<market::Kline>().is_closed, market::Tristate::yes);
-  EXPECT_EQ(session.records[1].as<market::Kline>().is_closed, market::Tristate::no) << "the reply is of 20 s later";
+  EXPECT_EQ(session.records[1].as<market::Kline>().is_closed, market::Tristate::no)
+      << "the reply is of 20 s later";
   EXPECT_EQ(session.records[1].as<market::Kline>().interval_ns, core::ns_per_minute);
   // A bare result tells no time: only that a newer bar follows closes the older.
-  ASSERT_EQ(session.rest("kline", R"({"category":"linear","symbol":"1000BONKUSDT","list":[["1700000040000","2","4","1","3","10","25"],["1699999980000","1","3","0.5","2","5","8"]]})", "", "M"),
-            DecodeStatus::ok);
+  ASSERT_EQ(
+      session.rest(
+          "kline",
+          R"({"category":"linear","symbol":"1000BONKUSDT","list":[["1700000040000","2","4","1","3","10","25"],["1699999980000","1","3","0.5","2","5","8"]]})",
+          "", "M"),
+      DecodeStatus::ok);
   EXPECT_EQ(session.records[0].as<market::Kline>().is_closed, market::Tristate::yes);
   EXPECT_EQ(session.records[1].as<market::Kline>().is_closed, market::Tristate::unknown);
-  EXPECT_EQ(session.records[1].as<market::Kline>().interval_ns, core::unknown_ns) << "months differ";
+  EXPECT_EQ(session.records[1].as<market::Kline>().interval_ns, core::unknown_ns)
+      << "months differ";
   EXPECT_EQ(session.records[1].as<market::Kline>().open, 0.002);
   EXPECT_EQ(session.records[1].as<market::Kline>().volume_base, 10'000);
   EXPECT_EQ(session.records[1].as<market::Kline>().volume_quote, 25);
-  ASSERT_EQ(session.rest("premium-index-price-kline", R"({"category":"linear","symbol":"1000BONKUSDT","list":[["1700000040000","0.002","4","1","3"]]})", "", "1"),
-            DecodeStatus::ok);
+  ASSERT_EQ(
+      session.rest(
+          "premium-index-price-kline",
+          R"({"category":"linear","symbol":"1000BONKUSDT","list":[["1700000040000","0.002","4","1","3"]]})",
+          "", "1"),
+      DecodeStatus::ok);
   EXPECT_EQ(session.records[0].as<market::Kline>().open, 0.002) << "a fraction, not a price";
   EXPECT_EQ(session.records[0].as<market::Kline>().price_kind, market::PriceKind::premium);
-  ASSERT_EQ(session.rest("mark-price-kline", R"({"category":"linear","symbol":"1000BONKUSDT","list":[["1700000040000","2","4","1","3"]]})", "", "D"), DecodeStatus::ok);
+  ASSERT_EQ(
+      session.rest(
+          "mark-price-kline",
+          R"({"category":"linear","symbol":"1000BONKUSDT","list":[["1700000040000","2","4","1","3"]]})",
+          "", "D"),
+      DecodeStatus::ok);
   EXPECT_EQ(session.records[0].as<market::Kline>().open, 0.002);
   EXPECT_EQ(session.records[0].as<market::Kline>().price_kind, market::PriceKind::mark);
   EXPECT_EQ(session.records[0].as<market::Kline>().interval_ns, core::ns_per_day);
@@ -431,11 +342,14 @@ TEST(BybitKlines, SayWhichBarIsClosed) {
 
 TEST(BybitControl, PongsOfBothKindsAreKnown) {
   DecodeSession session(venue::bybit_adapter());
-  EXPECT_EQ(session.frame(R"({"success":true,"ret_msg":"pong","conn_id":"c","req_id":"p","op":"ping"})"), DecodeStatus::ok);
+  EXPECT_EQ(
+      session.frame(R"({"success":true,"ret_msg":"pong","conn_id":"c","req_id":"p","op":"ping"})"),
+      DecodeStatus::ok);
   EXPECT_EQ(session.kind(), "pong");
   EXPECT_EQ(session.frame(R"({"args":["1672916271846"],"op":"pong"})"), DecodeStatus::ok);
   EXPECT_EQ(session.kind(), "pong");
-  EXPECT_EQ(session.frame(R"({"success":true,"ret_msg":"subscribe","op":"unsubscribe"})"), DecodeStatus::ok);
+  EXPECT_EQ(session.frame(R"({"success":true,"ret_msg":"subscribe","op":"unsubscribe"})"),
+            DecodeStatus::ok);
   EXPECT_EQ(session.kind(), "ack");
   EXPECT_EQ(session.count("pong"), 2u);
   EXPECT_EQ(session.message_total(), 3u);
@@ -453,19 +367,25 @@ TEST(BybitFrames, OfKnownInstrumentsAllocateNothing) {
   std::vector<Padded> frames;
   for (int n = 0; n < 64; ++n) {
     frames.emplace_back(trade(uuid(n)));
-    frames.emplace_back(book("50", n == 0 ? "snapshot" : "delta", 100 + n, R"(["64000.1","1.5"],["64000","2"])", R"(["64000.2","3"])"));
-    frames.emplace_back(book("1", "snapshot", 100 + n, R"(["64000.1","1.5"])", R"(["64000.2","3"])"));
-    frames.emplace_back(ticker(n == 0 ? "snapshot" : "delta", R"("markPrice":"10.)" + std::to_string(n) + R"(","bid1Price":"9.9","fundingRate":"0.1","openInterest":"5")", 100 + n));
+    frames.emplace_back(book("50", n == 0 ? "snapshot" : "delta", 100 + n,
+                             R"(["64000.1","1.5"],["64000","2"])", R"(["64000.2","3"])"));
+    frames.emplace_back(
+        book("1", "snapshot", 100 + n, R"(["64000.1","1.5"])", R"(["64000.2","3"])"));
+    frames.emplace_back(ticker(n == 0 ? "snapshot" : "delta",
+                               R"("markPrice":"10.)" + std::to_string(n) +
+                                   R"(","bid1Price":"9.9","fundingRate":"0.1","openInterest":"5")",
+                               100 + n));
   }
   std::vector<std::uint64_t> space(1 << 16);
   std::uint64_t before = 0;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (i == 8) before = malloc_count();  // two rounds to warm up
     venue::RecordSink sink(std::as_writable_bytes(std::span(space)));
-    ASSERT_EQ(session.state.adapter.decode(session.state, {.payload = frames[i].view()}, sink), DecodeStatus::ok);
+    ASSERT_EQ(session.state.adapter.decode(session.state, {.payload = frames[i].view()}, sink),
+              DecodeStatus::ok);
   }
   EXPECT_EQ(malloc_count() - before, 0u);
 }
 
 }  // namespace
-}  // namespace perp::test
+}  // namespace perp::test::bybit

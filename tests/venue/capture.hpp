@@ -97,9 +97,15 @@ class Padded {
   std::size_t size_;
 };
 
+/// Keeps the last message, which fault_field may point into.
+inline const Padded& hold(std::string_view text) {
+  static std::optional<Padded> held;
+  return held.emplace(text);
+}
+
 inline DecodeStatus decode(VenueState& state, std::string_view payload, RecordSink& sink,
                            std::int64_t receive_ns = core::unknown_ns) {
-  const Padded padded(payload);
+  const Padded& padded = hold(payload);
   Frame frame;
   frame.payload = padded.view();
   frame.receive_ns = receive_ns;
@@ -115,7 +121,7 @@ struct Query {
 };
 
 inline DecodeStatus decode_rest(VenueState& state, const Query& query, std::string_view body, RecordSink& sink) {
-  const Padded padded(body);
+  const Padded& padded = hold(body);
   RestReply reply;
   reply.endpoint = query.endpoint;
   reply.symbol = query.symbol;

@@ -1,7 +1,12 @@
 #pragma once
-// For tests of adapters: one VenueState fed with texts, its records copied out for looking at; captures read from the
-// folder named by PERP_CAPTURES_DIR; and numbers computed from their decimal text without any of our own arithmetic.
+// For tests of adapters: one VenueState fed with texts, its records copied out for looking at;
+// captures read from the folder named by PERP_CAPTURES_DIR; and numbers computed from their decimal
+// text without any of our own arithmetic.
+#include <perp/market/record_kind.hpp>
+#include <perp/venue/registry.hpp>
+
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <cstdlib>
@@ -11,11 +16,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include <perp/market/record_kind.hpp>
-#include <perp/venue/registry.hpp>
-
-#include <nlohmann/json.hpp>
 
 namespace perp::test {
 
@@ -37,24 +37,30 @@ struct Seen {
   }
   std::vector<market::Level> levels() const {
     std::vector<market::Level> out((payload.size() - sizeof(market::Book)) / sizeof(market::Level));
-    if (!out.empty()) std::memcpy(out.data(), payload.data() + sizeof(market::Book), out.size() * sizeof(market::Level));
+    if (!out.empty())
+      std::memcpy(out.data(), payload.data() + sizeof(market::Book),
+                  out.size() * sizeof(market::Level));
     return out;
   }
 };
 
 template <class Payload>
-Seen expect_record(market::RecordType type, const std::string& native, std::int64_t exchange_ns, std::uint8_t flags,
-                   const Payload& payload, const std::vector<market::Level>& levels = {}) {
+Seen expect_record(market::RecordType type, const std::string& native, std::int64_t exchange_ns,
+                   std::uint8_t flags, const Payload& payload,
+                   const std::vector<market::Level>& levels = {}) {
   Seen seen{type, native, exchange_ns, core::unknown_ns, flags, {}};
   seen.payload.resize(sizeof payload + levels.size() * sizeof(market::Level));
   std::memcpy(seen.payload.data(), &payload, sizeof payload);
-  if (!levels.empty()) std::memcpy(seen.payload.data() + sizeof payload, levels.data(), levels.size() * sizeof(market::Level));
+  if (!levels.empty())
+    std::memcpy(seen.payload.data() + sizeof payload, levels.data(),
+                levels.size() * sizeof(market::Level));
   return seen;
 }
 
 /// Text behind which `frame_padding` bytes of rubbish may be read and must not matter.
 struct Padded {
-  explicit Padded(const std::string& text) : bytes(text + std::string(venue::frame_padding, '}')), size(text.size()) {}
+  explicit Padded(const std::string& text)
+      : bytes(text + std::string(venue::frame_padding, '}')), size(text.size()) {}
   std::string bytes;
   std::size_t size;
   std::string_view view() const { return {bytes.data(), size}; }
@@ -67,15 +73,22 @@ class DecodeSession {
   venue::DecodeStatus frame(const std::string& text, std::int64_t receive_ns = core::unknown_ns) {
     const Padded padded(text);
     venue::RecordSink sink;
-    return keep(state.adapter.decode(state, {.payload = padded.view(), .receive_ns = receive_ns}, sink), sink);
+    return keep(
+        state.adapter.decode(state, {.payload = padded.view(), .receive_ns = receive_ns}, sink),
+        sink);
   }
-  venue::DecodeStatus rest(const std::string& endpoint, const std::string& text, const std::string& symbol = "",
-                           const std::string& period = "", bool is_backfill = false) {
+  venue::DecodeStatus rest(const std::string& endpoint, const std::string& text,
+                           const std::string& symbol = "", const std::string& period = "",
+                           bool is_backfill = false) {
     const Padded padded(text);
     venue::RecordSink sink;
-    return keep(state.adapter.decode_rest(
-                    state, {.endpoint = endpoint, .symbol = symbol, .body = padded.view(), .period = period, .is_backfill = is_backfill},
-                    sink),
+    return keep(state.adapter.decode_rest(state,
+                                          {.endpoint = endpoint,
+                                           .symbol = symbol,
+                                           .body = padded.view(),
+                                           .period = period,
+                                           .is_backfill = is_backfill},
+                                          sink),
                 sink);
   }
 
@@ -145,7 +158,8 @@ class DecodeSession {
 };
 
 /// Every byte of every record, NaN for NaN.
-inline void expect_same(const std::vector<Seen>& got, const std::vector<Seen>& wanted, const std::string& where) {
+inline void expect_same(const std::vector<Seen>& got, const std::vector<Seen>& wanted,
+                        const std::string& where) {
   ASSERT_EQ(got.size(), wanted.size()) << where;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const std::string place = where + " record " + std::to_string(i);
@@ -164,8 +178,8 @@ inline void expect_same(const std::vector<Seen>& got, const std::vector<Seen>& w
       std::memcpy(&x, &a, 8);
       std::memcpy(&y, &b, 8);
       EXPECT_TRUE(a == b || (std::isnan(x) && std::isnan(y)))
-          << place << " " << market::name_of(got[i].type) << " payload byte " << at << ": " << x << " (" << a << ") for " << y << " ("
-          << b << ")";
+          << place << " " << market::name_of(got[i].type) << " payload byte " << at << ": " << x
+          << " (" << a << ") for " << y << " (" << b << ")";
     }
   }
 }
@@ -207,7 +221,10 @@ inline Decimal times(const Decimal& a, const Decimal& b) {
   return out;
 }
 inline double to_number(const Decimal& value) {
-  return std::strtod(((value.is_negative ? "-" : "") + value.digits + "e" + std::to_string(value.exponent)).c_str(), nullptr);
+  return std::strtod(
+      ((value.is_negative ? "-" : "") + value.digits + "e" + std::to_string(value.exponent))
+          .c_str(),
+      nullptr);
 }
 
 /// The text of a JSON scalar, "" for one that is absent or null.
@@ -224,7 +241,9 @@ inline double scaled(const std::string& text, const std::string& factor = "1") {
 inline std::int64_t ms(const std::string& text) {
   return text.empty() || text == "0" ? core::unknown_ns : std::stoll(text) * core::ns_per_ms;
 }
-inline std::int64_t whole(const std::string& text) { return text.empty() ? market::unknown_id : std::stoll(text); }
+inline std::int64_t whole(const std::string& text) {
+  return text.empty() ? market::unknown_id : std::stoll(text);
+}
 
 // --- captures ---
 
@@ -233,7 +252,7 @@ inline std::string captures_folder(const std::string& venue) {
   const char* root = std::getenv("PERP_CAPTURES_DIR");
   return root == nullptr || *root == '\0' ? "" : std::string(root) + "/" + venue;
 }
-#define PERP_REQUIRE_CAPTURES(folder, venue)                   \
+#define PERP_REQUIRE_CAPTURES(folder, venue)                     \
   const std::string folder = perp::test::captures_folder(venue); \
   if (folder.empty()) GTEST_SKIP() << "PERP_CAPTURES_DIR is not set: no recordings to read"
 
@@ -257,13 +276,14 @@ inline std::vector<std::string> read_messages(const std::string& path) {
   return out;
 }
 
-/// The endpoint whose name or alias is the longest one inside a file's name, as recordings are matched: letters and
-/// digits only, without regard to case.
+/// The endpoint whose name or alias is the longest one inside a file's name, as recordings are
+/// matched: letters and digits only, without regard to case.
 inline std::string endpoint_in_name(const venue::Adapter& adapter, const std::string& file) {
   const auto plain = [](std::string_view text) {
     std::string out;
     for (const char c : text)
-      if (std::isalnum(static_cast<unsigned char>(c)) != 0) out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      if (std::isalnum(static_cast<unsigned char>(c)) != 0)
+        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return out;
   };
   const std::string haystack = plain(file.substr(0, file.find('.')));
@@ -272,7 +292,8 @@ inline std::string endpoint_in_name(const venue::Adapter& adapter, const std::st
   for (const venue::Endpoint& endpoint : adapter.endpoints) {
     std::istringstream names(std::string(endpoint.name) + " " + std::string(endpoint.aliases));
     for (std::string name; names >> name;)
-      if (const std::string needle = plain(name); needle.size() > best_size && haystack.find(needle) != std::string::npos) {
+      if (const std::string needle = plain(name);
+          needle.size() > best_size && haystack.find(needle) != std::string::npos) {
         best = endpoint.name;
         best_size = needle.size();
       }

@@ -1,166 +1,33 @@
-// What the OKX adapter does beyond the recordings: contract sizes, chains of ids, checksums, refusals. Messages are
-// written here after docs/venues/okx.md; expected numbers are worked out by hand.
-#include "venue/adversity.hpp"
-
+// What the OKX adapter does beyond the recordings: contract sizes, chains of ids, checksums,
+// repeats. Expected numbers are worked out by hand.
 #include "support/malloc_counter.hpp"
+#include "venue/okx_messages.hpp"
 
-namespace perp::test {
+namespace perp::test::okx {
 namespace {
 
 using market::Continuity;
 using market::RecordType;
 using venue::DecodeStatus;
 
-std::string data(const std::string& channel, const std::string& inst, const std::string& rows, const std::string& action = "") {
-  return R"({"arg":{"channel":")" + channel + R"(","instId":")" + inst + R"("},)" + (action.empty() ? "" : R"("action":")" + action + R"(",)") +
-         R"("data":[)" + rows + "]}";
-}
-std::string rest(const std::string& rows) { return R"({"code":"0","msg":"","data":[)" + rows + "]}"; }
-std::string trade(std::int64_t id, const std::string& inst = "BTC-USDT-SWAP", const std::string& size = "7", const std::string& extra = "") {
-  return R"({"instId":")" + inst + R"(","tradeId":")" + std::to_string(id) + R"(","px":"43568.8","sz":")" + size +
-         R"(","side":"buy","ts":")" + std::to_string(1'646'312'440'000 + id) + "\"" + extra + "}";
-}
-std::string book(const std::string& action, std::int64_t previous, std::int64_t sequence, const std::string& bids, const std::string& asks,
-                 const std::string& checksum = "0", const std::string& channel = "books", const std::string& inst = "BTC-USDT-SWAP") {
-  return data(channel, inst,
-              R"({"asks":[)" + asks + R"(],"bids":[)" + bids + R"(],"ts":"1765201257005","checksum":)" + checksum + R"(,"seqId":)" +
-                  std::to_string(sequence) + R"(,"prevSeqId":)" + std::to_string(previous) + "}",
-              action);
-}
-std::string instrument(const std::string& inst, const std::string& value, const std::string& coin, const std::string& multiplier = "1",
-                       const std::string& contract = "linear", const std::string& settle = "USDT") {
-  const std::string family = inst.substr(0, inst.rfind('-'));
-  return R"({"baseCcy":"","ctMult":")" + multiplier + R"(","ctType":")" + contract + R"(","ctVal":")" + value + R"(","ctValCcy":")" + coin +
-         R"(","expTime":"","instFamily":")" + family + R"(","instId":")" + inst +
-         R"(","instIdCode":10458,"instType":"SWAP","lever":"50","listTime":"1535424203000","lotSz":"0.1","minSz":"0.2","quoteCcy":"","settleCcy":")" +
-         settle + R"(","state":"live","tickSz":"0.1","tradeQuoteCcyList":[],"uly":")" + family + R"("})";
-}
-std::string btc_list() { return rest(instrument("BTC-USDT-SWAP", "0.01", "BTC")); }
-Continuity continuity(const Seen& record) { return static_cast<Continuity>(record.as<market::Book>().continuity); }
-
-const Scenario& scenario() {
-  static const Scenario steps = {
-      {R"({"id":"1","event":"subscribe","arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"connId":"94d38802"})"},
-      {R"({"event":"error","msg":"Wrong URL or channel","code":"60018","connId":"94d38802"})"},
-      {R"({"event":"notice","msg":"The connection will soon be closed","code":"64008","connId":"8517149b"})"},
-      {data("trades", "ETH-USDT-SWAP", trade(5, "ETH-USDT-SWAP"))},
-      {btc_list(), "instruments"},
-      {data("trades", "BTC-USDT-SWAP", trade(10, "BTC-USDT-SWAP", "7", R"(,"count":"3","source":"0","seqId":279183506666)") + "," + trade(11))},
-      {data("trades", "BTC-USDT-SWAP", trade(11))},
-      {book("snapshot", -1, 100, R"(["64000.1","1.5","0","3"],["64000","2","0","1"])", R"(["64000.2","3","0","1"])")},
-      {book("update", 100, 105, R"(["64000.1","0","0","0"])", "")},
-      {book("update", 104, 110, "", R"(["64000.3","3","0","1"])")},
-      {book("update", 110, 111, "", R"(["64000.3","3","0","1"])")},
-      // Checksums: zlib's crc32 of 2:5:3:7:1:6 and 1.5:4:3:7:1:6; the third is wrong.
-      {book("snapshot", -1, 7, R"(["2","5","0","3"],["1","6","0","1"])", R"(["3","7","0","1"])", "1807530232", "books", "NEAR-USDT")},
-      {book("update", 7, 8, R"(["2","0","0","0"],["1.5","4","0","1"])", "", "450916890", "books", "NEAR-USDT")},
-      {book("update", 8, 9, R"(["1.4","4","0","1"])", "", "12345", "books", "NEAR-USDT")},
-      {data("books5", "BTC-USDT-SWAP", R"({"asks":[["31806.6","159","0","6"]],"bids":[["31806.5","54","0","3"]],"instId":"BTC-USDT-SWAP","ts":"1653997254735","seqId":5})")},
-      {data("bbo-tbt", "BTC-USDT-SWAP", R"({"asks":[["20386.8","7","0","2"]],"bids":[],"ts":"1656642503092","seqId":123})")},
-      {data("tickers", "BTC-USDT-SWAP", R"({"instType":"SWAP","instId":"BTC-USDT-SWAP","last":"29963","lastSz":"2","askPx":"29960","askSz":"12","bidPx":"29959.9","bidSz":"431","open24h":"31589.3","high24h":"","low24h":"29302","volCcy24h":"108540.53","vol24h":"10854053","ts":"1654166233877"})")},
-      {data("mark-price", "BTC-USDT-SWAP", R"({"instId":"BTC-USDT-SWAP","instType":"SWAP","markPx":"2.1729","ts":"1640131259180"})")},
-      {data("index-tickers", "BTC-USDT", R"({"instId":"BTC-USDT","idxPx":"35.583","open24h":"34.558","ts":"1640140200581"})")},
-      {data("index-tickers", "FIL-USDT", R"({"instId":"FIL-USDT","idxPx":"35.583","open24h":"34.558","ts":"1640140200581"})")},
-      {data("funding-rate", "BTC-USDT-SWAP", R"({"fundingRate":"0.0001","fundingTime":"1765209600000","instId":"BTC-USDT-SWAP","maxFundingRate":"0.015","minFundingRate":"-0.015","nextFundingRate":"","nextFundingTime":"1765238400000","premium":"-0.0004","settFundingRate":"0.00006","settState":"settled","ts":"1765201461438"})")},
-      {data("open-interest", "BTC-USDT-SWAP", R"({"instId":"BTC-USDT-SWAP","oi":"644195","oiCcy":"6441.95","oiUsd":"99","ts":"1640131258756"})")},
-      {data("candle1m", "BTC-USDT-SWAP", R"(["1662716640000","20702.4","20710","20702.3","20703.8","4070","40.7","842644","1"])")},
-      {data("index-candle1H", "BTC-USDT", R"(["1662716640000","20702.4","20710","20702.3","20703.8","0"])")},
-      {R"({"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{"details":[{"bkPx":"82655.7","posSide":"long","side":"sell","sz":"8.55","ts":"1791565600771"},{"bkPx":"82655.6","posSide":"short","side":"buy","sz":"1","ts":"1791565600001"}],"instFamily":"BTC-USDT","instId":"BTC-USDT-SWAP","instType":"SWAP","uly":"BTC-USDT"},{"details":[{"bkPx":"5","posSide":"long","side":"sell","sz":"2","ts":"1791565600500"}],"instId":"NEW-USDT-SWAP"}]})"},
-      {R"({"arg":{"channel":"instruments","instType":"SWAP"},"data":[)" + instrument("PEPE-USDT-SWAP", "10000000", "PEPE") + "]}"},
-      {R"({"arg":{"channel":"status"},"data":[{"title":"Spot System Upgrade","state":"scheduled","begin":"1610019546","end":"1610019546"}]})"},
-      {rest(trade(30) + "," + trade(12) + "," + trade(11) + "," + trade(9)), "trades", "BTC-USDT-SWAP"},
-      {rest(R"({"asks":[["41006.8","60","0","1"]],"bids":[["41006.3","30","0","2"]],"ts":"1629966436396","seqId":5})"), "books", "BTC-USDT-SWAP"},
-      {rest(R"({"instId":"BTC-USDT-SWAP","last":"1","ts":"2"},{"instId":"Z-USDT-SWAP","last":"3","ts":"1"})"), "tickers"},
-      {rest(R"(["1747094040000","2","4","1","3","10","0.1","25","0"],["1747093980000","2","4","1","3","10","0.1","25","1"])"), "candles", "BTC-USDT-SWAP", "1m"},
-      {rest(R"(["1747094040000","2","4","1","3","0"])"), "mark-price-candles", "BTC-USDT-SWAP", "1Dutc"},
-      {rest(R"({"fundingRate":"0.00005","fundingTime":"1777291200000","instId":"BTC-USDT-SWAP","nextFundingTime":"1777305600000","prevFundingTime":"1777276800000","settFundingRate":"0.00004","settState":"settled","ts":"1777284963648"})"), "funding-rate"},
-      {rest(R"({"fundingRate":"0.00005","realizedRate":"0.00004","fundingTime":"1777291200000","instId":"BTC-USDT-SWAP"})"), "funding-rate-history"},
-      {rest(R"({"details":[{"bkPx":"5","posSide":"","side":"sell","sz":"2","ts":"1791565600500"}],"instId":"BTC-USDT-SWAP"})"), "liquidation-orders"},
-      {rest(R"(["1777219200000","0.8645"],["1777132800000","0.91"])"), "long-short-account-ratio-contract", "BTC-USDT-SWAP", "5m"},
-      {rest(R"(["1777219200000","330","3.3","258"])"), "open-interest-history", "BTC-USDT-SWAP", "5m"},
-      {rest(R"(["1777219200000","330","150"])"), "taker-volume-contract", "BTC-USDT-SWAP", "5m"},
-      {rest(R"(["1777219200000","330","150"])"), "taker-volume", "BTC", "5m"},
-      {rest(R"({"ts":"1597026383085"})"), "time"},
-      {R"({"code":"50011","msg":"Too Many Requests","data":[]})", "time"},
-  };
-  return steps;
-}
-
-TEST(OkxRefusals, TruncatedMessagesLeaveNoTrace) { expect_truncations_leave_no_trace(venue::okx_adapter(), scenario()); }
-TEST(OkxRefusals, SinksThatAreTooSmallLeaveNoTrace) { expect_small_sinks_leave_no_trace(venue::okx_adapter(), scenario()); }
-TEST(OkxRefusals, DamagedValuesLeaveNoTrace) {
-  std::size_t refused = 0;
-  expect_damage_leaves_no_trace(venue::okx_adapter(), scenario(), refused);
-  EXPECT_GT(refused, 1500u);
-}
-TEST(OkxRefusals, KeysMayComeInAnyOrder) { expect_key_order_does_not_matter(venue::okx_adapter(), scenario()); }
-
-TEST(OkxRefusals, EachSaysWhy) {
-  DecodeSession session(venue::okx_adapter());
-  const std::string good = data("trades", "BTC-USDT-SWAP", trade(1));
-  const auto replaced = [&](const std::string& from, const std::string& to) {
-    std::string text = good;
-    const std::size_t place = text.find(from);
-    EXPECT_NE(place, std::string::npos) << from;
-    return text.replace(place, from.size(), to);
-  };
-  const struct {
-    std::string text;
-    DecodeStatus status;
-    std::string field;
-    std::string kind;
-  } cases[] = {
-      {"", DecodeStatus::malformed_json, "message", "unknown"},
-      {"pongo", DecodeStatus::malformed_json, "", "unknown"},
-      {good + "]", DecodeStatus::malformed_json, "", "unknown"},
-      {R"({"event":"party"})", DecodeStatus::unknown_stream, "event", "unknown"},
-      {R"({"a":1})", DecodeStatus::unknown_stream, "event", "unknown"},
-      {data("opt-summary", "X-Y", "{}"), DecodeStatus::unknown_stream, "channel", "unknown"},
-      {data("candle7x", "X-Y", "[]"), DecodeStatus::unknown_stream, "channel", "unknown"},
-      {R"({"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"}})", DecodeStatus::missing_field, "data", "trades"},
-      {R"({"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[5]})", DecodeStatus::wrong_type, "data", "trades"},
-      {R"({"arg":{"channel":"bbo-tbt"},"data":[{}]})", DecodeStatus::missing_field, "symbol", "bbo-tbt"},
-      {replaced(R"("side":"buy")", R"("side":"hold")"), DecodeStatus::unknown_value, "side", "trades"},
-      {replaced(R"("px":"43568.8")", R"("px":"4e9999")"), DecodeStatus::out_of_range, "px", "trades"},
-      {replaced(R"("px":"43568.8")", R"("px":true)"), DecodeStatus::wrong_type, "px", "trades"},
-      {replaced(R"("px":"43568.8",)", ""), DecodeStatus::missing_field, "px", "trades"},
-      {replaced(R"("tradeId":"1")", R"("tradeId":"123456789012345678901")"), DecodeStatus::out_of_range, "tradeId", "trades"},
-      {replaced("buy", "b\xc3\x28y"), DecodeStatus::not_utf8, "message", "unknown"},
-      {replaced(R"({"instId":"BTC-USDT-SWAP")", R"({"instId":")" + std::string(41, 'X') + "\""), DecodeStatus::out_of_range, "symbol", "trades"},
-      {book("patch", 1, 2, "", ""), DecodeStatus::unknown_value, "action", "books"},
-      {book("snapshot", -1, 2, R"(["1"])", ""), DecodeStatus::missing_field, "bids", "books"},
-      {book("snapshot", -1, 2, R"(["1","1e2","0","1"])", "", "77"), DecodeStatus::wrong_type, "data", "books"},
-      {book("snapshot", -1, 2, "", "", "5000000000"), DecodeStatus::out_of_range, "checksum", "books"},
-      {data("books", "BTC-USDT-SWAP", "", "snapshot"), DecodeStatus::missing_field, "data", "books"},
-  };
-  for (const auto& row : cases) {
-    const std::uint64_t errors = session.state.decode_errors;
-    EXPECT_EQ(venue::name_of(session.frame(row.text)), venue::name_of(row.status)) << row.text;
-    if (!row.field.empty()) {
-      EXPECT_EQ(session.state.fault_field, row.field) << row.text;
-    }
-    EXPECT_EQ(session.kind(), row.kind) << row.text;
-    EXPECT_EQ(session.state.decode_errors, errors + 1) << row.text;
-  }
-  EXPECT_EQ(session.state.instruments.size(), 0u);
-  EXPECT_EQ(session.rest("no-such-endpoint", "{}"), DecodeStatus::unknown_stream);
-  EXPECT_EQ(session.rest("candles", R"({"data":[]})", "BTC-USDT", "1m"), DecodeStatus::missing_field);
-  EXPECT_EQ(session.rest("candles", rest(""), "BTC-USDT", "soon"), DecodeStatus::unknown_value);
-  const std::uint64_t errors = session.state.decode_errors;
-  EXPECT_EQ(session.rest("candles", R"({"code":"51001","msg":"Instrument ID does not exist","data":[]})", "BTC-USDT", "1m"), DecodeStatus::venue_error);
-  EXPECT_EQ(session.frame(R"({"event":"channel-conn-count-error","channel":"orders"})"), DecodeStatus::venue_error);
-  EXPECT_EQ(session.state.decode_errors, errors) << "the venue's own refusals are no decode errors";
-}
-
 TEST(OkxControl, IsCountedByKind) {
   DecodeSession session(venue::okx_adapter());
   EXPECT_EQ(session.frame("pong"), DecodeStatus::ok);
   EXPECT_EQ(session.kind(), "pong");
-  EXPECT_EQ(session.frame(R"({"event":"unsubscribe","arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"connId":"d0b44253"})"), DecodeStatus::ok);
+  EXPECT_EQ(
+      session.frame(
+          R"({"event":"unsubscribe","arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"connId":"d0b44253"})"),
+      DecodeStatus::ok);
   EXPECT_EQ(session.kind(), "unsubscribe");
-  EXPECT_EQ(session.frame(R"({"event":"channel-conn-count","channel":"orders","connCount":"2","connId":"abcd1234"})"), DecodeStatus::ok);
+  EXPECT_EQ(
+      session.frame(
+          R"({"event":"channel-conn-count","channel":"orders","connCount":"2","connId":"abcd1234"})"),
+      DecodeStatus::ok);
   EXPECT_EQ(session.kind(), "channel-conn-count");
-  EXPECT_EQ(session.frame(R"({"event":"subscribe","arg":{"channel":"some-new-channel"},"connId":"d0b44253"})"), DecodeStatus::ok);
+  EXPECT_EQ(
+      session.frame(
+          R"({"event":"subscribe","arg":{"channel":"some-new-channel"},"connId":"d0b44253"})"),
+      DecodeStatus::ok);
   EXPECT_EQ(session.kind(), "subscribe");
   EXPECT_EQ(session.message_total(), 4u);
 }
@@ -168,14 +35,19 @@ TEST(OkxControl, IsCountedByKind) {
 TEST(OkxInstruments, SizesAreContractsTimesValueTimesMultiplier) {
   DecodeSession session(venue::okx_adapter());
   ASSERT_EQ(session.frame(data("trades", "BTC-USDT-SWAP", trade(1))), DecodeStatus::ok);
-  EXPECT_TRUE(std::isnan(session.records.at(0).as<market::Trade>().quantity)) << "the contract size is not known yet";
+  EXPECT_TRUE(std::isnan(session.records.at(0).as<market::Trade>().quantity))
+      << "the contract size is not known yet";
   EXPECT_EQ(session.instruments.at(0).is_provisional, 1);
   const std::uint32_t id = session.entry("BTC-USDT-SWAP").id;
-  ASSERT_EQ(session.rest("instruments", rest(instrument("BTC-USDT-SWAP", "0.01", "BTC") + "," + instrument("PEPE-USDT-SWAP", "10000000", "PEPE") + "," +
-                                             instrument("ODD-USDT-SWAP", "0.3", "ODD", "0.1") + "," +
-                                             instrument("BTC-USD-SWAP", "100", "USD", "1", "inverse", "BTC") + "," + instrument("PRE-USDT-SWAP", "", "", "") + "," +
-                                             instrument("BTC-USD_UM-SWAP", "0.0001", "BTC", "1", "linear", "USD"))),
-            DecodeStatus::ok)
+  ASSERT_EQ(
+      session.rest("instruments",
+                   rest(instrument("BTC-USDT-SWAP", "0.01", "BTC") + "," +
+                        instrument("PEPE-USDT-SWAP", "10000000", "PEPE") + "," +
+                        instrument("ODD-USDT-SWAP", "0.3", "ODD", "0.1") + "," +
+                        instrument("BTC-USD-SWAP", "100", "USD", "1", "inverse", "BTC") + "," +
+                        instrument("PRE-USDT-SWAP", "", "", "") + "," +
+                        instrument("BTC-USD_UM-SWAP", "0.0001", "BTC", "1", "linear", "USD"))),
+      DecodeStatus::ok)
       << session.state.fault_field;
   EXPECT_EQ(session.entry("BTC-USDT-SWAP").id, id);
   const auto quantity = [&](const std::string& inst, std::int64_t n) {
@@ -184,8 +56,10 @@ TEST(OkxInstruments, SizesAreContractsTimesValueTimesMultiplier) {
   };
   EXPECT_EQ(quantity("BTC-USDT-SWAP", 2), 0.07);
   EXPECT_EQ(quantity("PEPE-USDT-SWAP", 2), 70'000'000);
-  EXPECT_EQ(quantity("ODD-USDT-SWAP", 2), 0.21) << "0.3 x 0.1 x 7 would be 0.20999999999999999 in doubles";
-  EXPECT_TRUE(std::isnan(quantity("BTC-USD-SWAP", 2))) << "100 dollars are no fixed number of coins";
+  EXPECT_EQ(quantity("ODD-USDT-SWAP", 2), 0.21)
+      << "0.3 x 0.1 x 7 would be 0.20999999999999999 in doubles";
+  EXPECT_TRUE(std::isnan(quantity("BTC-USD-SWAP", 2)))
+      << "100 dollars are no fixed number of coins";
   EXPECT_TRUE(std::isnan(quantity("PRE-USDT-SWAP", 2))) << "not listed yet";
   EXPECT_EQ(quantity("BTC-USD_UM-SWAP", 2), 0.0007);
   EXPECT_EQ(session.entry("BTC-USDT-SWAP").instrument.lot_size, 0.001);
@@ -202,17 +76,19 @@ TEST(OkxInstruments, AnIdSaysWhatItIs) {
     std::string native, base, quote, settle;
     market::ContractType type;
     bool has_size;
-  } cases[] = {{"BTC-USDT-SWAP", "BTC", "USDT", "USDT", market::ContractType::linear_perpetual, false},
-               {"BTC-USDC-SWAP", "BTC", "USDC", "USDC", market::ContractType::linear_perpetual, false},
-               {"BTC-USD-SWAP", "BTC", "USD", "BTC", market::ContractType::inverse_perpetual, false},
-               {"ETH-USD_UM-SWAP", "ETH", "USD", "USD", market::ContractType::linear_perpetual, false},
-               {"BTC-USD-220527", "BTC", "USD", "BTC", market::ContractType::dated_future, false},
-               {"LTC-USD_UM_XPERP-310404", "LTC", "USD", "USD", market::ContractType::dated_future, false},
-               {"BTC-USD-220527-30000-C", "BTC", "USD", "BTC", market::ContractType::other, false},
-               {"1INCH-USDT", "1INCH", "USDT", "", market::ContractType::spot, true}};
+  } cases[] = {
+      {"BTC-USDT-SWAP", "BTC", "USDT", "USDT", market::ContractType::linear_perpetual, false},
+      {"BTC-USDC-SWAP", "BTC", "USDC", "USDC", market::ContractType::linear_perpetual, false},
+      {"BTC-USD-SWAP", "BTC", "USD", "BTC", market::ContractType::inverse_perpetual, false},
+      {"ETH-USD_UM-SWAP", "ETH", "USD", "USD", market::ContractType::linear_perpetual, false},
+      {"BTC-USD-220527", "BTC", "USD", "BTC", market::ContractType::dated_future, false},
+      {"LTC-USD_UM_XPERP-310404", "LTC", "USD", "USD", market::ContractType::dated_future, false},
+      {"BTC-USD-220527-30000-C", "BTC", "USD", "BTC", market::ContractType::other, false},
+      {"1INCH-USDT", "1INCH", "USDT", "", market::ContractType::spot, true}};
   DecodeSession session(venue::okx_adapter());
   for (const auto& row : cases) {
-    ASSERT_EQ(session.frame(data("trades", row.native, trade(1, row.native))), DecodeStatus::ok) << row.native;
+    ASSERT_EQ(session.frame(data("trades", row.native, trade(1, row.native))), DecodeStatus::ok)
+        << row.native;
     const market::InstrumentEntry& entry = session.entry(row.native);
     EXPECT_EQ(entry.instrument.base.view(), row.base) << row.native;
     EXPECT_EQ(entry.instrument.quote.view(), row.quote) << row.native;
@@ -227,7 +103,8 @@ TEST(OkxInstruments, AnIdSaysWhatItIs) {
 
 TEST(OkxInstruments, AnIndexIsNotTheSpotPairOfItsName) {
   DecodeSession session(venue::okx_adapter());
-  const std::string index = data("index-tickers", "BTC-USDT", R"({"instId":"BTC-USDT","idxPx":"35.5","ts":"1640140200581"})");
+  const std::string index = data("index-tickers", "BTC-USDT",
+                                 R"({"instId":"BTC-USDT","idxPx":"35.5","ts":"1640140200581"})");
   ASSERT_EQ(session.frame(data("trades", "BTC-USDT", trade(1, "BTC-USDT"))), DecodeStatus::ok);
   ASSERT_EQ(session.frame(index), DecodeStatus::ok);
   EXPECT_EQ(session.records.at(0).native, "index:BTC-USDT");
@@ -261,14 +138,17 @@ TEST(OkxBooks, FollowTheChainOfIds) {
   EXPECT_EQ(next("snapshot", -1, 30), Continuity::restart);
   EXPECT_EQ(session.state.gaps, 2u);
   // Each channel has a chain of its own.
-  ASSERT_EQ(session.frame(book("snapshot", -1, 900, bid, "", "0", "books50-l2-tbt")), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(book("snapshot", -1, 900, bid, "", "0", "books50-l2-tbt")),
+            DecodeStatus::ok);
   EXPECT_EQ(session.records.at(0).as<market::Book>().depth, 50);
   EXPECT_EQ(next("update", 30, 31), Continuity::continuous);
 }
 
 TEST(OkxBooks, ADeletionIsZeroAlsoWhileTheContractSizeIsUnknown) {
   DecodeSession session(venue::okx_adapter());
-  ASSERT_EQ(session.frame(book("snapshot", -1, 1, R"(["10","1","0","1"])", R"(["11","0","0","0"])")), DecodeStatus::ok);
+  ASSERT_EQ(
+      session.frame(book("snapshot", -1, 1, R"(["10","1","0","1"])", R"(["11","0","0","0"])")),
+      DecodeStatus::ok);
   const auto levels = session.records.at(0).levels();
   EXPECT_TRUE(std::isnan(levels.at(0).quantity));
   EXPECT_EQ(levels.at(1).quantity, 0);
@@ -279,16 +159,19 @@ std::string crc(const std::string& text) {
   std::uint32_t state = 0xffff'ffffU;
   for (const char c : text) {
     state ^= static_cast<unsigned char>(c);
-    for (int bit = 0; bit < 8; ++bit) state = (state & 1U) != 0 ? state >> 1 ^ 0xedb8'8320U : state >> 1;
+    for (int bit = 0; bit < 8; ++bit)
+      state = (state & 1U) != 0 ? state >> 1 ^ 0xedb8'8320U : state >> 1;
   }
   return std::to_string(static_cast<std::int32_t>(~state));
 }
 
 TEST(OkxBooks, AWrongChecksumInvalidatesTheBookUntilASnapshot) {
   DecodeSession session(venue::okx_adapter());
-  const auto next = [&](const std::string& action, std::int64_t previous, std::int64_t sequence, const std::string& bids,
-                        const std::string& checksum) {
-    EXPECT_EQ(session.frame(book(action, previous, sequence, bids, action == "snapshot" ? R"(["3","7.50","0","1"])" : "", checksum)), DecodeStatus::ok);
+  const auto next = [&](const std::string& action, std::int64_t previous, std::int64_t sequence,
+                        const std::string& bids, const std::string& checksum) {
+    EXPECT_EQ(session.frame(book(action, previous, sequence, bids,
+                                 action == "snapshot" ? R"(["3","7.50","0","1"])" : "", checksum)),
+              DecodeStatus::ok);
     return session.records.at(0).as<market::Book>();
   };
   market::Book found = next("snapshot", -1, 1, R"(["2","5","0","1"])", crc("2:5:3:7.50"));
@@ -317,8 +200,10 @@ TEST(OkxBooks, AWrongChecksumInvalidatesTheBookUntilASnapshot) {
 
 TEST(OkxBooks, OldUpdatesWithoutIdsOrSnapshotAreUnchecked) {
   DecodeSession session(venue::okx_adapter());
-  const std::string update = data("books-l2-tbt", "REN-USDT-SWAP",
-                                  R"({"asks":[["0.65442","14","0","2"]],"bids":[],"ts":"1640131236035","checksum":2017579879})", "update");
+  const std::string update = data(
+      "books-l2-tbt", "REN-USDT-SWAP",
+      R"({"asks":[["0.65442","14","0","2"]],"bids":[],"ts":"1640131236035","checksum":2017579879})",
+      "update");
   ASSERT_EQ(session.frame(update), DecodeStatus::ok);
   EXPECT_EQ(continuity(session.records.at(0)), Continuity::unchecked);
   EXPECT_EQ(session.records.at(0).as<market::Book>().checksum_state, 0);
@@ -329,20 +214,26 @@ TEST(OkxBooks, OldUpdatesWithoutIdsOrSnapshotAreUnchecked) {
 TEST(OkxBooks, ARestBookNeverReplacesALiveStream) {
   DecodeSession session(venue::okx_adapter());
   std::string bids;
-  for (int i = 400; i > 0; --i) bids += (bids.empty() ? "[\"" : ",[\"") + std::to_string(i) + R"(","1","0","1"])";
-  const std::string body = rest(R"({"asks":[],"bids":[)" + bids + R"(],"ts":"1629966436396","seqId":77})");
+  for (int i = 400; i > 0; --i)
+    bids += (bids.empty() ? "[\"" : ",[\"") + std::to_string(i) + R"(","1","0","1"])";
+  const std::string body =
+      rest(R"({"asks":[],"bids":[)" + bids + R"(],"ts":"1629966436396","seqId":77})");
   ASSERT_EQ(session.rest("books", body, "BTC-USDT"), DecodeStatus::ok);
   EXPECT_EQ(continuity(session.records.at(0)), Continuity::unchecked);
   EXPECT_EQ(session.records[0].as<market::Book>().depth, 400);
   EXPECT_EQ(session.records[0].as<market::Book>().last_id, 77);
-  ASSERT_EQ(session.frame(book("snapshot", -1, 100, "", "", "0", "books", "BTC-USDT")), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(book("snapshot", -1, 100, "", "", "0", "books", "BTC-USDT")),
+            DecodeStatus::ok);
   ASSERT_EQ(session.rest("books", body, "BTC-USDT"), DecodeStatus::ok);
   EXPECT_EQ(continuity(session.records.at(0)), Continuity::stale);
 }
 
 TEST(OkxTrades, AreTakenOnceHoweverTheyCome) {
   DecodeSession session(venue::okx_adapter());
-  ASSERT_EQ(session.frame(data("trades", "BTC-USDT-SWAP", trade(100, "BTC-USDT-SWAP", "7", R"(,"count":"4","source":"1","seqId":5)"))), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(
+                data("trades", "BTC-USDT-SWAP",
+                     trade(100, "BTC-USDT-SWAP", "7", R"(,"count":"4","source":"1","seqId":5)"))),
+            DecodeStatus::ok);
   const market::Trade aggregate = session.records.at(0).as<market::Trade>();
   EXPECT_EQ(aggregate.first_id, 97);
   EXPECT_EQ(aggregate.last_id, 100);
@@ -350,8 +241,12 @@ TEST(OkxTrades, AreTakenOnceHoweverTheyCome) {
   EXPECT_EQ(aggregate.is_rpi, market::Tristate::yes);
   ASSERT_EQ(session.frame(data("trades", "BTC-USDT-SWAP", trade(100))), DecodeStatus::ok);
   EXPECT_TRUE(session.records.empty()) << "a second connection while the first is still open";
-  // A reply after a break: what the aggregate had summed up is known, the rest is new and goes out oldest first.
-  ASSERT_EQ(session.rest("trades", rest(trade(102) + "," + trade(101) + "," + trade(99) + "," + trade(96)), "", "", true), DecodeStatus::ok);
+  // A reply after a break: what the aggregate had summed up is known, the rest is new and goes out
+  // oldest first.
+  ASSERT_EQ(session.rest("trades",
+                         rest(trade(102) + "," + trade(101) + "," + trade(99) + "," + trade(96)),
+                         "", "", true),
+            DecodeStatus::ok);
   ASSERT_EQ(session.records.size(), 3u);
   EXPECT_EQ(session.records[0].as<market::Trade>().trade_id, 96);
   EXPECT_EQ(session.records[1].as<market::Trade>().trade_id, 101);
@@ -370,7 +265,9 @@ TEST(OkxLiquidations, GoOutInOrderOfTimeWithThePositionsSide) {
   ASSERT_EQ(session.rest("instruments", btc_list()), DecodeStatus::ok);
   const std::string rows =
       R"({"details":[{"bkPx":"82655.7","posSide":"long","side":"sell","sz":"8.55","ts":"1791565600771"},{"bkPx":"82655.6","posSide":"short","side":"buy","sz":"1","ts":"1791565600001"}],"instId":"BTC-USDT-SWAP"})";
-  ASSERT_EQ(session.frame(R"({"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[)" + rows + "]}"), DecodeStatus::ok);
+  ASSERT_EQ(session.frame(R"({"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[)" +
+                          rows + "]}"),
+            DecodeStatus::ok);
   ASSERT_EQ(session.records.size(), 2u);
   EXPECT_EQ(session.records[0].exchange_ns, 1791565600001 * core::ns_per_ms);
   const auto& second = session.records[1].as<market::Liquidation>();
@@ -380,7 +277,8 @@ TEST(OkxLiquidations, GoOutInOrderOfTimeWithThePositionsSide) {
   EXPECT_EQ(second.is_venue_wide, 1);
   EXPECT_EQ(session.records[1].flags, market::flag_sampled);
   ASSERT_EQ(session.rest("liquidation-orders", rest(rows)), DecodeStatus::ok);
-  EXPECT_EQ(session.records.at(0).as<market::Liquidation>().is_venue_wide, 0) << "a reply is about one family";
+  EXPECT_EQ(session.records.at(0).as<market::Liquidation>().is_venue_wide, 0)
+      << "a reply is about one family";
   EXPECT_EQ(session.records.at(0).flags, 0);
 }
 
@@ -392,9 +290,14 @@ TEST(OkxFunding, ASettledRateNeedsItsSettlement) {
   };
   ASSERT_EQ(session.rest("funding-rate", rest(row(R"(,"settState":"settled")"))), DecodeStatus::ok);
   EXPECT_EQ(session.records.size(), 1u);
-  ASSERT_EQ(session.rest("funding-rate", rest(row(R"(,"settState":"processing","prevFundingTime":"1777276800000")"))), DecodeStatus::ok);
+  ASSERT_EQ(
+      session.rest("funding-rate",
+                   rest(row(R"(,"settState":"processing","prevFundingTime":"1777276800000")"))),
+      DecodeStatus::ok);
   EXPECT_EQ(session.records.size(), 1u);
-  ASSERT_EQ(session.rest("funding-rate", rest(row(R"(,"settState":"settled","prevFundingTime":"1777276800000")"))), DecodeStatus::ok);
+  ASSERT_EQ(session.rest("funding-rate",
+                         rest(row(R"(,"settState":"settled","prevFundingTime":"1777276800000")"))),
+            DecodeStatus::ok);
   ASSERT_EQ(session.records.size(), 2u);
   const auto& settled = session.records[0].as<market::Funding>();
   EXPECT_EQ(settled.kind, market::FundingKind::settled);
@@ -411,21 +314,29 @@ TEST(OkxFrames, OfKnownInstrumentsAllocateNothing) {
   std::vector<Padded> frames;
   for (int n = 1; n <= 64; ++n) {
     frames.emplace_back(data("trades", "BTC-USDT-SWAP", trade(n)));
-    frames.emplace_back(book(n == 1 ? "snapshot" : "update", n - 1, n, R"(["64000.1","1.5","0","3"])", R"(["64000.2","3","0","1"])"));
-    frames.emplace_back(data("bbo-tbt", "BTC-USDT-SWAP", R"({"asks":[["20386.8","7","0","2"]],"bids":[["1","2","0","2"]],"ts":"1656642503092","seqId":123})"));
-    frames.emplace_back(data("tickers", "BTC-USDT-SWAP", R"({"instId":"BTC-USDT-SWAP","last":"1","askPx":"2","askSz":"3","ts":"1656642503092"})"));
-    frames.emplace_back(book(n == 1 ? "snapshot" : "update", n - 1, n, R"(["64000.1","1.5","0","3"])", "", n == 1 ? crc("64000.1:1.5") : crc("64000.1:1.5"), "books-l2-tbt"));
+    frames.emplace_back(book(n == 1 ? "snapshot" : "update", n - 1, n,
+                             R"(["64000.1","1.5","0","3"])", R"(["64000.2","3","0","1"])"));
+    frames.emplace_back(data(
+        "bbo-tbt", "BTC-USDT-SWAP",
+        R"({"asks":[["20386.8","7","0","2"]],"bids":[["1","2","0","2"]],"ts":"1656642503092","seqId":123})"));
+    frames.emplace_back(data(
+        "tickers", "BTC-USDT-SWAP",
+        R"({"instId":"BTC-USDT-SWAP","last":"1","askPx":"2","askSz":"3","ts":"1656642503092"})"));
+    frames.emplace_back(book(n == 1 ? "snapshot" : "update", n - 1, n,
+                             R"(["64000.1","1.5","0","3"])", "",
+                             n == 1 ? crc("64000.1:1.5") : crc("64000.1:1.5"), "books-l2-tbt"));
   }
   std::vector<std::uint64_t> space(1 << 16);
   std::uint64_t before = 0;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (i == 10) before = malloc_count();  // two rounds to warm up
     venue::RecordSink sink(std::as_writable_bytes(std::span(space)));
-    ASSERT_EQ(session.state.adapter.decode(session.state, {.payload = frames[i].view()}, sink), DecodeStatus::ok);
+    ASSERT_EQ(session.state.adapter.decode(session.state, {.payload = frames[i].view()}, sink),
+              DecodeStatus::ok);
   }
   EXPECT_EQ(malloc_count() - before, 0u);
   EXPECT_EQ(session.state.checksums_verified, 64u);
 }
 
 }  // namespace
-}  // namespace perp::test
+}  // namespace perp::test::okx

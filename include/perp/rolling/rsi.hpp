@@ -1,10 +1,11 @@
 #pragma once
-// Wilder's relative strength index as a value: a trivially copyable state and free functions. Used by the engine's
-// thread inside checkpointed state and by tests. O(1) per close, no allocation; never reads a clock.
-// Closes carry an index (minutes or hours since the epoch): a hole of up to `bridge_limit` is bridged with the
-// previous close, a longer one starts the series again. Error: each step rounds three times and old errors shrink
-// by (N-1)/N, so the averages stay within 4 N units in the last place of exact arithmetic (N = period) for ever,
-// and the index within 1e-11 for N <= 200. Two runs over the same closes give the same bits.
+// Wilder's relative strength index as a value: a trivially copyable state and free functions. Used
+// by the engine's thread inside checkpointed state and by tests. O(1) per close, no allocation;
+// never reads a clock. Closes carry an index (minutes or hours since the epoch): a hole of up to
+// `bridge_limit` is bridged with the previous close, a longer one starts the series again. Error:
+// each step rounds three times and old errors shrink by (N-1)/N, so the averages stay within 4 N
+// units in the last place of exact arithmetic (N = period) for ever, and the index within 1e-11 for
+// N <= 200. Two runs over the same closes give the same bits.
 #include <cstdint>
 #include <limits>
 
@@ -32,7 +33,8 @@ bool push_close(const RsiRule& rule, RsiState& state, std::int64_t index, double
 /// The index 0..100 after the last close; NaN before N + 1 closes.
 double rsi_value(const RsiRule& rule, const RsiState& state);
 
-/// The index if `close` came at `index`; the state stays as it is. NaN if `index` is not after the last one.
+/// The index if `close` came at `index`; the state stays as it is. NaN if `index` is not after the
+/// last one.
 double rsi_with(const RsiRule& rule, RsiState state, std::int64_t index, double close);
 
 }  // namespace perp::rolling

@@ -1,5 +1,5 @@
 #pragma once
-// The order book of one simulated contract: exactly `depth` levels a side, never crossed, never
+// The order book of one simulated contract: `depth` levels a side, never crossed, never
 // empty. Remembers which prices changed since the last drain, so that a wire model can send a delta
 // that rebuilds it. Integers on the contract's grid. One owner thread; an operation costs some
 // hundred nanoseconds.

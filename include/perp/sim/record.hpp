@@ -1,7 +1,7 @@
 #pragma once
 // Writes the market data of a simulated market as four venues would have sent it, in the format of
 // the committed recordings, from a seed. `perp sim record` calls it; so do tests and demonstrations
-// that may not touch a network. Single-threaded, about three microseconds a message; the same
+// that may not touch a network. Single-threaded, about two microseconds a message; the same
 // options give the same bytes on every machine. It never reads a clock, and overwrites only the
 // files it names.
 //

@@ -66,7 +66,9 @@ class MarketModel {
   /// Index and mark price with as many native digits as wanted.
   std::int64_t index_price(int digits) const;
   std::int64_t mark_price(int digits) const;
-  std::int64_t premium_e10() const { return premium_e7_ * 1000 + 137; }
+  /// Distance of mark from index, 10^-16. The digits that the model does not keep come from its
+  /// price.
+  std::int64_t premium_e16() const { return premium_e7_ * 1'000'000'000 + level_ % 1'000'000'000; }
   /// Predicted funding per the venue's interval, 10^-16.
   std::int64_t rate_e16() const { return rate_e16_; }
   std::int64_t settled_rate_e16() const { return settled_rate_e16_; }

@@ -1,14 +1,15 @@
 #pragma once
-// Where the fold writes the records that it concludes (minutes, gaps). The engine appends them to the journal
-// after the input that caused them, then resets the sink. One thread, the engine's. Grows when it must and keeps
-// what it has: once a minute's close has fitted, writing allocates nothing.
+// Where the fold writes the records that it concludes (minutes, gaps). The engine appends them to
+// the journal after the input that caused them, then resets the sink. One thread, the engine's.
+// Grows when it must and keeps what it has: once a minute's close has fitted, writing allocates
+// nothing.
+#include <perp/market/record.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <span>
 #include <vector>
-
-#include <perp/market/record.hpp>
 
 namespace perp::state {
 
@@ -18,11 +19,12 @@ class DerivedSink {
   DerivedSink(const DerivedSink&) = delete;
   DerivedSink& operator=(const DerivedSink&) = delete;
 
-  /// A derived record with `tail_bytes` (a multiple of 8) behind its payload, default-initialised; the payload is
-  /// valid until the next emplace.
+  /// A derived record with `tail_bytes` (a multiple of 8) behind its payload, default-initialised;
+  /// the payload is valid until the next emplace.
   template <class Payload>
-  Payload& emplace(market::RecordType type, market::VenueId venue, std::uint32_t instrument, std::int64_t exchange_ns,
-                   std::int64_t receive_ns, std::uint8_t flags, std::size_t tail_bytes = 0) {
+  Payload& emplace(market::RecordType type, market::VenueId venue, std::uint32_t instrument,
+                   std::int64_t exchange_ns, std::int64_t receive_ns, std::uint8_t flags,
+                   std::size_t tail_bytes = 0) {
     static_assert(market::is_payload<Payload>);
     const std::size_t size = sizeof(market::RecordHeader) + sizeof(Payload) + tail_bytes;
     if (used_ + size > words_.size() * 8) words_.resize((used_ + size) / 8 * 2);
@@ -41,7 +43,9 @@ class DerivedSink {
   }
 
   /// What was written since construction or the last reset.
-  std::span<const std::byte> bytes() const { return {reinterpret_cast<const std::byte*>(words_.data()), used_}; }
+  std::span<const std::byte> bytes() const {
+    return {reinterpret_cast<const std::byte*>(words_.data()), used_};
+  }
   std::size_t record_count() const { return record_count_; }
   bool empty() const { return used_ == 0; }
   void reset() {

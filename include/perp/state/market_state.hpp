@@ -1,10 +1,16 @@
 #pragma once
-// What is true now: the fold of records into closed minutes, their % changes and the RSI. Owned by the engine's
-// thread; reads no clock, does no I/O. A pure function of the records in their order: two runs, and a checkpoint
-// with the rest, give the same bytes. Memory is bounded by the number of instruments (about 25 KB per primary
-// one); applying a record allocates nothing once its instrument is known and its history has been backfilled.
-// It never reads derived records, so a journal that holds its own conclusions can be replayed as it lies.
-// The rules of a minute (wholeness, staleness, late data, backfill) are in docs/minutes.md.
+// What is true now: the fold of records into closed minutes, their % changes and the RSI. Owned by
+// the engine's thread; reads no clock, does no I/O. A pure function of the records in their order:
+// two runs, and a checkpoint with the rest, give the same bytes. Memory is bounded by the number of
+// instruments (about 27 KB per primary one); applying a record allocates nothing once its
+// instrument is known and its history has been backfilled. It never reads derived records, so a
+// journal that holds its own conclusions can be replayed as it lies. The rules of a minute
+// (wholeness, staleness, late data, backfill) are in docs/minutes.md.
+#include <perp/core/time.hpp>
+#include <perp/market/perpspec.hpp>
+#include <perp/market/record_kind.hpp>
+#include <perp/state/derived_sink.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,46 +18,45 @@
 #include <span>
 #include <vector>
 
-#include <perp/core/time.hpp>
-#include <perp/market/perpspec.hpp>
-#include <perp/market/record_kind.hpp>
-#include <perp/state/derived_sink.hpp>
-
 namespace perp::state {
 
 struct StateOptions {
-  int rsi_period = 11;                                       ///< 2..200
-  double rsi_flat = 50;                                      ///< RSI of a dead market: 50, 0 or 100
-  std::int64_t close_grace_ns = 2 * core::ns_per_second;     ///< a minute closes this long after its end, 0..60 s
+  int rsi_period = 11;   ///< 2..200
+  double rsi_flat = 50;  ///< RSI of a dead market: 50, 0 or 100
+  std::int64_t close_grace_ns =
+      2 * core::ns_per_second;  ///< a minute closes this long after its end, 0..60 s
 };
 
-/// Counts since the beginning of the journal (they are part of a checkpoint). Index of arrays by kind: SpecKind.
+/// Counts since the beginning of the journal (they are part of a checkpoint). Index of arrays by
+/// kind: SpecKind.
 struct Totals {
   using ByKind = std::array<std::uint64_t, market::spec_kinds.size()>;
 
   std::array<std::uint64_t, market::record_type_limit> records{};  ///< inputs by RecordType
-  std::uint64_t derived_skipped = 0;    ///< derived records met as input
-  ByKind minutes_closed{};              ///< rows written when their minute closed
-  ByKind late_rows{};                   ///< first written after their minute had closed
-  ByKind revised{};                     ///< rows written again with other values
-  ByKind backfilled{};                  ///< rows written from backfill records
-  std::uint64_t half_seen = 0;          ///< gap records: something was seen of a minute that has no row
-  std::uint64_t late_trades = 0;        ///< after their minute had closed
-  std::uint64_t late_candles = 0;       ///< closed candles after their minute had closed, backfill not counted
+  std::uint64_t derived_skipped = 0;                               ///< derived records met as input
+  ByKind minutes_closed{};        ///< rows written when their minute closed
+  ByKind late_rows{};             ///< first written after their minute had closed
+  ByKind revised{};               ///< rows written again with other values
+  ByKind backfilled{};            ///< rows written from backfill records
+  std::uint64_t half_seen = 0;    ///< gap records: something was seen of a minute that has no row
+  std::uint64_t late_trades = 0;  ///< after their minute had closed
+  std::uint64_t late_candles =
+      0;  ///< closed candles after their minute had closed, backfill not counted
   std::uint64_t late_liquidations = 0;
   std::uint64_t late_samples = 0;       ///< open interest, funding, ratio, mark price
   std::uint64_t duplicate_candles = 0;  ///< late or backfilled candles that changed nothing
   std::uint64_t beyond_history = 0;     ///< late inputs too old to revise anything
-  std::uint64_t backfill_ignored = 0;   ///< backfilled trades and liquidations: they build no minute
-  std::uint64_t instruments = 0;        ///< primary ones ever seen
-  std::uint64_t other_instruments = 0;  ///< all others defined
-  std::uint64_t other_records = 0;      ///< inputs about those
-  std::uint64_t unknown_instruments = 0;///< inputs about an instrument never defined
-  std::uint64_t implausible_times = 0;  ///< inputs whose time cannot be true, see docs/minutes.md
-  std::uint64_t untimed = 0;            ///< inputs without any time that need one
-  std::uint64_t unusable = 0;           ///< inputs without the numbers they exist for
-  std::uint64_t interruptions = 0;      ///< times a stream stopped being live
-  std::uint64_t blind_jumps = 0;        ///< engine time jumped so far that no stream can have been watched
+  std::uint64_t backfill_ignored = 0;  ///< backfilled trades and liquidations: they build no minute
+  std::uint64_t instruments = 0;       ///< primary ones ever seen
+  std::uint64_t other_instruments = 0;    ///< all others defined
+  std::uint64_t other_records = 0;        ///< inputs about those
+  std::uint64_t unknown_instruments = 0;  ///< inputs about an instrument never defined
+  std::uint64_t implausible_times = 0;    ///< inputs whose time cannot be true, see docs/minutes.md
+  std::uint64_t untimed = 0;              ///< inputs without any time that need one
+  std::uint64_t unusable = 0;             ///< inputs without the numbers they exist for
+  std::uint64_t interruptions = 0;        ///< times a stream stopped being live
+  std::uint64_t blind_jumps =
+      0;  ///< engine time jumped so far that no stream can have been watched
 };
 
 class Fold;
@@ -64,8 +69,8 @@ class MarketState {
   MarketState(MarketState&&) noexcept;
   MarketState& operator=(MarketState&&) noexcept;
 
-  /// Takes one record in journal order; conclusions are appended to `out`. The record's kind and size have been
-  /// checked (market::is_well_formed).
+  /// Takes one record in journal order; conclusions are appended to `out`. The record's kind and
+  /// size have been checked (market::is_well_formed).
   void apply(const market::RecordHeader& record, DerivedSink& out);
 
   /// Greatest receive time seen, core::unknown_ns at the beginning.
@@ -74,8 +79,8 @@ class MarketState {
 
   /// Appends a versioned, checksummed image of everything that apply() depends on.
   void save(std::vector<std::byte>& image) const;
-  /// Replaces the whole state by an image's. @throws core::Error if the image is damaged, of another version, or
-  /// made with other options; the state is then unchanged.
+  /// Replaces the whole state by an image's. @throws core::Error if the image is damaged, of
+  /// another version, or made with other options; the state is then unchanged.
   void load(std::span<const std::byte> image);
 
  private:

@@ -86,6 +86,7 @@ class Connection {
 
  private:
   friend std::string resolve_symbol(Connection& connection, std::string_view spelling);
+  friend class FieldCatalog;
   void send(const Statement& statement, std::vector<std::string>& newly_prepared);
   void flush();
   void wait(bool also_writable);
@@ -102,6 +103,8 @@ class Connection {
   std::unordered_map<std::string, std::string> prepared_;  // SQL -> name at the server
   std::unordered_map<std::string, std::string> symbols_;   // spelling without separators, upper case -> base
   std::int64_t symbols_read_ns_ = 0;
+  std::unordered_map<std::string, std::vector<std::string>> fields_;  // perpspec -> its registered fields
+  std::int64_t fields_read_ns_ = 0;
 };
 
 }  // namespace perp::warehouse

@@ -63,7 +63,7 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   /// Loads every record below `until`; waits for what is not durable yet. Returns when done or stopped.
-  /// Throws core::Error where waiting cannot help: no schema, no permission, a cursor of another journal, another
+  /// Throws core::Error where waiting cannot help: no schema, no permission, another
   /// loader at work, a journal that no longer reaches back to the cursor.
   LoadReport run(journal::Position until, const std::atomic<bool>& stop);
   /// The same without an end: follows the journal until stopped.

@@ -4,7 +4,8 @@
 // forms with a DSN connect each time. One thread per Connection. Throws DatabaseError and core::Error.
 //
 // A symbol may be spelled SOL, SOLUSDT, SOL/USDT, SOL-USDT, SOL-USDT-PERP, 1000PEPEUSDT, binance:SOL-USDT-PERP,
-// in any case. Times are epoch milliseconds.
+// in any case. Times are epoch milliseconds. Of perp_metrics only the columns that the registry (perpspec_schema)
+// lists for the asked perpspecs travel; the others are NULL in their rows by contract, and in the answer.
 #include <cstdint>
 #include <span>
 #include <string>

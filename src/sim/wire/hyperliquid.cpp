@@ -209,7 +209,7 @@ void Hyperliquid::context(Text& text, const MarketModel& market) {
   text.raw("\",\"openInterest\":\"").pointed(quantity_of(market, market.open_interest()));
   text.raw("\",\"prevDayPx\":\"").pointed(price_of(market, day.open));
   text.raw("\",\"dayNtlVlm\":\"").pointed({day.notional, listing.notional_digits()});
-  text.raw("\",\"premium\":\"").pointed({market.premium_e10(), 10});
+  text.raw("\",\"premium\":\"").pointed({rescale(market.premium_e16(), 16, 10), 10});
   text.raw("\",\"oraclePx\":\"").pointed(price_of(market, market.index_price(price)));
   text.raw("\",\"markPx\":\"").pointed(price_of(market, market.mark_price(price)));
   text.raw("\",\"midPx\":\"")

@@ -277,9 +277,7 @@ void Okx::funding(MarketModel& market, State& state, std::int64_t at_ms) {
       R"(","instType":"SWAP","interestRate":"0.0001000000000000","maxFundingRate":"0.015","method":"current_period",)");
   text.raw(R"("minFundingRate":"-0.015","nextFundingRate":"","nextFundingTime":")")
       .integer(next + listing.funding_hours * hour_ms);
-  text.raw("\",\"premium\":\"")
-      .fixed({market.premium_e10() * 1'000'000 + 481'516, 16})
-      .raw("\",\"settFundingRate\":\"");
+  text.raw("\",\"premium\":\"").fixed({market.premium_e16(), 16}).raw("\",\"settFundingRate\":\"");
   text.fixed({market.settled_rate_e16(), 16})
       .raw("\",\"settState\":\"settled\",\"ts\":\"")
       .integer(at_ms)

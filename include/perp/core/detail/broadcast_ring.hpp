@@ -18,7 +18,7 @@ BasicBroadcastRing<Counter, Atomic>::BasicBroadcastRing(std::size_t capacity_byt
   static_assert(offsetof(Self, published_) - offsetof(Self, memory_) >= cache_line_pair);
   static_assert(offsetof(Self, next_record_) - offsetof(Self, published_) >= cache_line_pair);
   static_assert(offsetof(Self, gates_) - offsetof(Self, next_record_) >= cache_line_pair);
-  static_assert(sizeof(Gate) >= cache_line_pair && alignof(Gate) >= cache_line_pair);
+  static_assert(alignof(Gate) >= cache_line_pair);  // and so its size
   std::uninitialized_default_construct_n(words_, capacity_bytes / sizeof(std::uint64_t));
   intent_.announce(sizeof(std::uint64_t));  // the number of the first record, 0, is in its place
 }

@@ -1,0 +1,5 @@
+#include "fuzz/decode_fuzz.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  return perp::test::fuzz_adapter(perp::venue::hyperliquid_adapter(), data, size);
+}
