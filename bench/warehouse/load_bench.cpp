@@ -64,12 +64,6 @@ std::string digest(const std::string& dsn) {
   return out;
 }
 
-// What each way left in its database, to be equal.
-std::string& expected_digest() {
-  static std::string value;
-  return value;
-}
-
 void prepare(const std::string& dsn) {
   warehouse::setup(dsn, {});
   warehouse::Connection connection(dsn);
@@ -77,55 +71,74 @@ void prepare(const std::string& dsn) {
   run_sql(dsn, "CHECKPOINT");
 }
 
-void check(benchmark::State& state, const std::string& dsn) {
-  const std::string found = digest(dsn);
-  if (expected_digest().empty()) expected_digest() = found;
-  if (found != expected_digest()) state.SkipWithError("the tables differ from those of the other way");
+void load_perp(const std::string& dsn, unsigned lanes) {
+  warehouse::LoaderOptions options;
+  options.dsn = dsn;
+  options.journal_folder = input().folder.path() + "/journal";
+  options.lanes = lanes;
+  const std::atomic<bool> stop{false};
+  warehouse::Loader(options).run(input().end, stop);
 }
 
-template <class Load>
-void measure(benchmark::State& state, Load load) {
-  if (bench_dsn() == nullptr) {
-    state.SkipWithError("PERP_BENCH_DSN is not set");
-    return;
+void load_psql(const std::string& dsn) {
+  const auto copy = [](const warehouse::Table& table, const std::string& file) {
+    return " -c '\\copy " + table.name() + " (" + table.column_list() + ") FROM '\"'\"'" + file + "'\"'\"' (FORMAT binary)'";
+  };
+  const std::string command = "psql -qX -v ON_ERROR_STOP=1 '" + dsn + "'" + copy(warehouse::perp_data(), input().data_file) + copy(warehouse::perp_metrics(), input().metrics_file);
+  if (std::system(command.c_str()) != 0) throw std::runtime_error("psql failed");
+}
+
+constexpr int rounds = 3;
+
+// The ways by turns, so that whatever else the machine does falls on all. Done once; each benchmark then reports its
+// own times.
+struct Samples {
+  std::vector<double> psql, two_lanes, one_lane;  // seconds
+  std::string error;
+
+  Samples() {
+    if (bench_dsn() == nullptr) {
+      error = "PERP_BENCH_DSN is not set";
+      return;
+    }
+    input();
+    std::string expected;
+    for (int round = 0; round < rounds; ++round) {
+      measure(psql, load_psql, expected);
+      measure(two_lanes, [](const std::string& dsn) { load_perp(dsn, 2); }, expected);
+      measure(one_lane, [](const std::string& dsn) { load_perp(dsn, 1); }, expected);
+    }
   }
-  input();
-  for (auto _ : state) {
-    Database database("load");
+  template <class Load>
+  void measure(std::vector<double>& seconds, Load load, std::string& expected) {
+    const Database database("load");
     prepare(database.dsn());
     const auto begin = std::chrono::steady_clock::now();
     load(database.dsn());
-    state.SetIterationTime(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-    check(state, database.dsn());
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    const std::string found = digest(database.dsn());
+    if (expected.empty()) expected = found;
+    if (found != expected) error = "the tables differ from those of another way";
   }
-  // Rows of both tables.
-  state.SetItemsProcessed(static_cast<std::int64_t>(2 * input().rows) * static_cast<std::int64_t>(state.iterations()));
-}
+};
 
-void load_perp(benchmark::State& state, unsigned lanes) {
-  measure(state, [lanes](const std::string& dsn) {
-    warehouse::LoaderOptions options;
-    options.dsn = dsn;
-    options.journal_folder = input().folder.path() + "/journal";
-    options.lanes = lanes;
-    const std::atomic<bool> stop{false};
-    warehouse::Loader(options).run(input().end, stop);
-  });
+void report(benchmark::State& state, std::vector<double> Samples::*which) {
+  static const Samples samples;
+  if (!samples.error.empty()) {
+    state.SkipWithError(samples.error.c_str());
+    return;
+  }
+  std::size_t next = 0;
+  for (auto _ : state) state.SetIterationTime((samples.*which)[next++]);
+  state.SetItemsProcessed(static_cast<std::int64_t>(2 * input().rows) * static_cast<std::int64_t>(state.iterations()));  // rows of both tables
 }
+void report_psql(benchmark::State& state) { report(state, &Samples::psql); }
+void report_two(benchmark::State& state) { report(state, &Samples::two_lanes); }
+void report_one(benchmark::State& state) { report(state, &Samples::one_lane); }
 
-void load_psql(benchmark::State& state) {
-  measure(state, [](const std::string& dsn) {
-    const auto copy = [](const warehouse::Table& table, const std::string& file) {
-      return " -c '\\copy " + table.name() + " (" + table.column_list() + ") FROM '\"'\"'" + file + "'\"'\"' (FORMAT binary)'";
-    };
-    const std::string command = "psql -qX -v ON_ERROR_STOP=1 '" + dsn + "'" + copy(warehouse::perp_data(), input().data_file) + copy(warehouse::perp_metrics(), input().metrics_file);
-    if (std::system(command.c_str()) != 0) throw std::runtime_error("psql failed");
-  });
-}
-
-BENCHMARK(load_psql)->Name("warehouse/load/psql_copy/two_tables")->UseManualTime()->Iterations(1)->Repetitions(3)->Unit(benchmark::kSecond);
-BENCHMARK_CAPTURE(load_perp, two, 2u)->Name("warehouse/load/perp/two_tables")->UseManualTime()->Iterations(1)->Repetitions(3)->Unit(benchmark::kSecond);
-BENCHMARK_CAPTURE(load_perp, one, 1u)->Name("warehouse/load/perp_one_lane/two_tables")->UseManualTime()->Iterations(1)->Repetitions(3)->Unit(benchmark::kSecond);
+BENCHMARK(report_two)->Name("warehouse/load/perp/two_tables")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kSecond);
+BENCHMARK(report_one)->Name("warehouse/load/perp_one_lane/two_tables")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kSecond);
+BENCHMARK(report_psql)->Name("warehouse/load/psql_copy/two_tables")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kSecond);
 
 void encode(benchmark::State& state, const warehouse::RowLayout& layout, int values) {
   std::vector<market::MinuteValue> row;

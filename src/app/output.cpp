@@ -36,11 +36,13 @@ std::string csv_cell(std::string_view text) {
   return out + '"';
 }
 
-std::string cell(const warehouse::ColumnData& column, std::size_t row) {
+/// @param is_exact every digit that the double needs; otherwise what a person reads.
+std::string cell(const warehouse::ColumnData& column, std::size_t row, bool is_exact) {
   if (column.is_null(row)) return {};
   switch (column.kind) {
     case warehouse::ColumnKind::int64: return std::to_string(column.ints[row]);
-    case warehouse::ColumnKind::float64: return number_text(column.floats[row]);
+    case warehouse::ColumnKind::float64:
+      return is_exact ? number_text(column.floats[row]) : fmt::format("{:.10g}", column.floats[row]);
     case warehouse::ColumnKind::text: return std::string(column.text(row));
   }
   return {};
@@ -141,7 +143,7 @@ std::string render(const warehouse::QueryResult& result, std::string_view format
     for (std::size_t i = 0; i < result.columns.size(); ++i) out += (i == 0 ? "" : ",") + csv_cell(result.columns[i].name);
     out += "\r\n";
     for (std::size_t row = 0; row < result.rows; ++row) {
-      for (std::size_t i = 0; i < result.columns.size(); ++i) out += (i == 0 ? "" : ",") + csv_cell(cell(result.columns[i], row));
+      for (std::size_t i = 0; i < result.columns.size(); ++i) out += (i == 0 ? "" : ",") + csv_cell(cell(result.columns[i], row, true));
       out += "\r\n";
     }
     return out;
@@ -152,7 +154,7 @@ std::string render(const warehouse::QueryResult& result, std::string_view format
   for (std::size_t row = 0; row < result.rows; ++row) {
     std::vector<std::string> cells;
     for (const warehouse::ColumnData& column : result.columns) {
-      std::string text = cell(column, row);
+      std::string text = cell(column, row, false);
       if ((column.name == "ts" || column.name.ends_with("_ts")) && column.kind == warehouse::ColumnKind::int64) text = time_text(column.ints[row] * core::ns_per_ms);
       cells.push_back(text.empty() ? "-" : std::move(text));
     }

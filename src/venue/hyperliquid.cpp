@@ -256,6 +256,11 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+/// Whether the first bracket is answered by the last one, which document::get_value() does not look at.
+bool is_bracketed(std::string_view body) {
+  return body.size() >= 2 && ((body.front() == '{' && body.back() == '}') || (body.front() == '[' && body.back() == ']'));
+}
+
 std::unique_ptr<AdapterState> make_state() { return std::make_unique<State>(); }
 
 DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noexcept {
@@ -287,6 +292,8 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     own.fault.raise(DecodeStatus::unknown_stream, "endpoint");
   } else if (body == "null" || body.starts_with(refusal)) {
     own.fault.raise(DecodeStatus::venue_error, body);
+  } else if (!is_bracketed(body)) {
+    own.fault.raise(DecodeStatus::malformed_json, "message");
   } else if (own.open(reply.body, document)) {
     const Kind kind = kind_of(*endpoint);
     Context context{.state = state, .own = own, .tx = tx, .document = document, .flags = rest_flags(reply, is_state(kind)), .is_rest = true};

@@ -77,6 +77,11 @@ std::string column_name(market::ColumnId id) {
                      market::change_windows_minutes[market::window_index_of(id)]);
 }
 
+std::string_view window_sizes_text() {
+  static const std::string text = fmt::format("{{{}}}", fmt::join(market::change_windows_minutes, ","));
+  return text;
+}
+
 std::string quote_identifier(std::string_view name) {
   bool is_good = !name.empty() && name.size() <= 63 && ((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_');
   for (char c : name) is_good = is_good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-');
@@ -86,7 +91,10 @@ std::string quote_identifier(std::string_view name) {
 
 std::string Table::column_list() const {
   std::string out;
-  for (const TableColumn& column : columns_) out += (out.empty() ? "" : ",") + quote_identifier(column.name);
+  for (const TableColumn& column : columns_) {
+    if (!out.empty()) out += ',';
+    out += quote_identifier(column.name);
+  }
   return out;
 }
 
@@ -94,11 +102,7 @@ std::string Table::definition_of(const TableColumn& column) {
   std::string out = quote_identifier(column.name) + " " + sql_type(column);
   if (column.role == ColumnRole::key) out += " NOT NULL";
   if (column.name == "interval") out += " NOT NULL DEFAULT '1min'";
-  if (column.name == "window_sizes") {
-    out += " DEFAULT '{";
-    for (std::size_t i = 0; i < market::change_windows_minutes.size(); ++i) out += fmt::format("{}{}", i == 0 ? "" : ",", market::change_windows_minutes[i]);
-    out += "}'";
-  }
+  if (column.name == "window_sizes") out += fmt::format(" DEFAULT '{}'", window_sizes_text());
   return out;
 }
 

@@ -5,7 +5,8 @@
 //
 // A symbol may be spelled SOL, SOLUSDT, SOL/USDT, SOL-USDT, SOL-USDT-PERP, 1000PEPEUSDT, binance:SOL-USDT-PERP,
 // in any case. Times are epoch milliseconds. Of perp_metrics only the columns that the registry (perpspec_schema)
-// lists for the asked perpspecs travel; the others are NULL in their rows by contract, and in the answer.
+// lists for the asked perpspecs travel; the others are NULL in their rows by contract, and in the answer, as
+// window_sizes and exchange are what the table's definition makes them.
 #include <cstdint>
 #include <span>
 #include <string>

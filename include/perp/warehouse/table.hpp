@@ -63,6 +63,9 @@ const Table& perp_metrics();
 /// "c_chg_5m" for a change id, "c" for a raw one.
 std::string column_name(market::ColumnId id);
 
+/// "{1,5,10}": window_sizes of every row of perp_metrics.
+std::string_view window_sizes_text();
+
 /// An SQL identifier in quotes. Throws core::Error unless it matches [a-z_][a-z0-9_-]{0,62}.
 std::string quote_identifier(std::string_view name);
 
