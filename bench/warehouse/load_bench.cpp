@@ -1,22 +1,23 @@
-// Journal to committed rows, all indexes in place, against `psql \copy ... (FORMAT binary)` of the same rows in
-// arrival order into identical tables of the same server. Needs PERP_BENCH_DSN; PERP_BENCH_MINUTES (60) sets the
-// size: 100 symbols x 18 perpspecs x minutes rows into each of the two tables. Times are wall times, the server's
-// included. The two databases are compared before a figure is given.
+// Journal to committed rows, all indexes in place, against `psql \copy ... (FORMAT binary)` of the
+// same rows in arrival order into identical tables of the same server. Needs PERP_BENCH_DSN;
+// PERP_BENCH_MINUTES (60) sets the size: 100 symbols x 18 perpspecs x minutes rows into each of the
+// two tables. Times are wall times, the server's included. The two databases are compared before a
+// figure is given.
+#include "warehouse/fixture.hpp"
+
+#include <perp/warehouse/connection.hpp>
+#include <perp/warehouse/copy_encoder.hpp>
+#include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
+#include <perp/warehouse/retention.hpp>
+#include <perp/warehouse/table.hpp>
+
 #include <benchmark/benchmark.h>
 
 #include <atomic>
 #include <chrono>
 #include <fstream>
 #include <memory>
-
-#include <perp/warehouse/copy_encoder.hpp>
-#include <perp/warehouse/loader.hpp>
-#include <perp/warehouse/migrate.hpp>
-#include <perp/warehouse/connection.hpp>
-#include <perp/warehouse/retention.hpp>
-#include <perp/warehouse/table.hpp>
-
-#include "warehouse/fixture.hpp"
 
 namespace perp::bench {
 namespace {
@@ -42,12 +43,16 @@ struct Input {
     data << warehouse::copy_header;
     metrics << warehouse::copy_header;
     std::byte buffer[4096];
-    for_each_minute(symbols, minutes(), [&](market::PerpspecId, std::uint32_t, const MinuteRow& row) {
-      for (auto [layout, out] : {std::pair(&warehouse::perp_data_layout, &data), std::pair(&warehouse::perp_metrics_layout, &metrics)}) {
-        const warehouse::EncodedRow encoded = warehouse::encode_row(*layout, warehouse::encode_series(*layout, row.symbol, row.perpspec), row.ts, row.values, {}, buffer);
-        out->write(reinterpret_cast<const char*>(buffer), encoded.end - buffer);
-      }
-    });
+    for_each_minute(
+        symbols, minutes(), [&](market::PerpspecId, std::uint32_t, const MinuteRow& row) {
+          for (auto [layout, out] : {std::pair(&warehouse::perp_data_layout, &data),
+                                     std::pair(&warehouse::perp_metrics_layout, &metrics)}) {
+            const warehouse::EncodedRow encoded = warehouse::encode_row(
+                *layout, warehouse::encode_series(*layout, row.symbol, row.perpspec), row.ts,
+                row.values, {}, buffer);
+            out->write(reinterpret_cast<const char*>(buffer), encoded.end - buffer);
+          }
+        });
     data << warehouse::copy_trailer;
     metrics << warehouse::copy_trailer;
   }
@@ -60,14 +65,21 @@ Input& input() {
 
 std::string digest(const std::string& dsn) {
   std::string out;
-  for (const char* table : {"perp_data", "perp_metrics"}) out += run_sql(dsn, std::string("SELECT count(*) || ' ' || sum(hashtextextended(t::text, 0)::numeric) FROM ") + table + " t") + " ";
+  for (const char* table : {"perp_data", "perp_metrics"})
+    out +=
+        run_sql(dsn,
+                std::string(
+                    "SELECT count(*) || ' ' || sum(hashtextextended(t::text, 0)::numeric) FROM ") +
+                    table + " t") +
+        " ";
   return out;
 }
 
 void prepare(const std::string& dsn) {
   warehouse::setup(dsn, {});
   warehouse::Connection connection(dsn);
-  if (warehouse::stored_backend(connection) == warehouse::Backend::plain) warehouse::ensure_partitions(connection, day_0, 1 + minutes() / 1440);
+  if (warehouse::stored_backend(connection) == warehouse::Backend::plain)
+    warehouse::ensure_partitions(connection, day_0, 1 + minutes() / 1440);
   run_sql(dsn, "CHECKPOINT");
 }
 
@@ -82,16 +94,19 @@ void load_perp(const std::string& dsn, unsigned lanes) {
 
 void load_psql(const std::string& dsn) {
   const auto copy = [](const warehouse::Table& table, const std::string& file) {
-    return " -c '\\copy " + table.name() + " (" + table.column_list() + ") FROM '\"'\"'" + file + "'\"'\"' (FORMAT binary)'";
+    return " -c '\\copy " + table.name() + " (" + table.column_list() + ") FROM '\"'\"'" + file +
+           "'\"'\"' (FORMAT binary)'";
   };
-  const std::string command = "psql -qX -v ON_ERROR_STOP=1 '" + dsn + "'" + copy(warehouse::perp_data(), input().data_file) + copy(warehouse::perp_metrics(), input().metrics_file);
+  const std::string command = "psql -qX -v ON_ERROR_STOP=1 '" + dsn + "'" +
+                              copy(warehouse::perp_data(), input().data_file) +
+                              copy(warehouse::perp_metrics(), input().metrics_file);
   if (std::system(command.c_str()) != 0) throw std::runtime_error("psql failed");
 }
 
 constexpr int rounds = 3;
 
-// The ways by turns, so that whatever else the machine does falls on all. Done once; each benchmark then reports its
-// own times.
+// The ways by turns, so that whatever else the machine does falls on all. Done once; each benchmark
+// then reports its own times.
 struct Samples {
   std::vector<double> psql, two_lanes, one_lane;  // seconds
   std::string error;
@@ -105,8 +120,10 @@ struct Samples {
     std::string expected;
     for (int round = 0; round < rounds; ++round) {
       measure(psql, load_psql, expected);
-      measure(two_lanes, [](const std::string& dsn) { load_perp(dsn, 2); }, expected);
-      measure(one_lane, [](const std::string& dsn) { load_perp(dsn, 1); }, expected);
+      measure(
+          two_lanes, [](const std::string& dsn) { load_perp(dsn, 2); }, expected);
+      measure(
+          one_lane, [](const std::string& dsn) { load_perp(dsn, 1); }, expected);
     }
   }
   template <class Load>
@@ -115,7 +132,8 @@ struct Samples {
     prepare(database.dsn());
     const auto begin = std::chrono::steady_clock::now();
     load(database.dsn());
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     const std::string found = digest(database.dsn());
     if (expected.empty()) expected = found;
     if (found != expected) error = "the tables differ from those of another way";
@@ -130,30 +148,49 @@ void report(benchmark::State& state, std::vector<double> Samples::*which) {
   }
   std::size_t next = 0;
   for (auto _ : state) state.SetIterationTime((samples.*which)[next++]);
-  state.SetItemsProcessed(static_cast<std::int64_t>(2 * input().rows) * static_cast<std::int64_t>(state.iterations()));  // rows of both tables
+  state.SetItemsProcessed(static_cast<std::int64_t>(2 * input().rows) *
+                          static_cast<std::int64_t>(state.iterations()));  // rows of both tables
 }
 void report_psql(benchmark::State& state) { report(state, &Samples::psql); }
 void report_two(benchmark::State& state) { report(state, &Samples::two_lanes); }
 void report_one(benchmark::State& state) { report(state, &Samples::one_lane); }
 
-BENCHMARK(report_two)->Name("warehouse/load/perp/two_tables")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kSecond);
-BENCHMARK(report_one)->Name("warehouse/load/perp_one_lane/two_tables")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kSecond);
-BENCHMARK(report_psql)->Name("warehouse/load/psql_copy/two_tables")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kSecond);
+BENCHMARK(report_two)
+    ->Name("warehouse/load/perp/two_tables")
+    ->UseManualTime()
+    ->Iterations(rounds)
+    ->Unit(benchmark::kSecond);
+BENCHMARK(report_one)
+    ->Name("warehouse/load/perp_one_lane/two_tables")
+    ->UseManualTime()
+    ->Iterations(rounds)
+    ->Unit(benchmark::kSecond);
+BENCHMARK(report_psql)
+    ->Name("warehouse/load/psql_copy/two_tables")
+    ->UseManualTime()
+    ->Iterations(rounds)
+    ->Unit(benchmark::kSecond);
 
 void encode(benchmark::State& state, const warehouse::RowLayout& layout, int values) {
   std::vector<market::MinuteValue> row;
-  for (int i = 0; i < values; ++i) row.push_back({static_cast<std::uint16_t>(i < 12 ? i : i + 1), {}, 1.5 * (i + 1)});  // lqside is text
+  for (int i = 0; i < values; ++i)
+    row.push_back(
+        {static_cast<std::uint16_t>(i < 12 ? i : i + 1), {}, 1.5 * (i + 1)});  // lqside is text
   if (&layout == &warehouse::perp_metrics_layout)
     for (std::size_t window = 0; window < 3; ++window)
       for (const char* name : {"c", "v"})
-        row.push_back({static_cast<std::uint16_t>(market::change_column(name[0] == 'c' ? market::column("c") : market::column("v"), window)), {}, 2.5});
+        row.push_back({static_cast<std::uint16_t>(market::change_column(
+                           name[0] == 'c' ? market::column("c") : market::column("v"), window)),
+                       {},
+                       2.5});
   const std::string series = warehouse::encode_series(layout, "BTC", "bin-ohlcv");
   std::vector<std::byte> buffer(1024 * warehouse::row_bytes_max(layout, series, {}));
   std::byte* at = buffer.data();
   std::int64_t ts = day_0, bytes = 0;
   for (auto _ : state) {
     if (buffer.data() + buffer.size() - at < 2048) at = buffer.data();
-    const warehouse::EncodedRow encoded = warehouse::encode_row(layout, series, ts += 60'000, row, {}, at);
+    const warehouse::EncodedRow encoded =
+        warehouse::encode_row(layout, series, ts += 60'000, row, {}, at);
     bytes += encoded.end - at;
     at = encoded.end;
     benchmark::DoNotOptimize(at);
@@ -161,9 +198,12 @@ void encode(benchmark::State& state, const warehouse::RowLayout& layout, int val
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()));
   state.SetBytesProcessed(bytes);
 }
-BENCHMARK_CAPTURE(encode, data, warehouse::perp_data_layout, 5)->Name("warehouse/encode_row/perp/data_5_values");
-BENCHMARK_CAPTURE(encode, data_full, warehouse::perp_data_layout, 15)->Name("warehouse/encode_row/perp/data_15_values");
-BENCHMARK_CAPTURE(encode, metrics, warehouse::perp_metrics_layout, 5)->Name("warehouse/encode_row/perp/metrics_11_values");
+BENCHMARK_CAPTURE(encode, data, warehouse::perp_data_layout, 5)
+    ->Name("warehouse/encode_row/perp/data_5_values");
+BENCHMARK_CAPTURE(encode, data_full, warehouse::perp_data_layout, 15)
+    ->Name("warehouse/encode_row/perp/data_15_values");
+BENCHMARK_CAPTURE(encode, metrics, warehouse::perp_metrics_layout, 5)
+    ->Name("warehouse/encode_row/perp/metrics_11_values");
 
 }  // namespace
 }  // namespace perp::bench

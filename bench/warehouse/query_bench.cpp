@@ -1,7 +1,14 @@
-// One symbol, one day, three perpspecs out of perp_metrics with 100 symbols x 18 perpspecs x 1441 minutes
-// (2.59 million rows): ours, binary into columns, against the same prepared statement with text results parsed into
-// the same columns. Needs PERP_BENCH_DSN. The two take turns; each turn asks for
-// another symbol; counters give the percentiles.
+// One symbol, one day, three perpspecs out of perp_metrics with 100 symbols x 18 perpspecs x 1441
+// minutes (2.59 million rows): ours, binary into columns, against the same prepared statement with
+// text results parsed into the same columns. Needs PERP_BENCH_DSN. The two take turns; each turn
+// asks for another symbol; counters give the percentiles.
+#include "warehouse/fixture.hpp"
+
+#include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
+#include <perp/warehouse/query.hpp>
+#include <perp/warehouse/table.hpp>
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -9,13 +16,6 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
-
-#include <perp/warehouse/loader.hpp>
-#include <perp/warehouse/migrate.hpp>
-#include <perp/warehouse/query.hpp>
-#include <perp/warehouse/table.hpp>
-
-#include "warehouse/fixture.hpp"
 
 namespace perp::bench {
 namespace {
@@ -25,7 +25,8 @@ constexpr int day_minutes = 1445;
 const std::vector<std::string> specs = {"bin-ohlcv", "byb-oi", "okx-tv"};
 constexpr std::int64_t to = day_0 + 86'400'000 - 1;
 
-// Loaded once, dropped when the program ends; or as PERP_BENCH_QUERY_DSN names it, loaded by an earlier run.
+// Loaded once, dropped when the program ends; or as PERP_BENCH_QUERY_DSN names it, loaded by an
+// earlier run.
 const std::string& full_dsn() {
   if (const char* loaded = std::getenv("PERP_BENCH_QUERY_DSN"); loaded != nullptr) {
     static const std::string given = loaded;
@@ -42,7 +43,8 @@ const std::string& full_dsn() {
     options.journal_folder = folder.path();
     const std::atomic<bool> stop{false};
     const warehouse::LoadReport report = warehouse::Loader(options).run(end, stop);
-    std::fprintf(stderr, "loaded %llu rows into each table in %.1f s\n", static_cast<unsigned long long>(report.rows_metrics), report.seconds);
+    std::fprintf(stderr, "loaded %llu rows into each table in %.1f s\n",
+                 static_cast<unsigned long long>(report.rows_metrics), report.seconds);
     run_sql(made->dsn(), "VACUUM ANALYZE");
     return made;
   }();
@@ -54,7 +56,9 @@ const std::string& full_dsn() {
 class TextClient {
  public:
   explicit TextClient(const std::string& dsn) : connection_(PQconnectdb(dsn.c_str())) {
-    const std::string sql = "SELECT " + warehouse::perp_metrics().column_list() + ",exchange FROM perp_metrics WHERE symbol = ANY ($1) AND perpspec = ANY ($2) AND ts BETWEEN $3 AND $4 ORDER BY ts, symbol, perpspec";
+    const std::string sql = "SELECT " + warehouse::perp_metrics().column_list() +
+                            ",exchange FROM perp_metrics WHERE symbol = ANY ($1) AND perpspec = "
+                            "ANY ($2) AND ts BETWEEN $3 AND $4 ORDER BY ts, symbol, perpspec";
     PQclear(PQexec(connection_, "SET jit = off"));
     PQclear(PQprepare(connection_, "q", sql.c_str(), 0, nullptr));
   }
@@ -63,24 +67,33 @@ class TextClient {
   TextClient& operator=(const TextClient&) = delete;
 
   warehouse::QueryResult query(const std::string& symbol) {
-    const std::string symbol_list = "{" + symbol + "}", spec_list = "{" + specs[0] + "," + specs[1] + "," + specs[2] + "}", from_text = std::to_string(day_0), to_text = std::to_string(to);
-    const char* values[] = {symbol_list.c_str(), spec_list.c_str(), from_text.c_str(), to_text.c_str()};
+    const std::string symbol_list = "{" + symbol + "}",
+                      spec_list = "{" + specs[0] + "," + specs[1] + "," + specs[2] + "}",
+                      from_text = std::to_string(day_0), to_text = std::to_string(to);
+    const char* values[] = {symbol_list.c_str(), spec_list.c_str(), from_text.c_str(),
+                            to_text.c_str()};
     PGresult* result = PQexecPrepared(connection_, "q", 4, values, nullptr, nullptr, 0);
-    if (PQresultStatus(result) != PGRES_TUPLES_OK) throw std::runtime_error(PQerrorMessage(connection_));
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+      throw std::runtime_error(PQerrorMessage(connection_));
     warehouse::QueryResult out;
     out.rows = static_cast<std::size_t>(PQntuples(result));
     for (int c = 0; c < PQnfields(result); ++c) {
       warehouse::ColumnData& column = out.columns.emplace_back();
       column.name = PQfname(result, c);
-      column.kind = PQftype(result, c) == 701 ? warehouse::ColumnKind::float64 : PQftype(result, c) == 20 ? warehouse::ColumnKind::int64 : warehouse::ColumnKind::text;
+      column.kind = PQftype(result, c) == 701  ? warehouse::ColumnKind::float64
+                    : PQftype(result, c) == 20 ? warehouse::ColumnKind::int64
+                                               : warehouse::ColumnKind::text;
       for (int r = 0; r < PQntuples(result); ++r) {
         const bool is_null = PQgetisnull(result, r, c) != 0;
         if (is_null) {
           if (column.nulls.empty()) column.nulls.resize((out.rows + 63) / 64);
           column.nulls[static_cast<std::size_t>(r) / 64] |= std::uint64_t{1} << (r % 64);
         }
-        if (column.kind == warehouse::ColumnKind::float64) column.floats.push_back(is_null ? std::nan("") : std::strtod(PQgetvalue(result, r, c), nullptr));
-        else if (column.kind == warehouse::ColumnKind::int64) column.ints.push_back(is_null ? 0 : std::strtoll(PQgetvalue(result, r, c), nullptr, 10));
+        if (column.kind == warehouse::ColumnKind::float64)
+          column.floats.push_back(is_null ? std::nan("")
+                                          : std::strtod(PQgetvalue(result, r, c), nullptr));
+        else if (column.kind == warehouse::ColumnKind::int64)
+          column.ints.push_back(is_null ? 0 : std::strtoll(PQgetvalue(result, r, c), nullptr, 10));
         else {
           if (!is_null) column.text_bytes += PQgetvalue(result, r, c);
           column.text_ends.push_back(static_cast<std::uint32_t>(column.text_bytes.size()));
@@ -99,17 +112,21 @@ bool is_same(const warehouse::QueryResult& a, const warehouse::QueryResult& b) {
   if (a.rows != b.rows || a.columns.size() != b.columns.size()) return false;
   for (std::size_t c = 0; c < a.columns.size(); ++c) {
     const warehouse::ColumnData &left = a.columns[c], &right = b.columns[c];
-    if (left.name != right.name || left.ints != right.ints || left.text_bytes != right.text_bytes || left.nulls != right.nulls) return false;
+    if (left.name != right.name || left.ints != right.ints || left.text_bytes != right.text_bytes ||
+        left.nulls != right.nulls)
+      return false;
     for (std::size_t r = 0; r < left.floats.size(); ++r)
-      if (!(left.floats[r] == right.floats[r] || (std::isnan(left.floats[r]) && std::isnan(right.floats[r])))) return false;
+      if (!(left.floats[r] == right.floats[r] ||
+            (std::isnan(left.floats[r]) && std::isnan(right.floats[r]))))
+        return false;
   }
   return true;
 }
 
 constexpr int rounds = 300;
 
-// Both ways by turns, so that whatever else the machine does falls on both. Asked once; each benchmark then
-// reports its own half.
+// Both ways by turns, so that whatever else the machine does falls on both. Asked once; each
+// benchmark then reports its own half.
 struct Samples {
   std::vector<double> perp, text;  // seconds
   std::string error;
@@ -128,12 +145,15 @@ struct Samples {
     };
     for (int i = 0; i < symbols; ++i) {
       const std::vector<std::string> symbol = {symbol_name(i)};
-      const warehouse::QueryResult ours = warehouse::query_metrics(connection, symbol, specs, day_0, to);
-      if (ours.rows != 3 * 1440 || !is_same(ours, peer.query(symbol[0]))) error = "the two answers differ";
+      const warehouse::QueryResult ours =
+          warehouse::query_metrics(connection, symbol, specs, day_0, to);
+      if (ours.rows != 3 * 1440 || !is_same(ours, peer.query(symbol[0])))
+        error = "the two answers differ";
     }
     for (int i = 0; i < rounds && error.empty(); ++i) {
       const std::vector<std::string> symbol = {symbol_name(i % symbols)};
-      perp.push_back(seconds([&] { return warehouse::query_metrics(connection, symbol, specs, day_0, to); }));
+      perp.push_back(
+          seconds([&] { return warehouse::query_metrics(connection, symbol, specs, day_0, to); }));
       text.push_back(seconds([&] { return peer.query(symbol[0]); }));
     }
   }
@@ -160,8 +180,16 @@ void report(benchmark::State& state, std::vector<double> Samples::*which) {
 void query_perp(benchmark::State& state) { report(state, &Samples::perp); }
 void query_text(benchmark::State& state) { report(state, &Samples::text); }
 
-BENCHMARK(query_perp)->Name("warehouse/query_metrics/perp/1_symbol_1_day_3_specs")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kMillisecond);
-BENCHMARK(query_text)->Name("warehouse/query_metrics/libpq_text/1_symbol_1_day_3_specs")->UseManualTime()->Iterations(rounds)->Unit(benchmark::kMillisecond);
+BENCHMARK(query_perp)
+    ->Name("warehouse/query_metrics/perp/1_symbol_1_day_3_specs")
+    ->UseManualTime()
+    ->Iterations(rounds)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(query_text)
+    ->Name("warehouse/query_metrics/libpq_text/1_symbol_1_day_3_specs")
+    ->UseManualTime()
+    ->Iterations(rounds)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace perp::bench

@@ -238,6 +238,7 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
     Context context{.state = state, .own = own, .tx = tx, .document = document, .stream = {}};
     read_frame(context);
     context.close();
+    own.judge();
   }
   const DecodeStatus status = tx.finish();
   if (status == DecodeStatus::ok) advance(own, state);
@@ -283,6 +284,7 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
       look_for_error(context);
       if (own.fault.ok()) read_reply(context, reply, kind);
       context.close();
+      own.judge();
     }
   }
   const DecodeStatus status = tx.finish();

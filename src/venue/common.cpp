@@ -120,6 +120,7 @@ const InstrumentEntry* Transaction::redefine(const InstrumentFacts& facts) {
 }
 
 StagedInstrument* Transaction::find_staged(std::string_view native) const {
+  if (native.empty()) return nullptr;
   const std::size_t count = own_.staged.size();
   const auto is_it = [native](const StagedInstrument& staged) {
     const auto& text = staged.entry.instrument.native.data;

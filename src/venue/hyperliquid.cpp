@@ -275,6 +275,7 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
     Context context{.state = state, .own = own, .tx = tx, .document = document};
     read_frame(context);
     context.close();
+    own.judge();
     unnamed_rows = context.unnamed_rows;
   }
   return end_message(state, own, tx, unnamed_rows);
@@ -303,6 +304,7 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     else
       read_body(context, value, kind, reply.symbol.starts_with("0x") ? reply.symbol : std::string_view());
     context.close();
+    own.judge();
   }
   return end_message(state, own, tx, 0);
 }

@@ -359,7 +359,37 @@ struct JsonState : AdapterState {
     if (!is_clean) fault.raise(DecodeStatus::malformed_json, "end of message");
   }
 
+  /// A refusal for a missing field or a wrong type may be the effect of a message that was cut short: then that is
+  /// its reason. Reads the message once more, so only what was refused pays for it.
+  void judge() {
+    const bool may_be_effect = fault.status == DecodeStatus::missing_field || fault.status == DecodeStatus::wrong_type ||
+                               fault.status == DecodeStatus::unknown_stream;
+    if (may_be_effect && !payload_.empty() && !is_balanced(payload_)) fault = {DecodeStatus::malformed_json, "message"};
+  }
+
  private:
+  /// Whether each bracket outside a text is closed by its own kind and nothing stands open at the end.
+  static bool is_balanced(std::string_view text) {
+    std::array<char, 256> open;  // deeper is no message of any venue
+    std::size_t depth = 0;
+    bool in_text = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const char c = text[i];
+      if (in_text) {
+        if (c == '\\') ++i;
+        in_text = c != '"';
+        continue;
+      }
+      in_text = c == '"';
+      if (c == '{' || c == '[') {
+        if (depth == open.size()) return false;
+        open[depth++] = c == '{' ? '}' : ']';
+      }
+      if ((c == '}' || c == ']') && (depth == 0 || open[--depth] != c)) return false;
+    }
+    return depth == 0 && !in_text;
+  }
+
   std::string_view payload_;
 };
 

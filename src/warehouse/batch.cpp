@@ -1,11 +1,11 @@
 #include "warehouse/batch.hpp"
 
+#include <perp/core/time.hpp>
+#include <perp/warehouse/table.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-
-#include <perp/core/time.hpp>
-#include <perp/warehouse/table.hpp>
 
 namespace perp::warehouse {
 namespace {
@@ -15,9 +15,10 @@ bool is_same_key(const Row& a, const Row& b) { return a.series == b.series && a.
 // `older` and `newer` have one key. Leaves the joined row in `newer`.
 void fold(Batch& batch, const Row& older, Row& newer) {
   const auto first = static_cast<std::uint32_t>(batch.values.size());
-  // The encoder lets the later of two values for one column stand, so one list after the other is the merge,
-  // as long as the newer one's missing values are left out.
-  for (std::uint32_t i = 0; i < older.data_count; ++i) batch.values.push_back(batch.values[older.data_first + i]);
+  // The encoder lets the later of two values for one column stand, so one list after the other is
+  // the merge, as long as the newer one's missing values are left out.
+  for (std::uint32_t i = 0; i < older.data_count; ++i)
+    batch.values.push_back(batch.values[older.data_first + i]);
   for (std::uint32_t i = 0; i < newer.data_count; ++i) {
     const market::MinuteValue value = batch.values[newer.data_first + i];
     if (!std::isnan(value.value)) batch.values.push_back(value);
@@ -72,7 +73,8 @@ void sort_and_fold(Batch& batch, std::span<const Series> series) {
 bool needs_merge(const Batch& batch, std::span<const Series> series) {
   return std::any_of(batch.rows.begin(), batch.rows.end(), [&](const Row& row) {
     const Series& of = series[row.series];
-    return (row.flags & (market::flag_backfill | market::flag_revision)) != 0 || (of.is_max_known && row.ts <= of.ts_max);
+    return (row.flags & (market::flag_backfill | market::flag_revision)) != 0 ||
+           (of.is_max_known && row.ts <= of.ts_max);
   });
 }
 

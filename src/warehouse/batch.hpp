@@ -1,6 +1,10 @@
 #pragma once
-// What a lane has read and not yet committed: rows by series, their sparse values, and the statements for lane 0's
-// other tables. Owned by one lane.
+// What a lane has read and not yet committed: rows by series, their sparse values, and the
+// statements for lane 0's other tables. Owned by one lane.
+#include <perp/journal/format.hpp>
+#include <perp/market/record.hpp>
+#include <perp/warehouse/connection.hpp>
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -8,28 +12,25 @@
 #include <unordered_map>
 #include <vector>
 
-#include <perp/journal/format.hpp>
-#include <perp/market/record.hpp>
-#include <perp/warehouse/connection.hpp>
-
 namespace perp::warehouse {
 
 /// One (symbol, perpspec) of this lane's slice. Lives as long as the lane.
 struct Series {
   std::string symbol;
   std::string perpspec;
-  std::string data_prefix;     ///< encoded fields between ts and the values, see copy_encoder.hpp
+  std::string data_prefix;  ///< encoded fields between ts and the values, see copy_encoder.hpp
   std::string metrics_prefix;
-  std::int64_t ts_max = 0;     ///< greatest ts in the database; valid if is_max_known
+  std::int64_t ts_max = 0;  ///< greatest ts in the database; valid if is_max_known
   bool is_max_known = false;
   bool is_active = true;       ///< perpspec_schema.active
   bool is_registered = false;  ///< its perpspec has been looked up
 };
 
 struct Row {
-  std::uint32_t series = 0;  ///< index into the lane's series
-  std::uint16_t data_count = 0;     ///< values of perp_data ...
-  std::uint16_t metrics_count = 0;  ///< ... and of perp_metrics: the same ones unless rows were folded
+  std::uint32_t series = 0;      ///< index into the lane's series
+  std::uint16_t data_count = 0;  ///< values of perp_data ...
+  std::uint16_t metrics_count =
+      0;  ///< ... and of perp_metrics: the same ones unless rows were folded
   std::uint32_t data_first = 0;
   std::uint32_t metrics_first = 0;
   std::int64_t ts = 0;
@@ -55,8 +56,8 @@ struct Batch {
   std::vector<Row> rows;
   std::vector<market::MinuteValue> values;
   std::vector<Statement> statements;  ///< instruments, status, errors in journal order
-  std::vector<RefusedRow> refused;   ///< by the lane: never in `rows`
-  std::vector<RefusedRow> bisected;  ///< by the server: still in `rows`, see Store
+  std::vector<RefusedRow> refused;    ///< by the lane: never in `rows`
+  std::vector<RefusedRow> bisected;   ///< by the server: still in `rows`, see Store
   std::uint64_t instruments = 0;
   std::uint64_t status_rows = 0;
   std::uint64_t error_rows = 0;
@@ -64,16 +65,22 @@ struct Batch {
 
   void clear(journal::Position at);
   bool is_empty() const { return rows.empty() && statements.empty() && refused.empty(); }
-  std::span<const market::MinuteValue> data_values(const Row& row) const { return std::span(values).subspan(row.data_first, row.data_count); }
-  std::span<const market::MinuteValue> metrics_values(const Row& row) const { return std::span(values).subspan(row.metrics_first, row.metrics_count); }
+  std::span<const market::MinuteValue> data_values(const Row& row) const {
+    return std::span(values).subspan(row.data_first, row.data_count);
+  }
+  std::span<const market::MinuteValue> metrics_values(const Row& row) const {
+    return std::span(values).subspan(row.metrics_first, row.metrics_count);
+  }
 };
 
-/// Orders rows by (day, symbol, perpspec, ts): whole partitions or chunks one after the other, series by series
-/// inside. Rows of one key become one, the later position winning: in perp_data by value (a missing value does not
-/// erase a known one), in perp_metrics wholly. Their flags are joined.
+/// Orders rows by (day, symbol, perpspec, ts): whole partitions or chunks one after the other,
+/// series by series inside. Rows of one key become one, the later position winning: in perp_data by
+/// value (a missing value does not erase a known one), in perp_metrics wholly. Their flags are
+/// joined.
 void sort_and_fold(Batch& batch, std::span<const Series> series);
 
-/// Whether some row may meet a stored one: backfill or revision, or not above its series' greatest ts.
+/// Whether some row may meet a stored one: backfill or revision, or not above its series' greatest
+/// ts.
 bool needs_merge(const Batch& batch, std::span<const Series> series);
 
 }  // namespace perp::warehouse

@@ -1,33 +1,42 @@
 #include "warehouse/claim.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <thread>
+#include <perp/core/time.hpp>
+#include <perp/warehouse/migrate.hpp>
 
 #include <fmt/format.h>
 
-#include <perp/core/time.hpp>
-#include <perp/warehouse/migrate.hpp>
+#include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace perp::warehouse {
 namespace {
 
 constexpr std::int64_t lock_patience_ns = 10 * core::ns_per_second;
-constexpr std::int32_t lock_class = 0x70657270;  // "perp": first half of the lock's key, the lane is the second
+constexpr std::int32_t lock_class =
+    0x70657270;  // "perp": first half of the lock's key, the lane is the second
 
-void claim_once(const LoaderOptions& options, const std::string& journal, const std::atomic<bool>& stop) {
+void claim_once(const LoaderOptions& options, const std::string& journal,
+                const std::atomic<bool>& stop) {
   Connection connection(options.dsn, "perp loader");
   connection.set_interrupt(&stop, options.stop_grace_ms);
-  if (stored_backend(connection) == Backend::automatic) throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
-  const QueryResult rows = connection.query("SELECT lane, lanes, position, events_position FROM perp_load_cursors WHERE journal = $1 ORDER BY lane", {journal});
+  if (stored_backend(connection) == Backend::automatic)
+    throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
+  const QueryResult rows = connection.query(
+      "SELECT lane, lanes, position, events_position FROM perp_load_cursors WHERE journal = $1 "
+      "ORDER BY lane",
+      {journal});
   const auto is_same = [&] {
     if (rows.rows != options.lanes) return false;
     for (std::size_t i = 0; i < rows.rows; ++i)
-      if (rows.columns[0].ints[i] != static_cast<std::int64_t>(i) || rows.columns[1].ints[i] != options.lanes) return false;
+      if (rows.columns[0].ints[i] != static_cast<std::int64_t>(i) ||
+          rows.columns[1].ints[i] != options.lanes)
+        return false;
     return true;
   };
   if (is_same()) return;
-  // A running loader of the old number of lanes must not commit into the new rows: all its locks have to be free.
+  // A running loader of the old number of lanes must not commit into the new rows: all its locks
+  // have to be free.
   std::int64_t least = 0, events = 0;
   unsigned lanes = options.lanes;
   for (std::size_t i = 0; i < rows.rows; ++i) {
@@ -37,10 +46,14 @@ void claim_once(const LoaderOptions& options, const std::string& journal, const 
   }
   for (unsigned lane = 0; lane < lanes; ++lane)
     if (!lock_lane(connection, lane, 0, stop)) return;
-  std::vector<Statement> statements{{"BEGIN", {}}, {"DELETE FROM perp_load_cursors WHERE journal = $1", {journal}}};
+  std::vector<Statement> statements{
+      {"BEGIN", {}}, {"DELETE FROM perp_load_cursors WHERE journal = $1", {journal}}};
   for (unsigned lane = 0; lane < options.lanes; ++lane)
-    statements.push_back({"INSERT INTO perp_load_cursors (lane, lanes, journal, position, events_position) VALUES ($1, $2, $3, $4, $5)",
-                          {static_cast<std::int16_t>(lane), static_cast<std::int16_t>(options.lanes), journal, least, lane == 0 ? events : std::int64_t{0}}});
+    statements.push_back(
+        {"INSERT INTO perp_load_cursors (lane, lanes, journal, position, events_position) VALUES "
+         "($1, $2, $3, $4, $5)",
+         {static_cast<std::int16_t>(lane), static_cast<std::int16_t>(options.lanes), journal, least,
+          lane == 0 ? events : std::int64_t{0}}});
   statements.push_back({"COMMIT", {}});
   connection.pipeline(statements);
 }
@@ -58,15 +71,23 @@ bool pause_unless(const std::atomic<bool>& stop, std::int64_t ms) {
 
 bool passes_by_itself(const DatabaseError& error) {
   const std::string& state = error.sqlstate();
-  return state.starts_with("53") || state.starts_with("58") || state == "55P03" || state == "57014" || state == "25006";
+  return state.starts_with("53") || state.starts_with("58") || state == "55P03" ||
+         state == "57014" || state == "25006";
 }
 
-bool lock_lane(Connection& connection, unsigned lane, int previous_pid, const std::atomic<bool>& stop) {
+bool lock_lane(Connection& connection, unsigned lane, int previous_pid,
+               const std::atomic<bool>& stop) {
   const std::int64_t begin_ns = core::mono_now().ns;
   for (bool has_ended_it = false;;) {
-    if (connection.query("SELECT pg_try_advisory_lock($1, $2)", {lock_class, static_cast<std::int32_t>(lane)}).columns[0].ints[0] != 0) return true;
+    if (connection
+            .query("SELECT pg_try_advisory_lock($1, $2)",
+                   {lock_class, static_cast<std::int32_t>(lane)})
+            .columns[0]
+            .ints[0] != 0)
+      return true;
     const QueryResult holder = connection.query(
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::bigint = $1 AND objid::bigint = $2 AND objsubid = 2 "
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::bigint = $1 "
+        "AND objid::bigint = $2 AND objsubid = 2 "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         {std::int64_t{lock_class}, static_cast<std::int64_t>(lane)});
     const std::int64_t pid = holder.rows == 0 ? 0 : holder.columns[0].ints[0];
@@ -76,19 +97,24 @@ bool lock_lane(Connection& connection, unsigned lane, int previous_pid, const st
       has_ended_it = true;
     }
     if (pid != 0 && pid != previous_pid && waited_ns > lock_patience_ns)
-      throw core::Error("another loader is at work", fmt::format("loader lane {}", lane), fmt::format("server process {} holds the lane; stop that loader first", pid));
+      throw core::Error(
+          "another loader is at work", fmt::format("loader lane {}", lane),
+          fmt::format("server process {} holds the lane; stop that loader first", pid));
     if (!pause_unless(stop, 50)) return false;
   }
 }
 
-bool claim_cursors(const LoaderOptions& options, const std::string& journal, const std::atomic<bool>& stop) {
-  for (std::int64_t backoff_ms = 100; !stop.load(); backoff_ms = std::min<std::int64_t>(2 * backoff_ms, 2000)) {
+bool claim_cursors(const LoaderOptions& options, const std::string& journal,
+                   const std::atomic<bool>& stop) {
+  for (std::int64_t backoff_ms = 100; !stop.load();
+       backoff_ms = std::min<std::int64_t>(2 * backoff_ms, 2000)) {
     try {
       claim_once(options, journal, stop);
       return !stop.load();
     } catch (const DatabaseError& error) {
       if (!error.is_connection_lost() && !passes_by_itself(error)) throw;
-      if (options.on_event) options.on_event(fmt::format("{}; trying again in {} ms", error.what(), backoff_ms));
+      if (options.on_event)
+        options.on_event(fmt::format("{}; trying again in {} ms", error.what(), backoff_ms));
     }
     if (!pause_unless(stop, backoff_ms)) return false;
   }

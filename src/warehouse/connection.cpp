@@ -1,18 +1,17 @@
+#include "warehouse/parameters.hpp"
+#include "warehouse/result_decoder.hpp"
+
+#include <perp/core/time.hpp>
 #include <perp/warehouse/connection.hpp>
+
+#include <fmt/format.h>
 
 #include <poll.h>
 
 #include <cerrno>
+#include <libpq-fe.h>
 #include <memory>
 #include <utility>
-
-#include <fmt/format.h>
-#include <libpq-fe.h>
-
-#include <perp/core/time.hpp>
-
-#include "warehouse/parameters.hpp"
-#include "warehouse/result_decoder.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -35,8 +34,11 @@ std::string trimmed(const char* text) {
   return out;
 }
 
-// The server went away on purpose or by accident: class 08, and 57P01..57P05 except a cancelled statement.
-bool ends_connection(const std::string& sqlstate) { return sqlstate.starts_with("08") || sqlstate.starts_with("57P"); }
+// The server went away on purpose or by accident: class 08, and 57P01..57P05 except a cancelled
+// statement.
+bool ends_connection(const std::string& sqlstate) {
+  return sqlstate.starts_with("08") || sqlstate.starts_with("57P");
+}
 
 // Notices are remarks; what has to be acted upon comes as an error.
 void ignore_notice(void*, const PGresult*) {}
@@ -44,17 +46,23 @@ void ignore_notice(void*, const PGresult*) {}
 }  // namespace
 
 Connection::Connection(const std::string& dsn, const std::string& application) {
-  // Defaults first: what the DSN says wins. A peer that vanished without a word is noticed within about 30 s.
-  const char* const keys[] = {"connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
-                              "tcp_user_timeout", "application_name", "client_encoding", "dbname", nullptr};
-  const char* const values[] = {"10", "10", "5", "3", "30000", application.c_str(), "UTF8", dsn.c_str(), nullptr};
+  // Defaults first: what the DSN says wins. A peer that vanished without a word is noticed within
+  // about 30 s.
+  const char* const keys[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
+                              "keepalives_count", "tcp_user_timeout", "application_name",
+                              "client_encoding",  "dbname",           nullptr};
+  const char* const values[] = {"10",   "10",        "5",    "3", "30000", application.c_str(),
+                                "UTF8", dsn.c_str(), nullptr};
   native_ = PQconnectdbParams(keys, values, 1);
   if (native_ == nullptr) throw std::bad_alloc();
   try {
     if (PQstatus(native_) != CONNECTION_OK)
-      throw DatabaseError("cannot connect", "database", trimmed(PQerrorMessage(native_)), "", "", true);
+      throw DatabaseError("cannot connect", "database", trimmed(PQerrorMessage(native_)), "", "",
+                          true);
     if (server_version() < 150000)
-      throw DatabaseError("server too old", "database", fmt::format("it is version {}, PostgreSQL 15 is needed", parameter_status("server_version")),
+      throw DatabaseError("server too old", "database",
+                          fmt::format("it is version {}, PostgreSQL 15 is needed",
+                                      parameter_status("server_version")),
                           "0A000", "", false);
     PQsetNoticeReceiver(native_, ignore_notice, nullptr);
     if (PQsetnonblocking(native_, 1) != 0) raise(nullptr, "set the connection non-blocking");
@@ -69,9 +77,15 @@ Connection::Connection(const std::string& dsn, const std::string& application) {
 Connection::~Connection() { PQfinish(native_); }
 
 Connection::Connection(Connection&& other) noexcept
-    : native_(std::exchange(other.native_, nullptr)), stop_(other.stop_), grace_ms_(other.grace_ms_),
-      round_trips_(other.round_trips_), prepared_count_(other.prepared_count_), prepared_(std::move(other.prepared_)),
-      symbols_(std::move(other.symbols_)), symbols_read_ns_(other.symbols_read_ns_), fields_(std::move(other.fields_)),
+    : native_(std::exchange(other.native_, nullptr)),
+      stop_(other.stop_),
+      grace_ms_(other.grace_ms_),
+      round_trips_(other.round_trips_),
+      prepared_count_(other.prepared_count_),
+      prepared_(std::move(other.prepared_)),
+      symbols_(std::move(other.symbols_)),
+      symbols_read_ns_(other.symbols_read_ns_),
+      fields_(std::move(other.fields_)),
       fields_read_ns_(other.fields_read_ns_) {}
 
 void Connection::set_interrupt(const std::atomic<bool>* stop, std::int64_t grace_ms) {
@@ -84,7 +98,8 @@ void Connection::raise(const PGresult* result, const std::string& what) const {
   const std::string sqlstate = field(result, PG_DIAG_SQLSTATE);
   const bool is_lost = PQstatus(native_) != CONNECTION_OK || ends_connection(sqlstate);
   std::string why = field(result, PG_DIAG_MESSAGE_PRIMARY);
-  if (why.empty()) why = trimmed(result == nullptr ? PQerrorMessage(native_) : PQresultErrorMessage(result));
+  if (why.empty())
+    why = trimmed(result == nullptr ? PQerrorMessage(native_) : PQresultErrorMessage(result));
   if (why.empty()) why = "the connection was closed";
   for (int code : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT})
     if (const std::string more = field(result, code); !more.empty()) why += "; " + more;
@@ -94,12 +109,14 @@ void Connection::raise(const PGresult* result, const std::string& what) const {
 
 void Connection::wait(bool also_writable) {
   for (;;) {
-    pollfd poll_fd{PQsocket(native_), static_cast<short>(also_writable ? POLLIN | POLLOUT : POLLIN), 0};
+    pollfd poll_fd{PQsocket(native_), static_cast<short>(also_writable ? POLLIN | POLLOUT : POLLIN),
+                   0};
     if (poll_fd.fd < 0) raise(nullptr, "wait for the server");
     const int ready = poll(&poll_fd, 1, 100);
     if (ready > 0) {
       // Always read what is there: a server that cannot send its answer stops reading as well.
-      if ((poll_fd.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(native_) == 0) raise(nullptr, "read from the server");
+      if ((poll_fd.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(native_) == 0)
+        raise(nullptr, "read from the server");
       return;
     }
     if (ready < 0 && errno != EINTR) core::throw_system_error("poll", "database", errno);
@@ -107,7 +124,9 @@ void Connection::wait(bool also_writable) {
       const std::int64_t now_ns = core::mono_now().ns;
       if (stopped_since_ns_ == 0) stopped_since_ns_ = now_ns;
       if (now_ns - stopped_since_ns_ > grace_ms_ * core::ns_per_ms)
-        throw DatabaseError("statement abandoned", "database", "stop was asked for and the server did not answer in time", "", "", true);
+        throw DatabaseError("statement abandoned", "database",
+                            "stop was asked for and the server did not answer in time", "", "",
+                            true);
     }
   }
 }
@@ -132,8 +151,11 @@ void Connection::finish_results(const std::string& what) {
   ResultPtr failed;
   while (ResultPtr result{next_result()}) {
     const ExecStatusType status = PQresultStatus(result.get());
-    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) throw DatabaseError(what, "database", "an unexpected COPY began", "", "", true);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY && !failed) failed = std::move(result);
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
+      throw DatabaseError(what, "database", "an unexpected COPY began", "", "", true);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY &&
+        !failed)
+      failed = std::move(result);
     if (PQstatus(native_) != CONNECTION_OK) break;
   }
   if (failed || PQstatus(native_) != CONNECTION_OK) raise(failed.get(), what);
@@ -151,14 +173,19 @@ void Connection::send(const Statement& statement, std::vector<std::string>& newl
   if (known == prepared_.end() && prepared_.size() < prepared_limit) {
     // A name is never used twice: after a failed pipeline nobody knows whether the server has it.
     std::string name = fmt::format("perp_{}", prepared_count_++);
-    if (PQsendPrepare(native_, name.c_str(), statement.sql.c_str(), parameters.count(), parameters.types()) == 0) raise(nullptr, "prepare a statement");
+    if (PQsendPrepare(native_, name.c_str(), statement.sql.c_str(), parameters.count(),
+                      parameters.types()) == 0)
+      raise(nullptr, "prepare a statement");
     known = prepared_.emplace(statement.sql, std::move(name)).first;
     newly_prepared.push_back(statement.sql);
   }
-  const int sent = known != prepared_.end()
-                       ? PQsendQueryPrepared(native_, known->second.c_str(), parameters.count(), parameters.values(), parameters.lengths(), parameters.formats(), 1)
-                       : PQsendQueryParams(native_, statement.sql.c_str(), parameters.count(), parameters.types(), parameters.values(), parameters.lengths(),
-                                           parameters.formats(), 1);
+  const int sent =
+      known != prepared_.end()
+          ? PQsendQueryPrepared(native_, known->second.c_str(), parameters.count(),
+                                parameters.values(), parameters.lengths(), parameters.formats(), 1)
+          : PQsendQueryParams(native_, statement.sql.c_str(), parameters.count(),
+                              parameters.types(), parameters.values(), parameters.lengths(),
+                              parameters.formats(), 1);
   if (sent == 0) raise(nullptr, "send a statement");
 }
 
@@ -195,7 +222,8 @@ std::vector<QueryResult> Connection::pipeline(const std::vector<Statement>& stat
       if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
         if (is_last) results.push_back(decode_result(result.get()));
       } else if (status != PGRES_PIPELINE_ABORTED && !failed) {
-        if (statement_index < statements.size()) failed_sql = statements[statement_index].sql.substr(0, 80);
+        if (statement_index < statements.size())
+          failed_sql = statements[statement_index].sql.substr(0, 80);
         failed = std::move(result);
       }
       if (is_last) ++statement_index;
@@ -232,7 +260,8 @@ void Connection::copy_write(std::span<const std::byte> bytes) {
   constexpr std::size_t piece = 65536;
   while (!bytes.empty()) {
     const std::size_t size = std::min(piece, bytes.size());
-    const int sent = PQputCopyData(native_, reinterpret_cast<const char*>(bytes.data()), static_cast<int>(size));
+    const int sent =
+        PQputCopyData(native_, reinterpret_cast<const char*>(bytes.data()), static_cast<int>(size));
     if (sent < 0) raise(nullptr, "send COPY data");
     if (sent == 1) bytes = bytes.subspan(size);
     flush();
@@ -263,9 +292,12 @@ std::int64_t Connection::copy_end() {
 bool Connection::recover() noexcept {
   try {
     if (PQstatus(native_) != CONNECTION_OK) return false;
-    if (PQpipelineStatus(native_) != PQ_PIPELINE_OFF) return false;  // an answer is missing: only a new connection is certain
-    for (ResultPtr result; PQtransactionStatus(native_) == PQTRANS_ACTIVE && (result = ResultPtr(next_result()));)
-      if (PQresultStatus(result.get()) == PGRES_COPY_IN && PQputCopyEnd(native_, "given up") < 0) return false;
+    if (PQpipelineStatus(native_) != PQ_PIPELINE_OFF)
+      return false;  // an answer is missing: only a new connection is certain
+    for (ResultPtr result;
+         PQtransactionStatus(native_) == PQTRANS_ACTIVE && (result = ResultPtr(next_result()));)
+      if (PQresultStatus(result.get()) == PGRES_COPY_IN && PQputCopyEnd(native_, "given up") < 0)
+        return false;
     if (PQtransactionStatus(native_) != PQTRANS_IDLE) execute("ROLLBACK");
     return PQstatus(native_) == CONNECTION_OK;
   } catch (const core::Error&) {

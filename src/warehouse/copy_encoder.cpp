@@ -1,10 +1,10 @@
+#include "warehouse/wire.hpp"
+
 #include <perp/warehouse/copy_encoder.hpp>
 
 #include <bit>
 #include <cmath>
 #include <cstring>
-
-#include "warehouse/wire.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -15,7 +15,8 @@ constexpr std::size_t key_and_fixed_fields = 5;  // ts, symbol, perpspec, source
 constexpr std::size_t fill_bytes = 32;           // NULL runs are written in blocks of this size
 
 constexpr void add_slot(RowLayout& layout, ColumnId id) {
-  const market::Column& raw = market::columns[static_cast<std::size_t>(market::is_change(id) ? market::raw_column_of(id) : id)];
+  const market::Column& raw = market::columns[static_cast<std::size_t>(
+      market::is_change(id) ? market::raw_column_of(id) : id)];
   if (layout.slot_count >= 64) throw "more than 64 value columns: the masks are too narrow";
   const std::uint64_t bit = std::uint64_t{1} << layout.slot_count;
   if (raw.type == market::ColumnType::position_side) layout.side_slots |= bit;
@@ -31,20 +32,25 @@ constexpr RowLayout make_layout(bool is_metrics) {
   layout.has_notes = !is_metrics;
   const auto add_raw = [&](bool is_extension) {
     for (std::size_t i = 0; i < market::column_count; ++i)
-      if (market::columns[i].is_extension == is_extension && (!is_metrics || !is_extension || market::columns[i].has_change))
+      if (market::columns[i].is_extension == is_extension &&
+          (!is_metrics || !is_extension || market::columns[i].has_change))
         add_slot(layout, static_cast<ColumnId>(i));
   };
   add_raw(false);
   if (is_metrics)
     for (std::size_t window = 0; window < market::change_windows_minutes.size(); ++window)
       for (std::size_t i = 0; i < market::column_count; ++i)
-        if (market::columns[i].has_change && !market::columns[i].is_extension) add_slot(layout, market::change_column(static_cast<ColumnId>(i), window));
+        if (market::columns[i].has_change && !market::columns[i].is_extension)
+          add_slot(layout, market::change_column(static_cast<ColumnId>(i), window));
   add_raw(true);
   if (is_metrics)
     for (std::size_t i = 0; i < market::column_count; ++i)
       for (std::size_t window = 0; window < market::change_windows_minutes.size(); ++window)
-        if (market::columns[i].has_change && market::columns[i].is_extension) add_slot(layout, market::change_column(static_cast<ColumnId>(i), window));
-  layout.field_count = static_cast<std::uint16_t>(key_and_fixed_fields + layout.slot_count + (layout.has_window_sizes ? 1 : 0) + (layout.has_notes ? 1 : 0));
+        if (market::columns[i].has_change && market::columns[i].is_extension)
+          add_slot(layout, market::change_column(static_cast<ColumnId>(i), window));
+  layout.field_count =
+      static_cast<std::uint16_t>(key_and_fixed_fields + layout.slot_count +
+                                 (layout.has_window_sizes ? 1 : 0) + (layout.has_notes ? 1 : 0));
   return layout;
 }
 
@@ -60,11 +66,12 @@ std::byte* put_bytes(std::byte* out, std::string_view bytes) {
   return out + bytes.size();
 }
 
-// NULL is a length of -1, four 0xff bytes. Whole blocks are written, past the run: what follows overwrites them,
-// and row_bytes_max() counts the last block.
+// NULL is a length of -1, four 0xff bytes. Whole blocks are written, past the run: what follows
+// overwrites them, and row_bytes_max() counts the last block.
 std::byte* put_nulls(std::byte* out, std::size_t count) {
   const std::size_t bytes = 4 * count;
-  for (std::size_t done = 0; done < bytes; done += fill_bytes) std::memset(out + done, 0xff, fill_bytes);
+  for (std::size_t done = 0; done < bytes; done += fill_bytes)
+    std::memset(out + done, 0xff, fill_bytes);
   return out + bytes;
 }
 
@@ -90,7 +97,8 @@ std::string_view to_string(RowRefusal refusal) {
   return "unknown";
 }
 
-std::string encode_series(const RowLayout& layout, std::string_view symbol, std::string_view perpspec) {
+std::string encode_series(const RowLayout& layout, std::string_view symbol,
+                          std::string_view perpspec) {
   std::string out;
   append_text_field(out, symbol);
   append_text_field(out, perpspec);
@@ -112,16 +120,20 @@ std::string encode_series(const RowLayout& layout, std::string_view symbol, std:
   return out;
 }
 
-std::size_t row_bytes_max(const RowLayout& layout, std::string_view series, std::string_view notes) {
-  return 2 + 12 + series.size() + 12 * std::size_t{layout.slot_count} + 4 + notes.size() + fill_bytes;
+std::size_t row_bytes_max(const RowLayout& layout, std::string_view series,
+                          std::string_view notes) {
+  return 2 + 12 + series.size() + 12 * std::size_t{layout.slot_count} + 4 + notes.size() +
+         fill_bytes;
 }
 
 EncodedRow encode_row(const RowLayout& layout, std::string_view series, std::int64_t ts,
-                      std::span<const market::MinuteValue> values, std::string_view notes, std::byte* out) noexcept {
+                      std::span<const market::MinuteValue> values, std::string_view notes,
+                      std::byte* out) noexcept {
   double dense[64];
   std::uint64_t present = 0;
   for (const market::MinuteValue& value : values) {
-    const std::uint8_t slot = value.column < RowLayout::id_limit ? layout.slots[value.column] : RowLayout::absent;
+    const std::uint8_t slot =
+        value.column < RowLayout::id_limit ? layout.slots[value.column] : RowLayout::absent;
     if (slot == RowLayout::absent || std::isnan(value.value)) continue;
     if (std::isinf(value.value)) return {out, RowRefusal::not_finite};
     dense[slot] = value.value;
@@ -145,8 +157,10 @@ EncodedRow encode_row(const RowLayout& layout, std::string_view series, std::int
       const std::string_view text = value == 1 ? "long" : "short";
       at = put_bytes(put(at, static_cast<std::uint32_t>(text.size())), text);
     } else {
-      if (!(value >= -2147483648.0 && value <= 2147483647.0) || value != std::trunc(value)) return {out, RowRefusal::int4_out_of_range};
-      at = put(put(at, std::uint32_t{4}), static_cast<std::uint32_t>(static_cast<std::int32_t>(value)));
+      if (!(value >= -2147483648.0 && value <= 2147483647.0) || value != std::trunc(value))
+        return {out, RowRefusal::int4_out_of_range};
+      at = put(put(at, std::uint32_t{4}),
+               static_cast<std::uint32_t>(static_cast<std::int32_t>(value)));
     }
     next = slot + 1;
     present &= present - 1;

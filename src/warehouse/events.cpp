@@ -1,11 +1,11 @@
 #include "warehouse/events.hpp"
 
-#include <fmt/format.h>
-
 #include <perp/core/time.hpp>
 #include <perp/market/instrument_table.hpp>
 #include <perp/market/record_kind.hpp>
 #include <perp/warehouse/table.hpp>
+
+#include <fmt/format.h>
 
 namespace perp::warehouse {
 namespace {
@@ -16,7 +16,8 @@ using market::InstrumentStatus;
 
 std::string venue_key(market::VenueId id) {
   const market::Venue* venue = market::find_venue(id);
-  return venue == nullptr ? fmt::format("venue{}", static_cast<unsigned>(id)) : std::string(venue->key);
+  return venue == nullptr ? fmt::format("venue{}", static_cast<unsigned>(id))
+                          : std::string(venue->key);
 }
 
 std::string text_of(ContractType type) {
@@ -59,13 +60,18 @@ StatusText text_of(FeedState state) {
 }
 
 Value ms_or_null(std::int64_t ns) {
-  return integer_or_null(ns != core::unknown_ns, ns == core::unknown_ns ? 0 : core::floor_to(ns, core::ns_per_ms) / core::ns_per_ms);
+  return integer_or_null(
+      ns != core::unknown_ns,
+      ns == core::unknown_ns ? 0 : core::floor_to(ns, core::ns_per_ms) / core::ns_per_ms);
 }
 
 // Microseconds since the epoch; a record without times is dated by the database's clock.
 Value time_of(const market::RecordHeader& record) {
-  const std::int64_t ns = record.receive_ns != core::unknown_ns ? record.receive_ns : record.exchange_ns;
-  return integer_or_null(ns != core::unknown_ns, ns == core::unknown_ns ? 0 : core::floor_to(ns, core::ns_per_us) / core::ns_per_us);
+  const std::int64_t ns =
+      record.receive_ns != core::unknown_ns ? record.receive_ns : record.exchange_ns;
+  return integer_or_null(
+      ns != core::unknown_ns,
+      ns == core::unknown_ns ? 0 : core::floor_to(ns, core::ns_per_us) / core::ns_per_us);
 }
 
 // Free text from outside, made storable: what is not plain UTF-8 is escaped like in json_string().
@@ -77,18 +83,24 @@ std::string storable(std::string_view text) {
 
 std::string json_list(std::span<const market::ColumnId> ids, bool with_common) {
   std::string out = with_common ? R"(["ts", "symbol", "source", "perpspec", "interval")" : "[";
-  for (market::ColumnId id : ids) out += fmt::format("{}\"{}\"", out == "[" ? "" : ", ", column_name(id));
+  for (market::ColumnId id : ids)
+    out += fmt::format("{}\"{}\"", out == "[" ? "" : ", ", column_name(id));
   return out + "]";
 }
 
 constexpr const char* put_instrument =
-    "SELECT perp_put_instrument($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20::text::jsonb)";
+    "SELECT "
+    "perp_put_instrument($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20::"
+    "text::jsonb)";
 constexpr const char* insert_status =
     "INSERT INTO perp_status (script_name, status, message, details, ts) "
-    "VALUES ($1, $2, $3, $4::text::jsonb, coalesce(timestamptz 'epoch' + $5 * interval '1 microsecond', now()))";
+    "VALUES ($1, $2, $3, $4::text::jsonb, coalesce(timestamptz 'epoch' + $5 * interval '1 "
+    "microsecond', now()))";
 constexpr const char* insert_error =
-    "INSERT INTO perp_errors (script_name, perpspec, error_type, error_code, error_message, details, ts) "
-    "VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, coalesce(timestamptz 'epoch' + $7 * interval '1 microsecond', now()))";
+    "INSERT INTO perp_errors (script_name, perpspec, error_type, error_code, error_message, "
+    "details, ts) "
+    "VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, coalesce(timestamptz 'epoch' + $7 * interval '1 "
+    "microsecond', now()))";
 
 }  // namespace
 
@@ -114,13 +126,19 @@ bool is_storable_text(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     if (lead == 0) return false;
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const std::size_t length = lead < 0x80                   ? 1
+                               : lead >= 0xc2 && lead < 0xe0 ? 2
+                               : lead >= 0xe0 && lead < 0xf0 ? 3
+                               : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                             : 0;
     if (length == 0 || i + length > text.size()) return false;
     for (std::size_t k = 1; k < length; ++k)
       if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
     if (length >= 3) {  // overlong forms, surrogates, beyond U+10FFFF
       const auto second = static_cast<unsigned char>(text[i + 1]);
-      if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return false;
+      if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+          (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
+        return false;
     }
     i += length;
   }
@@ -129,54 +147,97 @@ bool is_storable_text(std::string_view text) noexcept {
 
 Statement instrument_statement(const market::RecordHeader& record) {
   const auto& instrument = market::payload<market::Instrument>(record);
-  const std::string metadata = fmt::format(R"({{"settle": {}, "is_provisional": {}}})", json_string(instrument.settle.view()), instrument.is_provisional != 0);
+  const std::string metadata =
+      fmt::format(R"({{"settle": {}, "is_provisional": {}}})",
+                  json_string(instrument.settle.view()), instrument.is_provisional != 0);
   return {put_instrument,
-          {static_cast<std::int16_t>(record.venue), static_cast<std::int64_t>(record.instrument), std::string(instrument.native.view()),
-           std::string(instrument.base.view()), std::string(instrument.quote.view()), market::canonical_id(record.venue, instrument),
-           text_of(instrument.contract_type), text_of(instrument.status), number_or_null(instrument.contract_size), instrument.multiplier,
-           number_or_null(instrument.tick_size), number_or_null(instrument.lot_size), number_or_null(instrument.min_quantity),
-           number_or_null(instrument.min_notional), number_or_null(instrument.max_leverage),
-           number_or_null(instrument.funding_interval_ns == core::unknown_ns ? market::missing
-                                                                             : static_cast<double>(instrument.funding_interval_ns) / static_cast<double>(core::ns_per_hour)),
-           ms_or_null(instrument.listed_ns), ms_or_null(instrument.delisted_ns), instrument.is_primary != 0, metadata}};
+          {static_cast<std::int16_t>(record.venue),
+           static_cast<std::int64_t>(record.instrument),
+           std::string(instrument.native.view()),
+           std::string(instrument.base.view()),
+           std::string(instrument.quote.view()),
+           market::canonical_id(record.venue, instrument),
+           text_of(instrument.contract_type),
+           text_of(instrument.status),
+           number_or_null(instrument.contract_size),
+           instrument.multiplier,
+           number_or_null(instrument.tick_size),
+           number_or_null(instrument.lot_size),
+           number_or_null(instrument.min_quantity),
+           number_or_null(instrument.min_notional),
+           number_or_null(instrument.max_leverage),
+           number_or_null(instrument.funding_interval_ns == core::unknown_ns
+                              ? market::missing
+                              : static_cast<double>(instrument.funding_interval_ns) /
+                                    static_cast<double>(core::ns_per_hour)),
+           ms_or_null(instrument.listed_ns),
+           ms_or_null(instrument.delisted_ns),
+           instrument.is_primary != 0,
+           metadata}};
 }
 
 Statement status_statement(const market::RecordHeader& record, std::string_view instrument) {
   const auto& status = market::payload<market::FeedStatus>(record);
   const StatusText text = text_of(status.state);
-  const std::string stream = status.stream == market::RecordType::padding ? "connection" : std::string(market::name_of(status.stream));
-  const std::string details = fmt::format(R"({{"state": "{}", "stream": "{}", "connection": {}, "instrument": {}}})", text.state, stream, status.connection,
-                                          instrument.empty() ? "null" : json_string(instrument));
-  return {insert_status, {"feed " + venue_key(record.venue), std::string(text.status), text_or_null(storable(status.reason.view())), details, time_of(record)}};
+  const std::string stream = status.stream == market::RecordType::padding
+                                 ? "connection"
+                                 : std::string(market::name_of(status.stream));
+  const std::string details = fmt::format(
+      R"({{"state": "{}", "stream": "{}", "connection": {}, "instrument": {}}})", text.state,
+      stream, status.connection, instrument.empty() ? "null" : json_string(instrument));
+  return {insert_status,
+          {"feed " + venue_key(record.venue), std::string(text.status),
+           text_or_null(storable(status.reason.view())), details, time_of(record)}};
 }
 
 Statement error_statement(const market::RecordHeader& record) {
   const auto& failure = market::payload<market::DecodeFailure>(record);
   const std::string stream = storable(failure.stream.view());
   const std::string field = storable(failure.field.view());
-  const std::string message = fmt::format("{}: message refused{}{} (status {})", stream.empty() ? "unknown stream" : stream, field.empty() ? "" : " at ", field, failure.status);
-  const std::string_view excerpt(failure.excerpt.data, std::min<std::size_t>(failure.excerpt_size, sizeof failure.excerpt.data));
-  const std::string details = fmt::format(R"({{"status": {}, "stream": {}, "field": {}, "message_size": {}, "excerpt": {}}})", failure.status, json_string(failure.stream.view()),
-                                          json_string(failure.field.view()), failure.message_size, json_string(excerpt));
-  return {insert_error, {"feed " + venue_key(record.venue), Null{25}, std::string("API"), std::string("PARSE_ERROR"), message, details, time_of(record)}};
+  const std::string message =
+      fmt::format("{}: message refused{}{} (status {})", stream.empty() ? "unknown stream" : stream,
+                  field.empty() ? "" : " at ", field, failure.status);
+  const std::string_view excerpt(
+      failure.excerpt.data,
+      std::min<std::size_t>(failure.excerpt_size, sizeof failure.excerpt.data));
+  const std::string details = fmt::format(
+      R"({{"status": {}, "stream": {}, "field": {}, "message_size": {}, "excerpt": {}}})",
+      failure.status, json_string(failure.stream.view()), json_string(failure.field.view()),
+      failure.message_size, json_string(excerpt));
+  return {insert_error,
+          {"feed " + venue_key(record.venue), Null{25}, std::string("API"),
+           std::string("PARSE_ERROR"), message, details, time_of(record)}};
 }
 
 Statement refused_statement(const RefusedRow& row) {
-  const std::string details = fmt::format(R"({{"table": {}, "sqlstate": {}, "symbol": {}, "ts": {}, "journal_position": {}}})", json_string(row.table), json_string(row.sqlstate),
-                                          json_string(row.symbol), row.ts, row.position);
-  return {insert_error, {std::string("perp warehouse"), text_or_null(storable(row.perpspec)), std::string("DATABASE"), std::string("INSERT_FAILED"), storable(row.reason), details, Null{20}}};
+  const std::string details = fmt::format(
+      R"({{"table": {}, "sqlstate": {}, "symbol": {}, "ts": {}, "journal_position": {}}})",
+      json_string(row.table), json_string(row.sqlstate), json_string(row.symbol), row.ts,
+      row.position);
+  return {
+      insert_error,
+      {std::string("perp warehouse"), text_or_null(storable(row.perpspec)), std::string("DATABASE"),
+       std::string("INSERT_FAILED"), storable(row.reason), details, Null{20}}};
 }
 
 Statement damage_statement(const journal::Damage& damage) {
-  const std::string details = fmt::format(R"({{"segment": {}, "offset": {}, "bytes": {}}})", damage.segment, damage.offset, damage.bytes);
-  return {insert_error, {std::string("perp warehouse"), Null{25}, std::string("SYSTEM"), std::string("JOURNAL_DAMAGE"), storable(damage.why), details, Null{20}}};
+  const std::string details = fmt::format(R"({{"segment": {}, "offset": {}, "bytes": {}}})",
+                                          damage.segment, damage.offset, damage.bytes);
+  return {insert_error,
+          {std::string("perp warehouse"), Null{25}, std::string("SYSTEM"),
+           std::string("JOURNAL_DAMAGE"), storable(damage.why), details, Null{20}}};
 }
 
 Statement perpspec_statement(const market::Perpspec& spec) {
   const market::SpecRow& row = market::spec_row(market::kind_of(spec.id));
-  return {"INSERT INTO perpspec_schema (perpspec_name, fields, extension_fields, native_interval_ms, seed) "
-          "VALUES ($1, $2::text::jsonb, $3::text::jsonb, $4, $5) ON CONFLICT (perpspec_name) DO NOTHING",
-          {market::perpspec_name(spec.id), json_list(market::fields(row), true), json_list(market::extras(row), false), static_cast<std::int32_t>(row.native_interval_ms), spec.is_seed}};
+  return {
+      "INSERT INTO perpspec_schema (perpspec_name, fields, extension_fields, native_interval_ms, "
+      "seed) "
+      "VALUES ($1, $2::text::jsonb, $3::text::jsonb, $4, $5) ON CONFLICT (perpspec_name) DO "
+      "NOTHING",
+      {market::perpspec_name(spec.id), json_list(market::fields(row), true),
+       json_list(market::extras(row), false), static_cast<std::int32_t>(row.native_interval_ms),
+       spec.is_seed}};
 }
 
 }  // namespace perp::warehouse

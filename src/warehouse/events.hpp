@@ -1,15 +1,15 @@
 #pragma once
-// Records of lane 0's small tables as statements: instrument -> instruments, feed_status -> perp_status,
-// error -> perp_errors, and rows that could not be stored -> perp_errors.
-#include <string>
-#include <string_view>
+// Records of lane 0's small tables as statements: instrument -> instruments, feed_status ->
+// perp_status, error -> perp_errors, and rows that could not be stored -> perp_errors.
+#include "warehouse/batch.hpp"
 
 #include <perp/journal/format.hpp>
 #include <perp/market/perpspec.hpp>
 #include <perp/market/record.hpp>
 #include <perp/warehouse/connection.hpp>
 
-#include "warehouse/batch.hpp"
+#include <string>
+#include <string_view>
 
 namespace perp::warehouse {
 
@@ -22,8 +22,9 @@ Statement damage_statement(const journal::Damage& damage);
 /// Registers a spec of market's table, unless it is there: what the user changed in its row stays.
 Statement perpspec_statement(const market::Perpspec& spec);
 
-/// A JSON string with its quotes. Bytes outside printable ASCII are written as \u00xx, so that a text of any
-/// encoding can be stored and read back byte for byte; NUL, which jsonb cannot hold, becomes \\x00.
+/// A JSON string with its quotes. Bytes outside printable ASCII are written as \u00xx, so that a
+/// text of any encoding can be stored and read back byte for byte; NUL, which jsonb cannot hold,
+/// becomes \\x00.
 std::string json_string(std::string_view bytes);
 
 /// Whether PostgreSQL takes the text in a UTF-8 database: well-formed and without NUL.

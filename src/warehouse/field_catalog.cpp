@@ -1,8 +1,8 @@
 #include "warehouse/field_catalog.hpp"
 
-#include <algorithm>
-
 #include <perp/core/time.hpp>
+
+#include <algorithm>
 
 namespace perp::warehouse {
 namespace {
@@ -13,18 +13,25 @@ constexpr std::int64_t reread_after_ns = 10 * core::ns_per_second;
 
 FieldCatalog::FieldCatalog(Connection& connection) : connection_(connection) {
   const std::int64_t now_ns = core::mono_now().ns;
-  if (connection.fields_read_ns_ != 0 && now_ns - connection.fields_read_ns_ < reread_after_ns) return;
-  const QueryResult rows = connection.query("SELECT perpspec_name, jsonb_array_elements_text(fields || extension_fields) FROM perpspec_schema");
+  if (connection.fields_read_ns_ != 0 && now_ns - connection.fields_read_ns_ < reread_after_ns)
+    return;
+  const QueryResult rows = connection.query(
+      "SELECT perpspec_name, jsonb_array_elements_text(fields || extension_fields) FROM "
+      "perpspec_schema");
   connection.fields_.clear();
-  for (std::size_t i = 0; i < rows.rows; ++i) connection.fields_[std::string(rows.columns[0].text(i))].emplace_back(rows.columns[1].text(i));
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    connection.fields_[std::string(rows.columns[0].text(i))].emplace_back(rows.columns[1].text(i));
   connection.fields_read_ns_ = now_ns;
 }
 
-bool FieldCatalog::may_hold(std::span<const std::string> perpspecs, const TableColumn& column) const {
-  const std::string name = column_name(market::is_change(column.id) ? market::raw_column_of(column.id) : column.id);
+bool FieldCatalog::may_hold(std::span<const std::string> perpspecs,
+                            const TableColumn& column) const {
+  const std::string name =
+      column_name(market::is_change(column.id) ? market::raw_column_of(column.id) : column.id);
   return std::any_of(perpspecs.begin(), perpspecs.end(), [&](const std::string& perpspec) {
     const auto fields = connection_.fields_.find(perpspec);
-    return fields == connection_.fields_.end() || std::find(fields->second.begin(), fields->second.end(), name) != fields->second.end();
+    return fields == connection_.fields_.end() ||
+           std::find(fields->second.begin(), fields->second.end(), name) != fields->second.end();
   });
 }
 

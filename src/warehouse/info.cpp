@@ -1,8 +1,8 @@
-#include <fmt/format.h>
-
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/table.hpp>
+
+#include <fmt/format.h>
 
 namespace perp::warehouse {
 namespace {
@@ -12,9 +12,12 @@ constexpr std::int64_t estimate_from_rows = 1'000'000;
 Info::TableInfo describe(Connection& connection, const std::string& table) {
   // Partitions and chunks are children of the table; a never analysed one has reltuples -1.
   const QueryResult tree = connection.query(
-      "SELECT count(*) - 1, sum(pg_total_relation_size(c.oid))::bigint, sum(greatest(c.reltuples, 0))::bigint, "
-      "coalesce(bool_or(c.reltuples < 0 AND c.relkind = 'r' AND pg_relation_size(c.oid) > 0), false) "
-      "FROM pg_class c WHERE c.oid = $1::text::regclass OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::text::regclass)",
+      "SELECT count(*) - 1, sum(pg_total_relation_size(c.oid))::bigint, sum(greatest(c.reltuples, "
+      "0))::bigint, "
+      "coalesce(bool_or(c.reltuples < 0 AND c.relkind = 'r' AND pg_relation_size(c.oid) > 0), "
+      "false) "
+      "FROM pg_class c WHERE c.oid = $1::text::regclass OR c.oid IN (SELECT inhrelid FROM "
+      "pg_inherits WHERE inhparent = $1::text::regclass)",
       {table});
   Info::TableInfo out;
   out.name = table;
@@ -23,7 +26,10 @@ Info::TableInfo describe(Connection& connection, const std::string& table) {
   out.rows = tree.columns[2].ints[0];
   const bool has_unknown = tree.columns[3].ints[0] != 0;
   out.is_estimate = !has_unknown && out.rows > estimate_from_rows;
-  if (!out.is_estimate) out.rows = connection.query(fmt::format("SELECT count(*) FROM {}", quote_identifier(table))).columns[0].ints[0];
+  if (!out.is_estimate)
+    out.rows = connection.query(fmt::format("SELECT count(*) FROM {}", quote_identifier(table)))
+                   .columns[0]
+                   .ints[0];
   return out;
 }
 
@@ -34,24 +40,31 @@ Info info(const std::string& dsn) {
   Info out;
   out.server_version = connection.parameter_status("server_version");
   const QueryResult extension = connection.query(
-      "SELECT extversion, coalesce(current_setting('timescaledb.license', true), '') FROM pg_extension WHERE extname = 'timescaledb'");
+      "SELECT extversion, coalesce(current_setting('timescaledb.license', true), '') FROM "
+      "pg_extension WHERE extname = 'timescaledb'");
   if (extension.rows != 0) {
     out.timescale_version = extension.columns[0].text(0);
     out.timescale_license = extension.columns[1].text(0);
   }
   out.backend = stored_backend(connection);
   if (out.backend == Backend::automatic) return out;
-  for (const char* table : {"perp_data", "perp_metrics", "perpspec_schema", "perp_status", "perp_errors", "exchanges", "instruments", "perp_load_cursors"})
+  for (const char* table : {"perp_data", "perp_metrics", "perpspec_schema", "perp_status",
+                            "perp_errors", "exchanges", "instruments", "perp_load_cursors"})
     out.tables.push_back(describe(connection, table));
-  const QueryResult specs = connection.query("SELECT count(*), count(*) FILTER (WHERE seed) FROM perpspec_schema");
+  const QueryResult specs =
+      connection.query("SELECT count(*), count(*) FILTER (WHERE seed) FROM perpspec_schema");
   out.perpspecs = specs.columns[0].ints[0];
   out.seed_perpspecs = specs.columns[1].ints[0];
-  const QueryResult retention = connection.query("SELECT value::int FROM perp_settings WHERE name = 'retention_days'");
+  const QueryResult retention =
+      connection.query("SELECT value::int FROM perp_settings WHERE name = 'retention_days'");
   if (retention.rows != 0) out.retention_days = static_cast<int>(retention.columns[0].ints[0]);
-  const QueryResult cursors = connection.query("SELECT lane, lanes, journal, position, updated FROM perp_load_cursors ORDER BY lane");
+  const QueryResult cursors = connection.query(
+      "SELECT lane, lanes, journal, position, updated FROM perp_load_cursors ORDER BY lane");
   for (std::size_t i = 0; i < cursors.rows; ++i)
-    out.cursors.push_back({static_cast<int>(cursors.columns[0].ints[i]), static_cast<int>(cursors.columns[1].ints[i]),
-                           std::string(cursors.columns[2].text(i)), cursors.columns[3].ints[i], cursors.columns[4].ints[i]});
+    out.cursors.push_back({static_cast<int>(cursors.columns[0].ints[i]),
+                           static_cast<int>(cursors.columns[1].ints[i]),
+                           std::string(cursors.columns[2].text(i)), cursors.columns[3].ints[i],
+                           cursors.columns[4].ints[i]});
   return out;
 }
 

@@ -1,16 +1,16 @@
 // The writing half of a lane: connect, commit, retry, decide what a lost answer was.
 #include "warehouse/lane.hpp"
 
-#include <algorithm>
-#include <limits>
-
-#include <fmt/format.h>
+#include "warehouse/claim.hpp"
+#include "warehouse/events.hpp"
 
 #include <perp/warehouse/retention.hpp>
 #include <perp/warehouse/table.hpp>
 
-#include "warehouse/claim.hpp"
-#include "warehouse/events.hpp"
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
 
 namespace perp::warehouse {
 namespace {
@@ -19,14 +19,19 @@ constexpr std::int64_t backoff_first_ms = 100;
 constexpr std::int64_t backoff_last_ms = 2000;
 constexpr std::int64_t conflict_waits_ms[] = {1000, 2000, 3000};
 
-bool is_conflict(const DatabaseError& error) { return error.sqlstate() == "40P01" || error.sqlstate() == "40001"; }
+bool is_conflict(const DatabaseError& error) {
+  return error.sqlstate() == "40P01" || error.sqlstate() == "40001";
+}
 
 }  // namespace
 
 std::string journal_name(std::uint64_t journal_id) { return fmt::format("{:016x}", journal_id); }
 
 Lane::Lane(const LoaderOptions& options, unsigned lane, std::string journal)
-    : options_(options), lane_(lane), journal_(std::move(journal)), store_(static_cast<int>(lane), journal_) {}
+    : options_(options),
+      lane_(lane),
+      journal_(std::move(journal)),
+      store_(static_cast<int>(lane), journal_) {}
 
 LoadReport Lane::report() const {
   const std::lock_guard guard(mutex_);
@@ -37,7 +42,9 @@ void Lane::tell(const std::string& what) const {
   if (options_.on_event) options_.on_event(fmt::format("lane {}: {}", lane_, what));
 }
 
-std::string Lane::where() const { return fmt::format("loader lane {}, journal positions {} to {}", lane_, batch_.begin, batch_.end); }
+std::string Lane::where() const {
+  return fmt::format("loader lane {}, journal positions {} to {}", lane_, batch_.begin, batch_.end);
+}
 
 bool Lane::pause(std::int64_t ms) const { return pause_unless(*stop_, ms); }
 
@@ -70,7 +77,8 @@ void Lane::seek(journal::Position position) {
   last_commit_ns_ = core::mono_now().ns;
 }
 
-/// Connects, takes the lane's lock and reads its cursor; tries until it works or stop. @returns false if stopped.
+/// Connects, takes the lane's lock and reads its cursor; tries until it works or stop. @returns
+/// false if stopped.
 bool Lane::connect() {
   session_.reset();
   std::int64_t backoff_ms = backoff_first_ms;
@@ -80,13 +88,15 @@ bool Lane::connect() {
       Connection connection(options_.dsn, fmt::format("perp loader lane {}", lane_));
       connection.set_interrupt(stop_, options_.stop_grace_ms);
       const Backend backend = stored_backend(connection);
-      if (backend == Backend::automatic) throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
+      if (backend == Backend::automatic)
+        throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
       if (!lock_lane(connection, lane_, last_pid_, *stop_)) return false;
       session_ = std::make_unique<Session>(Session{std::move(connection), backend});
       last_pid_ = session_->connection.backend_pid();
       store_.forget_session();
       days_.clear();
-      // The database may be another one now (a restored copy): nothing that was known of it is taken for granted.
+      // The database may be another one now (a restored copy): nothing that was known of it is
+      // taken for granted.
       for (Series& series : series_) series.is_max_known = series.is_registered = false;
       stored_instruments_.clear();
       read_cursor(cursor_, events_from_);
@@ -102,28 +112,35 @@ bool Lane::connect() {
 }
 
 void Lane::read_cursor(journal::Position& position, journal::Position& events_position) {
-  const QueryResult row = session_->connection.query("SELECT position, events_position, lanes FROM perp_load_cursors WHERE lane = $1 AND journal = $2", {static_cast<std::int16_t>(lane_), journal_});
+  const QueryResult row = session_->connection.query(
+      "SELECT position, events_position, lanes FROM perp_load_cursors WHERE lane = $1 AND journal "
+      "= $2",
+      {static_cast<std::int16_t>(lane_), journal_});
   if (row.rows != 1 || row.columns[2].ints[0] != options_.lanes)
-    throw core::Error("the load cursor is not ours any more", fmt::format("loader lane {}", lane_), "another loader claimed it with another number of lanes");
+    throw core::Error("the load cursor is not ours any more", fmt::format("loader lane {}", lane_),
+                      "another loader claimed it with another number of lanes");
   position = static_cast<journal::Position>(row.columns[0].ints[0]);
   events_position = static_cast<journal::Position>(row.columns[1].ints[0]);
 }
 
 void Lane::refuse_expired() {
   if (options_.retention_days <= 0 || session_->backend != Backend::plain) return;
-  const std::int64_t oldest = core::floor_to(core::wall_now().ns / core::ns_per_ms - options_.retention_days * day_ms, day_ms);
-  pending_.rows_expired += std::erase_if(batch_.rows, [&](const Row& row) { return row.ts < oldest; });
+  const std::int64_t oldest = core::floor_to(
+      core::wall_now().ns / core::ns_per_ms - options_.retention_days * day_ms, day_ms);
+  pending_.rows_expired +=
+      std::erase_if(batch_.rows, [&](const Row& row) { return row.ts < oldest; });
 }
 
-// Looks up what is not known yet of the batch's series, in one round trip: whether their perpspec is registered and
-// active, and their greatest stored ts.
+// Looks up what is not known yet of the batch's series, in one round trip: whether their perpspec
+// is registered and active, and their greatest stored ts.
 void Lane::register_series() {
   std::vector<std::uint32_t> unknown;
   std::vector<bool> is_listed(series_.size(), false);
   for (const Row& row : batch_.rows) {
     if (is_listed[row.series]) continue;
     is_listed[row.series] = true;
-    if (!series_[row.series].is_max_known || !series_[row.series].is_registered) unknown.push_back(row.series);
+    if (!series_[row.series].is_max_known || !series_[row.series].is_registered)
+      unknown.push_back(row.series);
   }
   if (!unknown.empty()) {
     std::vector<std::string> symbols, perpspecs;
@@ -134,23 +151,33 @@ void Lane::register_series() {
       perpspecs.push_back(series_[index].perpspec);
       names.insert(series_[index].perpspec);
     }
-    // A venue's specs are registered when it is first enabled, and its first minute is proof of that.
+    // A venue's specs are registered when it is first enabled, and its first minute is proof of
+    // that.
     for (const market::Perpspec& spec : market::perpspecs)
-      if (names.contains(market::perpspec_name(spec.id))) statements.push_back(perpspec_statement(spec));
-    statements.push_back({"SELECT r.active, greatest((SELECT max(ts) FROM perp_data d WHERE d.symbol = k.symbol AND d.perpspec = k.perpspec), "
-                          "(SELECT max(ts) FROM perp_metrics m WHERE m.symbol = k.symbol AND m.perpspec = k.perpspec)) "
-                          "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY k(symbol, perpspec, n) JOIN perpspec_schema r ON r.perpspec_name = k.perpspec ORDER BY k.n",
-                          {symbols, perpspecs}});
+      if (names.contains(market::perpspec_name(spec.id)))
+        statements.push_back(perpspec_statement(spec));
+    statements.push_back(
+        {"SELECT r.active, greatest((SELECT max(ts) FROM perp_data d WHERE d.symbol = k.symbol AND "
+         "d.perpspec = k.perpspec), "
+         "(SELECT max(ts) FROM perp_metrics m WHERE m.symbol = k.symbol AND m.perpspec = "
+         "k.perpspec)) "
+         "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY k(symbol, perpspec, n) JOIN "
+         "perpspec_schema r ON r.perpspec_name = k.perpspec ORDER BY k.n",
+         {symbols, perpspecs}});
     const QueryResult found = std::move(session_->connection.pipeline(statements).back());
-    if (found.rows != unknown.size()) throw core::Error("perpspec not registered", where(), "perpspec_schema lost a row while it was read");
+    if (found.rows != unknown.size())
+      throw core::Error("perpspec not registered", where(),
+                        "perpspec_schema lost a row while it was read");
     for (std::size_t i = 0; i < unknown.size(); ++i) {
       Series& series = series_[unknown[i]];
       series.is_active = found.columns[0].ints[i] != 0;
-      series.ts_max = found.columns[1].is_null(i) ? std::numeric_limits<std::int64_t>::min() : found.columns[1].ints[i];
+      series.ts_max = found.columns[1].is_null(i) ? std::numeric_limits<std::int64_t>::min()
+                                                  : found.columns[1].ints[i];
       series.is_max_known = series.is_registered = true;
     }
   }
-  pending_.inactive += static_cast<std::uint64_t>(std::erase_if(batch_.rows, [&](const Row& row) { return !series_[row.series].is_active; }));
+  pending_.inactive += static_cast<std::uint64_t>(
+      std::erase_if(batch_.rows, [&](const Row& row) { return !series_[row.series].is_active; }));
 }
 
 /// Everything a batch needs before its transaction; may be repeated on a new connection.
@@ -182,8 +209,10 @@ void Lane::commit() {
       finish_commit(*mode, false);
       return;
     } catch (const DatabaseError& error) {
-      // A server that has become read-only is a standby now: a new connection may find the new primary.
-      const bool is_usable = !error.is_connection_lost() && error.sqlstate() != "25006" && session_->connection.recover();
+      // A server that has become read-only is a standby now: a new connection may find the new
+      // primary.
+      const bool is_usable = !error.is_connection_lost() && error.sqlstate() != "25006" &&
+                             session_->connection.recover();
       if (!is_usable) {
         tell(fmt::format("{}: connection given up: {}", where(), error.what()));
         if (has_reconnected && !pause(backoff_ms)) return;
@@ -197,7 +226,9 @@ void Lane::commit() {
           return;
         }
         if (cursor_ != begin) {
-          tell(fmt::format("the database is at journal position {} instead of {}; going on from there", cursor_, begin));
+          tell(fmt::format(
+              "the database is at journal position {} instead of {}; going on from there", cursor_,
+              begin));
           seek(cursor_);
           return;
         }
@@ -215,7 +246,8 @@ void Lane::commit() {
         tell(fmt::format("{}: {}; trying again in {} ms", where(), error.what(), backoff_ms));
         if (!pause(backoff_ms)) return;
         backoff_ms = std::min(2 * backoff_ms, backoff_last_ms);
-      } else if (is_row_fault(error) && session_->backend == Backend::plain && !has_renewed_days && error.sqlstate() == "23514") {
+      } else if (is_row_fault(error) && session_->backend == Backend::plain && !has_renewed_days &&
+                 error.sqlstate() == "23514") {
         // Possibly a partition that somebody dropped since we looked.
         has_renewed_days = true;
         days_.clear();
@@ -223,8 +255,11 @@ void Lane::commit() {
         tell(fmt::format("{}: {}; looking for the row", where(), error.what()));
         mode = StoreMode::bisect;
       } else {
-        throw core::Error(fmt::format("the database refuses a batch of {} rows", batch_.rows.size()), where(),
-                          fmt::format("table {}: {}", error.table().empty() ? "perp_data or perp_metrics" : error.table(), error.what()));
+        throw core::Error(
+            fmt::format("the database refuses a batch of {} rows", batch_.rows.size()), where(),
+            fmt::format("table {}: {}",
+                        error.table().empty() ? "perp_data or perp_metrics" : error.table(),
+                        error.what()));
       }
     }
   }
@@ -236,7 +271,9 @@ void Lane::finish_commit(StoreMode mode, bool was_found) {
     if (series.is_max_known) series.ts_max = std::max(series.ts_max, row.ts);
   }
   for (const auto* refused : {&batch_.refused, &batch_.bisected})
-    for (const RefusedRow& row : *refused) tell(fmt::format("row refused: {} {} at {}: {}", json_string(row.symbol), row.perpspec, row.ts, row.reason));
+    for (const RefusedRow& row : *refused)
+      tell(fmt::format("row refused: {} {} at {}: {}", json_string(row.symbol), row.perpspec,
+                       row.ts, row.reason));
   const std::uint64_t stored = batch_.rows.size() - batch_.bisected.size();
   const std::uint64_t refused = batch_.refused.size() + batch_.bisected.size();
   cursor_ = batch_.end;
@@ -273,11 +310,13 @@ void Lane::maintain() {
   try {
     const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
     if (session_->backend == Backend::plain) ensure_partitions(session_->connection, now_ms, 8);
-    const PruneReport pruned = prune(session_->connection, session_->backend, options_.retention_days, now_ms);
+    const PruneReport pruned =
+        prune(session_->connection, session_->backend, options_.retention_days, now_ms);
     for (const std::string& name : pruned.dropped) tell("dropped " + name);
     if (!pruned.dropped.empty()) days_.clear();
   } catch (const DatabaseError& error) {
-    // The next batch meets the same server and decides what to do; pruning is tried again in an hour.
+    // The next batch meets the same server and decides what to do; pruning is tried again in an
+    // hour.
     tell(fmt::format("maintenance put off: {}", error.what()));
     if (!error.is_connection_lost()) session_->connection.recover();
   }

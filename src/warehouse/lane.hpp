@@ -1,6 +1,14 @@
 #pragma once
-// One loader lane: a reader, a connection, a slice of the series, a cursor. Runs on its own thread; only report()
-// may be called from another.
+// One loader lane: a reader, a connection, a slice of the series, a cursor. Runs on its own thread;
+// only report() may be called from another.
+#include "warehouse/batch.hpp"
+#include "warehouse/store.hpp"
+
+#include <perp/core/time.hpp>
+#include <perp/journal/reader.hpp>
+#include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -11,17 +19,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include <perp/core/time.hpp>
-#include <perp/journal/reader.hpp>
-#include <perp/warehouse/loader.hpp>
-#include <perp/warehouse/migrate.hpp>
-
-#include "warehouse/batch.hpp"
-#include "warehouse/store.hpp"
-
 namespace perp::warehouse {
 
-/// The series of a lane: FNV-1a of "symbol\0perpspec" modulo lanes. Part of what a cursor means: never change it.
+/// The series of a lane: FNV-1a of "symbol\0perpspec" modulo lanes. Part of what a cursor means:
+/// never change it.
 unsigned lane_of(std::string_view symbol, std::string_view perpspec, unsigned lanes) noexcept;
 
 /// "%016x" of the journal's id: what the cursor rows carry.
@@ -72,10 +73,10 @@ class Lane {
   std::unique_ptr<journal::Reader> reader_;
   std::unique_ptr<Session> session_;
   int last_pid_ = 0;
-  journal::Position cursor_ = 0;         ///< committed
-  journal::Position events_from_ = 0;    ///< lane 0: status and errors below it are stored
+  journal::Position cursor_ = 0;       ///< committed
+  journal::Position events_from_ = 0;  ///< lane 0: status and errors below it are stored
   std::uint64_t damages_told_ = 0;
-  bool is_done_ = false;                 ///< everything below `until` has been read
+  bool is_done_ = false;  ///< everything below `until` has been read
   std::int64_t last_commit_ns_ = 0;
   std::int64_t next_prune_ns_ = 0;
 

@@ -1,15 +1,15 @@
 // The reading half of a lane: records into a batch.
-#include <cmath>
-#include <cstring>
-
-#include <fmt/format.h>
+#include "warehouse/events.hpp"
+#include "warehouse/lane.hpp"
 
 #include <perp/market/perpspec.hpp>
 #include <perp/warehouse/copy_encoder.hpp>
 #include <perp/warehouse/table.hpp>
 
-#include "warehouse/events.hpp"
-#include "warehouse/lane.hpp"
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
 
 namespace perp::warehouse {
 namespace {
@@ -18,15 +18,19 @@ constexpr std::size_t statement_limit = 5000;
 constexpr std::int64_t ts_earliest = 1'262'304'000'000;  // 2010: before any perpetual
 constexpr std::int64_t ts_latest = 4'102'444'800'000;    // 2100
 
-// The whole row is refused for one bad value: a bar without its high would be stored as if it were known.
+// The whole row is refused for one bad value: a bar without its high would be stored as if it were
+// known.
 RowRefusal check(std::span<const market::MinuteValue> values) {
   constexpr auto side = static_cast<std::uint16_t>(market::column("lqside"));
   constexpr auto age = static_cast<std::uint16_t>(market::column("age_ms"));
   for (const market::MinuteValue& value : values) {
     if (std::isnan(value.value)) continue;
     if (std::isinf(value.value)) return RowRefusal::not_finite;
-    if (value.column % 256 == side && value.value != 1 && value.value != 2) return RowRefusal::side_out_of_range;
-    if (value.column == age && (std::abs(value.value) > 2147483647.0 || value.value != std::trunc(value.value))) return RowRefusal::int4_out_of_range;
+    if (value.column % 256 == side && value.value != 1 && value.value != 2)
+      return RowRefusal::side_out_of_range;
+    if (value.column == age &&
+        (std::abs(value.value) > 2147483647.0 || value.value != std::trunc(value.value)))
+      return RowRefusal::int4_out_of_range;
   }
   return RowRefusal::none;
 }
@@ -35,7 +39,9 @@ RowRefusal check(std::span<const market::MinuteValue> values) {
 
 unsigned lane_of(std::string_view symbol, std::string_view perpspec, unsigned lanes) noexcept {
   std::uint64_t hash = 14695981039346656037u;
-  const auto add = [&hash](char c) { hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u; };
+  const auto add = [&hash](char c) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  };
   for (char c : symbol) add(c);
   add('\0');
   for (char c : perpspec) add(c);
@@ -47,11 +53,14 @@ void Lane::fill(journal::Position until, bool is_endless) {
   const std::int64_t flush_ns = options_.flush_ms * core::ns_per_ms;
   std::int64_t first_row_ns = 0;
   std::int64_t idle_ms = 1;
-  for (unsigned spin = 0; batch_.rows.size() < options_.batch_rows && batch_.statements.size() + batch_.refused.size() < statement_limit; ++spin) {
+  for (unsigned spin = 0; batch_.rows.size() < options_.batch_rows &&
+                          batch_.statements.size() + batch_.refused.size() < statement_limit;
+       ++spin) {
     if (is_stopped()) return;
     const market::RecordHeader* record = reader_->next();
     if (record == nullptr) {
-      // Asked again after a look at how far the journal is durable: nothing twice means all below that was read.
+      // Asked again after a look at how far the journal is durable: nothing twice means all below
+      // that was read.
       const journal::Position durable = reader_->durable();
       record = reader_->next();
       is_done_ = record == nullptr && !is_endless && durable >= until;
@@ -73,8 +82,11 @@ void Lane::fill(journal::Position until, bool is_endless) {
       const std::int64_t now_ns = core::mono_now().ns;
       if (first_row_ns == 0 && !batch_.is_empty()) first_row_ns = now_ns;
       if (first_row_ns != 0 && now_ns - first_row_ns >= flush_ns) return;
-      // Nothing of ours for long: the cursor moves all the same, so that a restart does not read it all again.
-      if (batch_.is_empty() && batch_.end != batch_.begin && now_ns - last_commit_ns_ >= 10 * flush_ns) return;
+      // Nothing of ours for long: the cursor moves all the same, so that a restart does not read it
+      // all again.
+      if (batch_.is_empty() && batch_.end != batch_.begin &&
+          now_ns - last_commit_ns_ >= 10 * flush_ns)
+        return;
     }
     if (record == nullptr) {
       pause(idle_ms);
@@ -88,7 +100,8 @@ void Lane::take(const market::RecordHeader& record) {
     case market::RecordType::minute: take_minute(record); break;
     case market::RecordType::instrument:
       // Its name or its being primary may have changed: its series are looked up anew.
-      std::erase_if(series_by_id_, [&](const auto& entry) { return entry.first >> 16 == record.instrument; });
+      std::erase_if(series_by_id_,
+                    [&](const auto& entry) { return entry.first >> 16 == record.instrument; });
       [[fallthrough]];
     case market::RecordType::feed_status:
     case market::RecordType::error:
@@ -100,7 +113,8 @@ void Lane::take(const market::RecordHeader& record) {
 
 std::uint32_t Lane::find_series(const market::RecordHeader& record, const market::Minute& minute) {
   const std::uint64_t key = std::uint64_t{record.instrument} << 16 | minute.perpspec;
-  if (const auto known = series_by_id_.find(key); known != series_by_id_.end()) return known->second;
+  if (const auto known = series_by_id_.find(key); known != series_by_id_.end())
+    return known->second;
   const market::Instrument* instrument = reader_->find_instrument(record.instrument);
   const auto id = static_cast<market::PerpspecId>(minute.perpspec);
   if (instrument == nullptr || !market::has_perpspec(market::venue_of(id), market::kind_of(id))) {
@@ -118,7 +132,8 @@ std::uint32_t Lane::find_series(const market::RecordHeader& record, const market
     series_by_id_.emplace(key, not_ours);
     return not_ours;
   }
-  const auto [place, is_new] = series_by_name_.try_emplace(symbol + '\0' + perpspec, static_cast<std::uint32_t>(series_.size()));
+  const auto [place, is_new] = series_by_name_.try_emplace(
+      symbol + '\0' + perpspec, static_cast<std::uint32_t>(series_.size()));
   if (is_new) {
     Series series;
     series.symbol = symbol;
@@ -139,12 +154,17 @@ void Lane::take_minute(const market::RecordHeader& record) {
   const std::span<const market::MinuteValue> values = market::values(minute);
   const std::int64_t ts = core::floor_to(minute.open_ns, core::ns_per_ms) / core::ns_per_ms;
   std::string reason;
-  if (const RowRefusal refusal = check(values); refusal != RowRefusal::none) reason = to_string(refusal);
-  if (ts < ts_earliest || ts > ts_latest) reason = "the minute's time is unknown or not between 2010 and 2100";
-  else if (minute.open_ns % core::ns_per_minute != 0) reason = "the minute's time is not a whole minute";
-  if (!is_storable_text(series.symbol) || series.symbol.empty()) reason = "the symbol is empty or not valid UTF-8";
+  if (const RowRefusal refusal = check(values); refusal != RowRefusal::none)
+    reason = to_string(refusal);
+  if (ts < ts_earliest || ts > ts_latest)
+    reason = "the minute's time is unknown or not between 2010 and 2100";
+  else if (minute.open_ns % core::ns_per_minute != 0)
+    reason = "the minute's time is not a whole minute";
+  if (!is_storable_text(series.symbol) || series.symbol.empty())
+    reason = "the symbol is empty or not valid UTF-8";
   if (!reason.empty()) {
-    batch_.refused.push_back({series.symbol, series.perpspec, ts, reader_->position(), "perp_data", "", reason});
+    batch_.refused.push_back(
+        {series.symbol, series.perpspec, ts, reader_->position(), "perp_data", "", reason});
     return;
   }
   Row row;
@@ -166,9 +186,12 @@ void Lane::take_event(const market::RecordHeader& record) {
     const auto [known, is_new] = stored_instruments_.try_emplace(record.instrument, instrument);
     if (!is_new && std::memcmp(&known->second, &instrument, sizeof instrument) == 0) return;
     known->second = instrument;
-    if (!is_storable_text(instrument.native.view()) || !is_storable_text(instrument.base.view()) || !is_storable_text(instrument.quote.view()) ||
-        !is_storable_text(instrument.settle.view()) || market::find_venue(record.venue) == nullptr) {
-      batch_.refused.push_back({std::string(instrument.base.view()), "", 0, reader_->position(), "instruments", "", "the venue is unknown or a name is not valid UTF-8"});
+    if (!is_storable_text(instrument.native.view()) || !is_storable_text(instrument.base.view()) ||
+        !is_storable_text(instrument.quote.view()) || !is_storable_text(instrument.settle.view()) ||
+        market::find_venue(record.venue) == nullptr) {
+      batch_.refused.push_back({std::string(instrument.base.view()), "", 0, reader_->position(),
+                                "instruments", "",
+                                "the venue is unknown or a name is not valid UTF-8"});
       return;
     }
     batch_.statements.push_back(instrument_statement(record));
@@ -177,8 +200,10 @@ void Lane::take_event(const market::RecordHeader& record) {
   }
   if (reader_->position() < events_from_) return;  // stored before the number of lanes changed
   if (record.type == market::RecordType::feed_status) {
-    const market::Instrument* instrument = record.instrument == 0 ? nullptr : reader_->find_instrument(record.instrument);
-    batch_.statements.push_back(status_statement(record, instrument == nullptr ? std::string_view() : instrument->native.view()));
+    const market::Instrument* instrument =
+        record.instrument == 0 ? nullptr : reader_->find_instrument(record.instrument);
+    batch_.statements.push_back(status_statement(
+        record, instrument == nullptr ? std::string_view() : instrument->native.view()));
     ++batch_.status_rows;
   } else {
     batch_.statements.push_back(error_statement(record));
@@ -186,12 +211,14 @@ void Lane::take_event(const market::RecordHeader& record) {
   }
 }
 
-// Places that the reader stepped over are facts somebody must learn of: said aloud, and a row in perp_errors.
+// Places that the reader stepped over are facts somebody must learn of: said aloud, and a row in
+// perp_errors.
 void Lane::note_damage() {
   if (reader_->damage_count() == damages_told_) return;
   const std::span<const journal::Damage> damages = reader_->damages();
   for (std::uint64_t i = damages_told_; lane_ == 0 && i < damages.size(); ++i) {
-    tell(fmt::format("journal damaged: segment {} offset {}, {} bytes skipped: {}", damages[i].segment, damages[i].offset, damages[i].bytes, damages[i].why));
+    tell(fmt::format("journal damaged: segment {} offset {}, {} bytes skipped: {}",
+                     damages[i].segment, damages[i].offset, damages[i].bytes, damages[i].why));
     batch_.statements.push_back(damage_statement(damages[i]));
     ++batch_.error_rows;
   }

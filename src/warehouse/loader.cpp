@@ -1,17 +1,16 @@
+#include "warehouse/claim.hpp"
+#include "warehouse/lane.hpp"
+
+#include <perp/core/time.hpp>
+#include <perp/journal/reader.hpp>
 #include <perp/warehouse/loader.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
 #include <thread>
-
-#include <fmt/format.h>
-
-#include <perp/core/time.hpp>
-#include <perp/journal/reader.hpp>
-
-#include "warehouse/claim.hpp"
-#include "warehouse/lane.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -23,10 +22,12 @@ constexpr journal::Position no_end = ~journal::Position{0};
 }  // namespace
 
 void LoadReport::add(const LoadReport& later) {
-  for (auto field : {&LoadReport::rows_data, &LoadReport::rows_metrics, &LoadReport::instruments, &LoadReport::status_rows, &LoadReport::error_rows,
-                     &LoadReport::batches, &LoadReport::merged_batches, &LoadReport::unexpected_conflicts, &LoadReport::retries, &LoadReport::reconnects,
-                     &LoadReport::commits_found, &LoadReport::rows_folded, &LoadReport::rows_refused, &LoadReport::rows_expired, &LoadReport::not_primary,
-                     &LoadReport::undefined, &LoadReport::inactive})
+  for (auto field : {&LoadReport::rows_data, &LoadReport::rows_metrics, &LoadReport::instruments,
+                     &LoadReport::status_rows, &LoadReport::error_rows, &LoadReport::batches,
+                     &LoadReport::merged_batches, &LoadReport::unexpected_conflicts,
+                     &LoadReport::retries, &LoadReport::reconnects, &LoadReport::commits_found,
+                     &LoadReport::rows_folded, &LoadReport::rows_refused, &LoadReport::rows_expired,
+                     &LoadReport::not_primary, &LoadReport::undefined, &LoadReport::inactive})
     this->*field += later.*field;
   seconds += later.seconds;
   cursors = later.cursors;
@@ -54,10 +55,15 @@ struct Loader::Impl {
 };
 
 Loader::Loader(const LoaderOptions& options) : impl_(std::make_unique<Impl>()) {
-  if (options.lanes < 1 || options.lanes > lanes_max) throw core::Error("bad number of lanes", "loader.lanes", fmt::format("{}; expected 1 to {}", options.lanes, lanes_max));
+  if (options.lanes < 1 || options.lanes > lanes_max)
+    throw core::Error("bad number of lanes", "loader.lanes",
+                      fmt::format("{}; expected 1 to {}", options.lanes, lanes_max));
   if (options.batch_rows < 1 || options.batch_rows > batch_rows_max)
-    throw core::Error("bad batch size", "loader.batch_rows", fmt::format("{}; expected 1 to {}", options.batch_rows, batch_rows_max));
-  if (options.flush_ms < 1) throw core::Error("bad flush time", "loader.flush_ms", fmt::format("{}; expected at least 1 ms", options.flush_ms));
+    throw core::Error("bad batch size", "loader.batch_rows",
+                      fmt::format("{}; expected 1 to {}", options.batch_rows, batch_rows_max));
+  if (options.flush_ms < 1)
+    throw core::Error("bad flush time", "loader.flush_ms",
+                      fmt::format("{}; expected at least 1 ms", options.flush_ms));
   impl_->options = options;
 }
 
@@ -68,20 +74,24 @@ std::string Loader::Impl::journal_id(const std::atomic<bool>& stop) const {
   journal::Reader reader(options.journal_folder);
   while (reader.journal_id() == 0) {
     if (stop.load()) return {};
-    if (reader.next() == nullptr && reader.journal_id() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (reader.next() == nullptr && reader.journal_id() == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return journal_name(reader.journal_id());
 }
 
-LoadReport Loader::Impl::run(journal::Position until, bool is_endless, const std::atomic<bool>& stop) {
+LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
+                             const std::atomic<bool>& stop) {
   const core::MonoNs begin = core::mono_now();
   const std::string journal = journal_id(stop);
-  // A lane that fails stops the others; the caller's flag stops all. Both are one flag for the lanes.
+  // A lane that fails stops the others; the caller's flag stops all. Both are one flag for the
+  // lanes.
   std::atomic<bool> halt{stop.load()};
   {
     const std::lock_guard guard(mutex);
     lanes.clear();
-    for (unsigned lane = 0; lane < options.lanes; ++lane) lanes.push_back(std::make_unique<Lane>(options, lane, journal));
+    for (unsigned lane = 0; lane < options.lanes; ++lane)
+      lanes.push_back(std::make_unique<Lane>(options, lane, journal));
   }
   std::vector<std::exception_ptr> errors(options.lanes);
   std::atomic<unsigned> running{0};
@@ -111,7 +121,9 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless, const std
   return sum;
 }
 
-LoadReport Loader::run(journal::Position until, const std::atomic<bool>& stop) { return impl_->run(until, false, stop); }
+LoadReport Loader::run(journal::Position until, const std::atomic<bool>& stop) {
+  return impl_->run(until, false, stop);
+}
 LoadReport Loader::follow(const std::atomic<bool>& stop) { return impl_->run(no_end, true, stop); }
 LoadReport Loader::progress() const { return impl_->report(); }
 

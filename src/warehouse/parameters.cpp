@@ -1,9 +1,9 @@
 #include "warehouse/parameters.hpp"
 
+#include "warehouse/wire.hpp"
+
 #include <bit>
 #include <cmath>
-
-#include "warehouse/wire.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -74,8 +74,14 @@ Parameters::Parameters(std::span<const Value> values) : bytes_(values.size()) {
   }
 }
 
-Value number_or_null(double value) { return std::isnan(value) ? Value(Null{oid_float8}) : Value(value); }
-Value integer_or_null(bool known, std::int64_t value) { return known ? Value(value) : Value(Null{oid_int8}); }
-Value text_or_null(std::string_view text) { return text.empty() ? Value(Null{oid_text}) : Value(std::string(text)); }
+Value number_or_null(double value) {
+  return std::isnan(value) ? Value(Null{oid_float8}) : Value(value);
+}
+Value integer_or_null(bool known, std::int64_t value) {
+  return known ? Value(value) : Value(Null{oid_int8});
+}
+Value text_or_null(std::string_view text) {
+  return text.empty() ? Value(Null{oid_text}) : Value(std::string(text));
+}
 
 }  // namespace perp::warehouse

@@ -1,10 +1,10 @@
 #pragma once
 // Bound values in libpq's shape: types, pointers, lengths, formats (all binary).
+#include <perp/warehouse/connection.hpp>
+
 #include <span>
 #include <string>
 #include <vector>
-
-#include <perp/warehouse/connection.hpp>
 
 namespace perp::warehouse {
 

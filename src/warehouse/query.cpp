@@ -1,16 +1,15 @@
+#include "warehouse/field_catalog.hpp"
+
+#include <perp/market/perpspec.hpp>
 #include <perp/warehouse/query.hpp>
+#include <perp/warehouse/table.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <compare>
 #include <limits>
 #include <map>
-
-#include <fmt/format.h>
-
-#include <perp/market/perpspec.hpp>
-#include <perp/warehouse/table.hpp>
-
-#include "warehouse/field_catalog.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -21,13 +20,15 @@ const std::string& data_list() {
   return list;
 }
 
-// The columns of perp_metrics that may hold something in rows of these perpspecs. A day of three specs has 4,320
-// rows of 66 fields, two thirds of them NULL by contract, and an array takes the server longer than all numbers of
-// its row: what need not travel does not.
+// The columns of perp_metrics that may hold something in rows of these perpspecs. A day of three
+// specs has 4,320 rows of 66 fields, two thirds of them NULL by contract, and an array takes the
+// server longer than all numbers of its row: what need not travel does not.
 std::string metrics_list(const FieldCatalog& catalog, std::span<const std::string> perpspecs) {
   std::string out;
   for (const TableColumn& column : perp_metrics().columns()) {
-    if (column.type == SqlType::int2_array || (column.role == ColumnRole::value && !catalog.may_hold(perpspecs, column))) continue;
+    if (column.type == SqlType::int2_array ||
+        (column.role == ColumnRole::value && !catalog.may_hold(perpspecs, column)))
+      continue;
     if (!out.empty()) out += ',';
     out += quote_identifier(column.name);
   }
@@ -40,8 +41,10 @@ ColumnData absent_column(const TableColumn& column, std::size_t rows) {
   out.kind = column.type == SqlType::position_side ? ColumnKind::text : ColumnKind::float64;
   out.nulls.assign((rows + 63) / 64, ~std::uint64_t{0});
   if (rows % 64 != 0) out.nulls.back() = (std::uint64_t{1} << rows % 64) - 1;
-  if (out.kind == ColumnKind::text) out.text_ends.resize(rows);
-  else out.floats.assign(rows, std::numeric_limits<double>::quiet_NaN());
+  if (out.kind == ColumnKind::text)
+    out.text_ends.resize(rows);
+  else
+    out.floats.assign(rows, std::numeric_limits<double>::quiet_NaN());
   return out;
 }
 
@@ -66,7 +69,8 @@ QueryResult widen(QueryResult narrow) {
     if (next != narrow.columns.end() && next->name == column.name) {
       out.columns.push_back(std::move(*next++));
     } else if (column.type == SqlType::int2_array) {
-      out.columns.push_back(text_column(column.name, out.rows, [](std::size_t) { return window_sizes_text(); }));
+      out.columns.push_back(
+          text_column(column.name, out.rows, [](std::size_t) { return window_sizes_text(); }));
     } else {
       out.columns.push_back(absent_column(column, out.rows));
     }
@@ -106,13 +110,15 @@ void reorder(ColumnData& column, std::span<const std::uint32_t> order) {
   column = std::move(out);
 }
 
-// Orders rows by (ts, symbol, perpspec). The server would sort whole rows and compare texts; here it is one integer
-// per row, because texts are ranked once per distinct series.
+// Orders rows by (ts, symbol, perpspec). The server would sort whole rows and compare texts; here
+// it is one integer per row, because texts are ranked once per distinct series.
 QueryResult sorted_by_key(QueryResult rows) {
-  const ColumnData &ts = rows.column("ts"), &symbol = rows.column("symbol"), &perpspec = rows.column("perpspec");
+  const ColumnData &ts = rows.column("ts"), &symbol = rows.column("symbol"),
+                   &perpspec = rows.column("perpspec");
   std::map<std::pair<std::string_view, std::string_view>, std::uint32_t> ranks;
   for (std::size_t i = 0; i < rows.rows; ++i)
-    if (i == 0 || perpspec.text(i) != perpspec.text(i - 1) || symbol.text(i) != symbol.text(i - 1)) ranks.emplace(std::pair(symbol.text(i), perpspec.text(i)), 0u);
+    if (i == 0 || perpspec.text(i) != perpspec.text(i - 1) || symbol.text(i) != symbol.text(i - 1))
+      ranks.emplace(std::pair(symbol.text(i), perpspec.text(i)), 0u);
   std::uint32_t next_rank = 0;
   for (auto& [series, rank] : ranks) rank = next_rank++;
   struct Key {
@@ -123,8 +129,11 @@ QueryResult sorted_by_key(QueryResult rows) {
   };
   std::vector<Key> keys(rows.rows);
   for (std::size_t i = 0; i < rows.rows; ++i) {
-    const bool is_same_series = i != 0 && perpspec.text(i) == perpspec.text(i - 1) && symbol.text(i) == symbol.text(i - 1);
-    keys[i] = {ts.ints[i], is_same_series ? keys[i - 1].rank : ranks.at({symbol.text(i), perpspec.text(i)}), static_cast<std::uint32_t>(i)};
+    const bool is_same_series =
+        i != 0 && perpspec.text(i) == perpspec.text(i - 1) && symbol.text(i) == symbol.text(i - 1);
+    keys[i] = {ts.ints[i],
+               is_same_series ? keys[i - 1].rank : ranks.at({symbol.text(i), perpspec.text(i)}),
+               static_cast<std::uint32_t>(i)};
   }
   if (std::is_sorted(keys.begin(), keys.end())) return rows;
   std::sort(keys.begin(), keys.end());
@@ -146,7 +155,8 @@ std::vector<std::string> resolve_all(std::span<const std::string> perpspecs) {
   return out;
 }
 
-// $1 symbol, $2 perpspec, $3 from, $4 to, $5 threshold. metrics.md 2.5, evaluated in the order written there.
+// $1 symbol, $2 perpspec, $3 from, $4 to, $5 threshold. metrics.md 2.5, evaluated in the order
+// written there.
 constexpr const char* wick_sql = R"(
 SELECT b.ts, b.symbol, b.perpspec, b.o, b.h, b.l, b.c, w.side, b.upper_wick_pct, b.lower_wick_pct, b.range_pct, b.upper_ratio, w.wick_ratio,
        w.wick_ratio >= 0.5 AND CASE w.side WHEN 'upper' THEN n.c <= b.h ELSE n.c >= b.l END AS is_rejection
@@ -176,47 +186,71 @@ std::string resolve_perpspec(std::string_view name) {
   return name == "bin-rsi" ? "rsi" : std::string(name);
 }
 
-QueryResult query_perp_data(Connection& connection, std::string_view perpspec, std::string_view symbol, std::int64_t from_ms, std::int64_t to_ms) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM perp_data WHERE symbol = $1 AND perpspec = $2 AND ts >= $3 AND ts < $4 ORDER BY ts", data_list());
-  return connection.query(sql, {resolve_symbol(connection, symbol), resolve_perpspec(perpspec), from_ms, to_ms});
+QueryResult query_perp_data(Connection& connection, std::string_view perpspec,
+                            std::string_view symbol, std::int64_t from_ms, std::int64_t to_ms) {
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM perp_data WHERE symbol = $1 AND perpspec = $2 AND ts >= $3 AND ts < $4 ORDER "
+      "BY ts",
+      data_list());
+  return connection.query(
+      sql, {resolve_symbol(connection, symbol), resolve_perpspec(perpspec), from_ms, to_ms});
 }
 
-QueryResult query_metrics(Connection& connection, std::span<const std::string> symbols, std::span<const std::string> perpspecs, std::int64_t from_ms, std::int64_t to_ms) {
+QueryResult query_metrics(Connection& connection, std::span<const std::string> symbols,
+                          std::span<const std::string> perpspecs, std::int64_t from_ms,
+                          std::int64_t to_ms) {
   const std::vector<std::string> specs = resolve_all(perpspecs);
-  return widen(sorted_by_key(connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = ANY ($1) AND perpspec = ANY ($2) AND ts BETWEEN $3 AND $4",
+  return widen(sorted_by_key(
+      connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = ANY ($1) AND "
+                                   "perpspec = ANY ($2) AND ts BETWEEN $3 AND $4",
+                                   metrics_list(FieldCatalog(connection), specs)),
+                       {resolve_all(connection, symbols), specs, from_ms, to_ms})));
+}
+
+QueryResult query_metrics_at(Connection& connection, std::string_view symbol,
+                             std::span<const std::string> perpspecs, std::int64_t ts_ms) {
+  const std::vector<std::string> specs = resolve_all(perpspecs);
+  return widen(connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = $1 AND "
+                                            "perpspec = ANY ($2) AND ts = $3 ORDER BY perpspec",
                                             metrics_list(FieldCatalog(connection), specs)),
-                                {resolve_all(connection, symbols), specs, from_ms, to_ms})));
-}
-
-QueryResult query_metrics_at(Connection& connection, std::string_view symbol, std::span<const std::string> perpspecs, std::int64_t ts_ms) {
-  const std::vector<std::string> specs = resolve_all(perpspecs);
-  return widen(connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = $1 AND perpspec = ANY ($2) AND ts = $3 ORDER BY perpspec", metrics_list(FieldCatalog(connection), specs)),
                                 {resolve_symbol(connection, symbol), specs, ts_ms}));
 }
 
-QueryResult query_wick_rejections(Connection& connection, std::string_view symbol, std::string_view perpspec, std::int64_t from_ms, std::int64_t to_ms, double threshold_pct) {
-  return connection.query(wick_sql, {resolve_symbol(connection, symbol), resolve_perpspec(perpspec), from_ms, to_ms, threshold_pct});
+QueryResult query_wick_rejections(Connection& connection, std::string_view symbol,
+                                  std::string_view perpspec, std::int64_t from_ms,
+                                  std::int64_t to_ms, double threshold_pct) {
+  return connection.query(wick_sql, {resolve_symbol(connection, symbol), resolve_perpspec(perpspec),
+                                     from_ms, to_ms, threshold_pct});
 }
 
-QueryResult query_gaps(Connection& connection, std::string_view perpspec, std::string_view symbol, std::int64_t from_ms, std::int64_t to_ms, std::int64_t interval_ms) {
-  if (interval_ms <= 0) throw core::Error("bad interval", "query_gaps", fmt::format("{} ms; expected more than 0", interval_ms));
-  return connection.query(gap_sql, {resolve_perpspec(perpspec), resolve_symbol(connection, symbol), from_ms, to_ms, interval_ms});
+QueryResult query_gaps(Connection& connection, std::string_view perpspec, std::string_view symbol,
+                       std::int64_t from_ms, std::int64_t to_ms, std::int64_t interval_ms) {
+  if (interval_ms <= 0)
+    throw core::Error("bad interval", "query_gaps",
+                      fmt::format("{} ms; expected more than 0", interval_ms));
+  return connection.query(gap_sql, {resolve_perpspec(perpspec), resolve_symbol(connection, symbol),
+                                    from_ms, to_ms, interval_ms});
 }
 
-QueryResult query_perp_data(const std::string& dsn, std::string_view perpspec, std::string_view symbol, std::int64_t from_ms, std::int64_t to_ms) {
+QueryResult query_perp_data(const std::string& dsn, std::string_view perpspec,
+                            std::string_view symbol, std::int64_t from_ms, std::int64_t to_ms) {
   Connection connection(dsn);
   return query_perp_data(connection, perpspec, symbol, from_ms, to_ms);
 }
-QueryResult query_metrics(const std::string& dsn, std::span<const std::string> symbols, std::span<const std::string> perpspecs, std::int64_t from_ms, std::int64_t to_ms) {
+QueryResult query_metrics(const std::string& dsn, std::span<const std::string> symbols,
+                          std::span<const std::string> perpspecs, std::int64_t from_ms,
+                          std::int64_t to_ms) {
   Connection connection(dsn);
   return query_metrics(connection, symbols, perpspecs, from_ms, to_ms);
 }
-QueryResult query_metrics_at(const std::string& dsn, std::string_view symbol, std::span<const std::string> perpspecs, std::int64_t ts_ms) {
+QueryResult query_metrics_at(const std::string& dsn, std::string_view symbol,
+                             std::span<const std::string> perpspecs, std::int64_t ts_ms) {
   Connection connection(dsn);
   return query_metrics_at(connection, symbol, perpspecs, ts_ms);
 }
-QueryResult query_wick_rejections(const std::string& dsn, std::string_view symbol, std::string_view perpspec, std::int64_t from_ms, std::int64_t to_ms, double threshold_pct) {
+QueryResult query_wick_rejections(const std::string& dsn, std::string_view symbol,
+                                  std::string_view perpspec, std::int64_t from_ms,
+                                  std::int64_t to_ms, double threshold_pct) {
   Connection connection(dsn);
   return query_wick_rejections(connection, symbol, perpspec, from_ms, to_ms, threshold_pct);
 }

@@ -1,16 +1,16 @@
 #include "warehouse/result_decoder.hpp"
 
+#include "warehouse/wire.hpp"
+
+#include <perp/core/error.hpp>
+
+#include <fmt/format.h>
+
 #include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-
-#include <fmt/format.h>
-
-#include <perp/core/error.hpp>
-
-#include "warehouse/wire.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -19,15 +19,29 @@ constexpr std::int64_t postgres_epoch_ms = 946'684'800'000;  // 2000-01-01, the 
 
 ColumnKind kind_of(Oid type, const char* name) {
   switch (type) {
-    case oid_bool: case oid_int2: case oid_int4: case oid_int8: case oid_oid: case oid_timestamptz:
-      return ColumnKind::int64;
-    case oid_float4: case oid_float8: case oid_numeric:
-      return ColumnKind::float64;
-    case oid_text: case oid_varchar: case oid_bpchar: case oid_name: case oid_json: case oid_jsonb: case oid_char:
-    case oid_unknown: case oid_int2_array: case oid_text_array: case oid_void:
-      return ColumnKind::text;
+    case oid_bool:
+    case oid_int2:
+    case oid_int4:
+    case oid_int8:
+    case oid_oid:
+    case oid_timestamptz: return ColumnKind::int64;
+    case oid_float4:
+    case oid_float8:
+    case oid_numeric: return ColumnKind::float64;
+    case oid_text:
+    case oid_varchar:
+    case oid_bpchar:
+    case oid_name:
+    case oid_json:
+    case oid_jsonb:
+    case oid_char:
+    case oid_unknown:
+    case oid_int2_array:
+    case oid_text_array:
+    case oid_void: return ColumnKind::text;
     default:
-      throw core::Error("cannot read a result column", name, fmt::format("its type has OID {}; cast it to text or a number", type));
+      throw core::Error("cannot read a result column", name,
+                        fmt::format("its type has OID {}; cast it to text or a number", type));
   }
 }
 
@@ -45,8 +59,8 @@ std::int64_t read_integer(Oid type, const char* bytes) {
   }
 }
 
-// numeric: digit count, weight of the first digit, sign, display scale, then digits of base 10000. It is read by
-// way of its decimal text, so that the double is the correctly rounded one.
+// numeric: digit count, weight of the first digit, sign, display scale, then digits of base 10000.
+// It is read by way of its decimal text, so that the double is the correctly rounded one.
 double read_numeric(const char* bytes) {
   const std::uint16_t digit_count = read_u16(bytes);
   const auto weight = static_cast<std::int16_t>(read_u16(bytes + 2));
@@ -56,7 +70,8 @@ double read_numeric(const char* bytes) {
   if (sign == 0xF000) return -std::numeric_limits<double>::infinity();
   if (digit_count == 0) return 0;
   std::string text = sign == 0x4000 ? "-" : "";
-  for (std::uint16_t i = 0; i < digit_count; ++i) text += fmt::format("{:04}", read_u16(bytes + 8 + 2 * i));
+  for (std::uint16_t i = 0; i < digit_count; ++i)
+    text += fmt::format("{:04}", read_u16(bytes + 8 + 2 * i));
   text += fmt::format("e{}", 4 * (weight + 1 - digit_count));
   return std::strtod(text.c_str(), nullptr);
 }
@@ -102,7 +117,8 @@ void append_text(Oid type, const char* bytes, int length, std::string& out) {
   if (type == oid_int2_array || type == oid_text_array) {
     append_array(type, bytes, out);
   } else if (type == oid_jsonb) {
-    out.append(bytes + 1, static_cast<std::size_t>(length) - 1);  // the first byte is the format's version
+    out.append(bytes + 1,
+               static_cast<std::size_t>(length) - 1);  // the first byte is the format's version
   } else {
     out.append(bytes, static_cast<std::size_t>(length));
   }
@@ -125,7 +141,9 @@ QueryResult decode_result(const PGresult* result) {
     column.kind = kind_of(type, PQfname(result, c));
     switch (column.kind) {
       case ColumnKind::int64: column.ints.resize(out.rows); break;
-      case ColumnKind::float64: column.floats.assign(out.rows, std::numeric_limits<double>::quiet_NaN()); break;
+      case ColumnKind::float64:
+        column.floats.assign(out.rows, std::numeric_limits<double>::quiet_NaN());
+        break;
       case ColumnKind::text: column.text_ends.resize(out.rows); break;
     }
   }
@@ -145,7 +163,8 @@ QueryResult decode_result(const PGresult* result) {
       } else {
         append_text(type, PQgetvalue(result, r, c), PQgetlength(result, r, c), column.text_bytes);
       }
-      if (column.kind == ColumnKind::text) column.text_ends[row] = static_cast<std::uint32_t>(column.text_bytes.size());
+      if (column.kind == ColumnKind::text)
+        column.text_ends[row] = static_cast<std::uint32_t>(column.text_bytes.size());
     }
   }
   return out;
@@ -159,7 +178,9 @@ const ColumnData* QueryResult::find(std::string_view name) const {
 
 const ColumnData& QueryResult::column(std::string_view name) const {
   const ColumnData* found = find(name);
-  if (found == nullptr) throw core::Error("no such result column", std::string(name), fmt::format("the result has {} columns", columns.size()));
+  if (found == nullptr)
+    throw core::Error("no such result column", std::string(name),
+                      fmt::format("the result has {} columns", columns.size()));
   return *found;
 }
 

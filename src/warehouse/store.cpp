@@ -1,13 +1,13 @@
 #include "warehouse/store.hpp"
 
-#include <algorithm>
-
-#include <fmt/format.h>
+#include "warehouse/events.hpp"
 
 #include <perp/warehouse/copy_encoder.hpp>
 #include <perp/warehouse/table.hpp>
 
-#include "warehouse/events.hpp"
+#include <fmt/format.h>
+
+#include <algorithm>
 
 namespace perp::warehouse {
 namespace {
@@ -20,7 +20,9 @@ constexpr const char* stage_data = "perp_stage_data";
 constexpr const char* stage_metrics = "perp_stage_metrics";
 
 std::string_view notes_of(const Row& row) {
-  return static_cast<market::MinuteOrigin>(row.origin) == market::MinuteOrigin::trades ? std::string_view("trades") : std::string_view();
+  return static_cast<market::MinuteOrigin>(row.origin) == market::MinuteOrigin::trades
+             ? std::string_view("trades")
+             : std::string_view();
 }
 
 std::string copy_statement(const Table& table, const char* target) {
@@ -36,7 +38,8 @@ std::vector<Statement> merge_statements() {
 // Appends rows to a COPY in pieces of the buffer's size.
 class CopyWriter {
  public:
-  CopyWriter(Connection& connection, std::vector<std::byte>& buffer) : connection_(connection), buffer_(buffer) {
+  CopyWriter(Connection& connection, std::vector<std::byte>& buffer)
+      : connection_(connection), buffer_(buffer) {
     buffer_.resize(buffer_bytes);
     put(copy_header);
   }
@@ -45,13 +48,15 @@ class CopyWriter {
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(buffer_.data() + used_));
     used_ += bytes.size();
   }
-  void put_row(const RowLayout& layout, std::string_view prefix, const Row& row, std::span<const market::MinuteValue> values) {
+  void put_row(const RowLayout& layout, std::string_view prefix, const Row& row,
+               std::span<const market::MinuteValue> values) {
     const std::string_view notes = notes_of(row);
     reserve(row_bytes_max(layout, prefix, notes));
     std::byte* const begin = buffer_.data() + used_;
     const EncodedRow encoded = encode_row(layout, prefix, row.ts, values, notes, begin);
     // The lane has checked every value when it took the record.
-    if (encoded.refusal != RowRefusal::none) throw core::Error("row not encodable", "loader", std::string(to_string(encoded.refusal)));
+    if (encoded.refusal != RowRefusal::none)
+      throw core::Error("row not encodable", "loader", std::string(to_string(encoded.refusal)));
     used_ += static_cast<std::size_t>(encoded.end - begin);
   }
   std::int64_t end() {
@@ -76,30 +81,42 @@ class CopyWriter {
 
 void check_count(const Table& table, std::int64_t stored, std::size_t sent) {
   if (stored != static_cast<std::int64_t>(sent))
-    throw core::Error("rows lost by COPY", table.name(), fmt::format("{} were sent, the server stored {}", sent, stored));
+    throw core::Error("rows lost by COPY", table.name(),
+                      fmt::format("{} were sent, the server stored {}", sent, stored));
 }
 
 }  // namespace
 
-bool is_row_fault(const DatabaseError& error) { return error.sqlstate().starts_with("22") || error.sqlstate().starts_with("23"); }
+bool is_row_fault(const DatabaseError& error) {
+  return error.sqlstate().starts_with("22") || error.sqlstate().starts_with("23");
+}
 
-void Store::copy(Connection& connection, const Batch& batch, std::span<const Row> rows, std::span<const Series> series, bool into_stage, const char* before) {
-  static const std::string into_data = copy_statement(perp_data(), "perp_data"), into_metrics = copy_statement(perp_metrics(), "perp_metrics");
-  static const std::string into_stage_data = copy_statement(perp_data(), stage_data), into_stage_metrics = copy_statement(perp_metrics(), stage_metrics);
+void Store::copy(Connection& connection, const Batch& batch, std::span<const Row> rows,
+                 std::span<const Series> series, bool into_stage, const char* before) {
+  static const std::string into_data = copy_statement(perp_data(), "perp_data"),
+                           into_metrics = copy_statement(perp_metrics(), "perp_metrics");
+  static const std::string into_stage_data = copy_statement(perp_data(), stage_data),
+                           into_stage_metrics = copy_statement(perp_metrics(), stage_metrics);
   connection.copy_begin(before + (into_stage ? into_stage_data : into_data));
   CopyWriter data(connection, buffer_);
-  for (const Row& row : rows) data.put_row(perp_data_layout, series[row.series].data_prefix, row, batch.data_values(row));
+  for (const Row& row : rows)
+    data.put_row(perp_data_layout, series[row.series].data_prefix, row, batch.data_values(row));
   check_count(perp_data(), data.end(), rows.size());
   connection.copy_begin(into_stage ? into_stage_metrics : into_metrics);
   CopyWriter metrics(connection, buffer_);
-  for (const Row& row : rows) metrics.put_row(perp_metrics_layout, series[row.series].metrics_prefix, row, batch.metrics_values(row));
+  for (const Row& row : rows)
+    metrics.put_row(perp_metrics_layout, series[row.series].metrics_prefix, row,
+                    batch.metrics_values(row));
   check_count(perp_metrics(), metrics.end(), rows.size());
 }
 
 void Store::make_stage(Connection& connection) {
   if (has_stage_) return;
-  for (const auto& [table, stage] : {std::pair(&perp_data(), stage_data), std::pair(&perp_metrics(), stage_metrics)})
-    connection.execute(fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA", stage, table->column_list(), table->name()));
+  for (const auto& [table, stage] :
+       {std::pair(&perp_data(), stage_data), std::pair(&perp_metrics(), stage_metrics)})
+    connection.execute(
+        fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA",
+                    stage, table->column_list(), table->name()));
   has_stage_ = true;
 }
 
@@ -107,13 +124,16 @@ void Store::commit(Connection& connection, Batch& batch, std::vector<Statement> 
   before.insert(before.end(), batch.statements.begin(), batch.statements.end());
   for (const auto* refused : {&batch.refused, &batch.bisected})
     for (const RefusedRow& row : *refused) before.push_back(refused_statement(row));
-  before.push_back({"SELECT perp_move_cursor($1, $2, $3, $4)",
-                    {static_cast<std::int16_t>(lane_), journal_, static_cast<std::int64_t>(batch.begin), static_cast<std::int64_t>(batch.end)}});
+  before.push_back(
+      {"SELECT perp_move_cursor($1, $2, $3, $4)",
+       {static_cast<std::int16_t>(lane_), journal_, static_cast<std::int64_t>(batch.begin),
+        static_cast<std::int64_t>(batch.end)}});
   before.push_back({"COMMIT", {}});
   connection.pipeline(before);
 }
 
-void Store::write(Connection& connection, Batch& batch, std::span<const Series> series, StoreMode mode) {
+void Store::write(Connection& connection, Batch& batch, std::span<const Series> series,
+                  StoreMode mode) {
   batch.bisected.clear();
   if (batch.rows.empty()) {
     commit(connection, batch, {{"BEGIN", {}}});
@@ -133,8 +153,8 @@ void Store::write(Connection& connection, Batch& batch, std::span<const Series> 
   }
 }
 
-// Halves are stored under savepoints, each merged, so that whatever is refused is refused for its own sake. It
-// costs about twice the batch for each bad row.
+// Halves are stored under savepoints, each merged, so that whatever is refused is refused for its
+// own sake. It costs about twice the batch for each bad row.
 void Store::bisect(Connection& connection, Batch& batch, std::span<const Series> series) {
   connection.execute("BEGIN");
   std::vector<std::pair<std::size_t, std::size_t>> ranges{{0, batch.rows.size()}};
@@ -142,9 +162,11 @@ void Store::bisect(Connection& connection, Batch& batch, std::span<const Series>
     const auto [first, last] = ranges.back();
     ranges.pop_back();
     try {
-      copy(connection, batch, std::span(batch.rows).subspan(first, last - first), series, true, "SAVEPOINT part; ");
+      copy(connection, batch, std::span(batch.rows).subspan(first, last - first), series, true,
+           "SAVEPOINT part; ");
       std::vector<Statement> merge = merge_statements();
-      for (const char* stage : {stage_data, stage_metrics}) merge.push_back({fmt::format("TRUNCATE {}", stage), {}});
+      for (const char* stage : {stage_data, stage_metrics})
+        merge.push_back({fmt::format("TRUNCATE {}", stage), {}});
       merge.push_back({"RELEASE SAVEPOINT part", {}});
       connection.pipeline(merge);
     } catch (const DatabaseError& error) {
@@ -158,7 +180,9 @@ void Store::bisect(Connection& connection, Batch& batch, std::span<const Series>
       }
       const Row& row = batch.rows[first];
       const Series& of = series[row.series];
-      batch.bisected.push_back({of.symbol, of.perpspec, row.ts, row.position, error.table().empty() ? "perp_data or perp_metrics" : error.table(), error.sqlstate(), error.what()});
+      batch.bisected.push_back({of.symbol, of.perpspec, row.ts, row.position,
+                                error.table().empty() ? "perp_data or perp_metrics" : error.table(),
+                                error.sqlstate(), error.what()});
       if (batch.bisected.size() > refused_limit) throw;  // as an error of the whole batch
     }
   }

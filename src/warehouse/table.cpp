@@ -1,8 +1,7 @@
+#include <perp/core/error.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <fmt/format.h>
-
-#include <perp/core/error.hpp>
 
 namespace perp::warehouse {
 namespace {
@@ -21,8 +20,10 @@ void add_keys(std::vector<TableColumn>& out) {
 }
 
 void add_value(std::vector<TableColumn>& out, market::ColumnId id, bool is_seed) {
-  const market::Column& raw = market::columns[static_cast<std::size_t>(market::is_change(id) ? market::raw_column_of(id) : id)];
-  const SqlType type = market::is_change(id) && type_of(raw) == SqlType::int4 ? SqlType::float8 : type_of(raw);
+  const market::Column& raw = market::columns[static_cast<std::size_t>(
+      market::is_change(id) ? market::raw_column_of(id) : id)];
+  const SqlType type =
+      market::is_change(id) && type_of(raw) == SqlType::int4 ? SqlType::float8 : type_of(raw);
   out.push_back({column_name(id), type, ColumnRole::value, id, is_seed});
 }
 
@@ -31,7 +32,8 @@ std::vector<TableColumn> data_columns() {
   add_keys(out);
   for (bool is_extension : {false, true})
     for (std::size_t i = 0; i < market::column_count; ++i)
-      if (market::columns[i].is_extension == is_extension) add_value(out, static_cast<market::ColumnId>(i), !is_extension);
+      if (market::columns[i].is_extension == is_extension)
+        add_value(out, static_cast<market::ColumnId>(i), !is_extension);
   out.push_back({"notes", SqlType::text, ColumnRole::notes, {}, false});
   return out;
 }
@@ -48,7 +50,8 @@ std::vector<TableColumn> metrics_columns() {
       if (market::columns[i].has_change && !market::columns[i].is_extension)
         add_value(out, market::change_column(static_cast<market::ColumnId>(i), window), true);
   for (std::size_t i = 0; i < market::column_count; ++i)
-    if (market::columns[i].has_change && market::columns[i].is_extension) add_value(out, static_cast<market::ColumnId>(i), false);
+    if (market::columns[i].has_change && market::columns[i].is_extension)
+      add_value(out, static_cast<market::ColumnId>(i), false);
   for (std::size_t i = 0; i < market::column_count; ++i)
     for (std::size_t window = 0; window < market::change_windows_minutes.size(); ++window)
       if (market::columns[i].has_change && market::columns[i].is_extension)
@@ -72,20 +75,27 @@ std::string sql_type(const TableColumn& column) {
 }  // namespace
 
 std::string column_name(market::ColumnId id) {
-  if (!market::is_change(id)) return std::string(market::columns[static_cast<std::size_t>(id)].name);
-  return fmt::format("{}_chg_{}m", market::columns[static_cast<std::size_t>(market::raw_column_of(id))].name,
+  if (!market::is_change(id))
+    return std::string(market::columns[static_cast<std::size_t>(id)].name);
+  return fmt::format("{}_chg_{}m",
+                     market::columns[static_cast<std::size_t>(market::raw_column_of(id))].name,
                      market::change_windows_minutes[market::window_index_of(id)]);
 }
 
 std::string_view window_sizes_text() {
-  static const std::string text = fmt::format("{{{}}}", fmt::join(market::change_windows_minutes, ","));
+  static const std::string text =
+      fmt::format("{{{}}}", fmt::join(market::change_windows_minutes, ","));
   return text;
 }
 
 std::string quote_identifier(std::string_view name) {
-  bool is_good = !name.empty() && name.size() <= 63 && ((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_');
-  for (char c : name) is_good = is_good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-');
-  if (!is_good) throw core::Error("refused as a name in SQL", std::string(name), "expected [a-z_][a-z0-9_-]{0,62}");
+  bool is_good =
+      !name.empty() && name.size() <= 63 && ((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_');
+  for (char c : name)
+    is_good = is_good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-');
+  if (!is_good)
+    throw core::Error("refused as a name in SQL", std::string(name),
+                      "expected [a-z_][a-z0-9_-]{0,62}");
   return fmt::format("\"{}\"", name);
 }
 
@@ -110,7 +120,8 @@ std::string Table::definition() const {
   std::string out;
   for (const TableColumn& column : columns_) out += definition_of(column) + ",\n  ";
   return out +
-         "exchange TEXT GENERATED ALWAYS AS (CASE WHEN perpspec = 'rsi' THEN 'bin' ELSE split_part(perpspec, '-', 1) END) STORED,\n"
+         "exchange TEXT GENERATED ALWAYS AS (CASE WHEN perpspec = 'rsi' THEN 'bin' ELSE "
+         "split_part(perpspec, '-', 1) END) STORED,\n"
          "  PRIMARY KEY (ts, symbol, perpspec)";
 }
 
@@ -122,18 +133,25 @@ std::string Table::merge_statement(std::string_view stage, bool keep_known) cons
     const std::string quoted = quote_identifier(column.name);
     const bool keeps = keep_known && column.role == ColumnRole::value;
     updates += fmt::format("{}{} = {}", updates.empty() ? "" : ", ", quoted,
-                           keeps ? fmt::format("COALESCE(EXCLUDED.{0}, {1}.{0})", quoted, target) : "EXCLUDED." + quoted);
+                           keeps ? fmt::format("COALESCE(EXCLUDED.{0}, {1}.{0})", quoted, target)
+                                 : "EXCLUDED." + quoted);
   }
   const std::string columns = column_list();
-  return fmt::format("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY symbol, perpspec, ts ON CONFLICT (ts, symbol, perpspec) DO UPDATE SET {}",
-                     target, columns, columns, quote_identifier(stage), updates);
+  return fmt::format(
+      "INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY symbol, perpspec, ts ON CONFLICT (ts, "
+      "symbol, perpspec) DO UPDATE SET {}",
+      target, columns, columns, quote_identifier(stage), updates);
 }
 
 std::vector<std::string> Table::index_statements() const {
-  if (name_ == "perp_data") return {"CREATE INDEX IF NOT EXISTS idx_data_symbol_perpspec ON perp_data (symbol, perpspec, ts DESC)"};
+  if (name_ == "perp_data")
+    return {
+        "CREATE INDEX IF NOT EXISTS idx_data_symbol_perpspec ON perp_data (symbol, perpspec, ts "
+        "DESC)"};
   return {"CREATE INDEX IF NOT EXISTS idx_metrics_symbol_ts ON perp_metrics (symbol, ts DESC)",
           "CREATE INDEX IF NOT EXISTS idx_metrics_perpspec_ts ON perp_metrics (perpspec, ts DESC)",
-          "CREATE INDEX IF NOT EXISTS idx_metrics_symbol_perpspec ON perp_metrics (symbol, perpspec, ts DESC)"};
+          "CREATE INDEX IF NOT EXISTS idx_metrics_symbol_perpspec ON perp_metrics (symbol, "
+          "perpspec, ts DESC)"};
 }
 
 const Table& perp_data() {

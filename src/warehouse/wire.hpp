@@ -7,11 +7,13 @@
 
 namespace perp::warehouse {
 
-inline constexpr std::uint32_t oid_bool = 16, oid_char = 18, oid_name = 19, oid_int8 = 20, oid_int2 = 21, oid_int4 = 23,
-                               oid_text = 25, oid_oid = 26, oid_json = 114, oid_float4 = 700, oid_float8 = 701,
-                               oid_unknown = 705, oid_int2_array = 1005, oid_text_array = 1009, oid_int8_array = 1016,
-                               oid_bpchar = 1042, oid_varchar = 1043, oid_timestamptz = 1184, oid_numeric = 1700,
-                               oid_void = 2278, oid_jsonb = 3802;
+inline constexpr std::uint32_t oid_bool = 16, oid_char = 18, oid_name = 19, oid_int8 = 20,
+                               oid_int2 = 21, oid_int4 = 23, oid_text = 25, oid_oid = 26,
+                               oid_json = 114, oid_float4 = 700, oid_float8 = 701,
+                               oid_unknown = 705, oid_int2_array = 1005, oid_text_array = 1009,
+                               oid_int8_array = 1016, oid_bpchar = 1042, oid_varchar = 1043,
+                               oid_timestamptz = 1184, oid_numeric = 1700, oid_void = 2278,
+                               oid_jsonb = 3802;
 
 inline std::uint16_t swap_bytes(std::uint16_t value) { return __builtin_bswap16(value); }
 inline std::uint32_t swap_bytes(std::uint32_t value) { return __builtin_bswap32(value); }

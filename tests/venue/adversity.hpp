@@ -121,6 +121,36 @@ inline void expect_small_sinks_leave_no_trace(const venue::Adapter& adapter,
   }
 }
 
+/// A message that found no room and is then given up was never there.
+inline void expect_given_up_messages_leave_no_trace(const venue::Adapter& adapter,
+                                                    const Scenario& scenario) {
+  for (std::size_t i = 0; i < scenario.size(); ++i) {
+    DecodeSession clean(adapter);
+    DecodeSession session(adapter);
+    for (std::size_t k = 0; k < scenario.size(); ++k) {
+      const Step& step = scenario[k];
+      if (k != i) {
+        expect_same(play(session, step), play(clean, step),
+                    "step " + std::to_string(k) + " without " + std::to_string(i));
+        continue;
+      }
+      const Padded padded(step.text);
+      std::uint64_t space = 0;
+      venue::RecordSink sink(std::as_writable_bytes(std::span(&space, 1)));
+      const venue::DecodeStatus status =
+          step.endpoint.empty() ? adapter.decode(session.state, {.payload = padded.view()}, sink)
+                                : adapter.decode_rest(session.state,
+                                                      {.endpoint = step.endpoint,
+                                                       .symbol = step.symbol,
+                                                       .body = padded.view(),
+                                                       .period = step.period},
+                                                      sink);
+      if (status != venue::DecodeStatus::sink_full) play(clean, step);  // it needs no room
+    }
+    ASSERT_EQ(counters(session.state), counters(clean.state)) << "without " << i;
+  }
+}
+
 /// Every scalar of every message in turn becomes something that it may not be, or disappears. A
 /// message that is refused for it must leave the state as it was. `refused`: how many were.
 inline void expect_damage_leaves_no_trace(const venue::Adapter& adapter, const Scenario& scenario,

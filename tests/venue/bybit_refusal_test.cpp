@@ -87,6 +87,9 @@ TEST(BybitRefusals, DamagedValuesLeaveNoTrace) {
   expect_damage_leaves_no_trace(venue::bybit_adapter(), scenario(), refused);
   EXPECT_GT(refused, 1500u);
 }
+TEST(BybitRefusals, GivenUpMessagesLeaveNoTrace) {
+  expect_given_up_messages_leave_no_trace(venue::bybit_adapter(), scenario());
+}
 TEST(BybitRefusals, BrokenBytesLeaveNoTrace) {
   expect_broken_bytes_leave_no_trace(venue::bybit_adapter(), scenario());
 }

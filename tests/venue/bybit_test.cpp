@@ -256,6 +256,19 @@ TEST(BybitInstruments, AProvisionalOneKeepsItsIdWhenTheListComes) {
   EXPECT_EQ(entry.instrument.min_quantity, 200'000);
 }
 
+TEST(BybitInstruments, TheSettlementCoinIsTheQuote) {
+  DecodeSession session(venue::bybit_adapter());
+  const std::string list = rest(
+      R"({"category":"linear","list":[{"symbol":"ETHPERP","contractType":"LinearPerpetual","status":"Trading","baseCoin":"ETH","quoteCoin":"USD","settleCoin":"USDC"},{"symbol":"BTCUSDT-26DEC25","contractType":"LinearFutures","status":"Delivering","baseCoin":"BTC","quoteCoin":"USDT","settleCoin":"USDT","deliveryTime":"1766736000000"}]})");
+  ASSERT_EQ(session.rest("instruments-info", list), DecodeStatus::ok);
+  EXPECT_EQ(session.entry("ETHPERP").instrument.quote.view(), "USDC");
+  EXPECT_EQ(session.entry("ETHPERP").instrument.is_primary, 0);
+  const market::Instrument& dated = session.entry("BTCUSDT-26DEC25").instrument;
+  EXPECT_EQ(dated.contract_type, market::ContractType::dated_future);
+  EXPECT_EQ(dated.status, market::InstrumentStatus::suspended);
+  EXPECT_EQ(dated.delisted_ns, 1766736000000 * core::ns_per_ms);
+}
+
 TEST(BybitTrades, AreTakenOnceHoweverTheyCome) {
   DecodeSession session(venue::bybit_adapter());
   ASSERT_EQ(session.frame(trade(uuid(1))), DecodeStatus::ok);

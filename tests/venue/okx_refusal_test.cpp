@@ -105,6 +105,9 @@ TEST(OkxRefusals, DamagedValuesLeaveNoTrace) {
   expect_damage_leaves_no_trace(venue::okx_adapter(), scenario(), refused);
   EXPECT_GT(refused, 1500u);
 }
+TEST(OkxRefusals, GivenUpMessagesLeaveNoTrace) {
+  expect_given_up_messages_leave_no_trace(venue::okx_adapter(), scenario());
+}
 TEST(OkxRefusals, BrokenBytesLeaveNoTrace) {
   expect_broken_bytes_leave_no_trace(venue::okx_adapter(), scenario());
 }

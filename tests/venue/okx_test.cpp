@@ -198,6 +198,19 @@ TEST(OkxBooks, AWrongChecksumInvalidatesTheBookUntilASnapshot) {
   EXPECT_EQ(found.continuity, static_cast<std::uint8_t>(Continuity::continuous));
 }
 
+TEST(OkxBooks, BehindAGapThereIsNoChecksumToVerify) {
+  DecodeSession session(venue::okx_adapter());
+  ASSERT_EQ(session.frame(book("snapshot", -1, 1, R"(["2","5","0","1"])", "", crc("2:5"))),
+            DecodeStatus::ok);
+  ASSERT_EQ(session.frame(book("update", 5, 6, R"(["1","4","0","1"])", "", crc("2:6:1:4"))),
+            DecodeStatus::ok);
+  EXPECT_EQ(continuity(session.records.at(0)), Continuity::gap);
+  EXPECT_EQ(session.records.at(0).as<market::Book>().checksum_state, 0);
+  EXPECT_EQ(session.records.at(1).as<market::Gap>().cause, market::GapCause::sequence);
+  EXPECT_EQ(session.state.checksum_mismatches, 0u);
+  EXPECT_EQ(session.state.gaps, 1u);
+}
+
 TEST(OkxBooks, OldUpdatesWithoutIdsOrSnapshotAreUnchecked) {
   DecodeSession session(venue::okx_adapter());
   const std::string update = data(

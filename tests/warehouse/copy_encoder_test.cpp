@@ -1,22 +1,22 @@
-// Rows are decoded back here by the COPY format's documentation, field by field, and compared with what went in.
-// https://www.postgresql.org/docs/15/sql-copy.html (binary format)
+// Rows are decoded back here by the COPY format's documentation, field by field, and compared with
+// what went in. https://www.postgresql.org/docs/15/sql-copy.html (binary format)
 #include <perp/warehouse/copy_encoder.hpp>
+#include <perp/warehouse/table.hpp>
+
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstring>
 #include <optional>
 #include <random>
 
-#include <gtest/gtest.h>
-
-#include <perp/warehouse/table.hpp>
-
 namespace perp::warehouse {
 namespace {
 
 std::uint64_t read(const std::string& bytes, std::size_t& at, std::size_t size) {
   std::uint64_t out = 0;
-  for (std::size_t i = 0; i < size; ++i) out = out << 8 | static_cast<unsigned char>(bytes.at(at++));
+  for (std::size_t i = 0; i < size; ++i)
+    out = out << 8 | static_cast<unsigned char>(bytes.at(at++));
   return out;
 }
 
@@ -47,16 +47,21 @@ struct Encoded {
   std::string bytes;
 };
 
-Encoded encode(const RowLayout& layout, const std::vector<market::MinuteValue>& values, std::string_view notes = {}, std::int64_t ts = 1'735'689'600'000) {
+Encoded encode(const RowLayout& layout, const std::vector<market::MinuteValue>& values,
+               std::string_view notes = {}, std::int64_t ts = 1'735'689'600'000) {
   const std::string series = encode_series(layout, "BTC", "bin-ohlcv");
   std::vector<std::byte> buffer(row_bytes_max(layout, series, notes) + 64, std::byte{0x5a});
   const EncodedRow row = encode_row(layout, series, ts, values, notes, buffer.data());
   // The slack that the header promises is enough: nothing behind it was touched.
-  for (std::size_t i = buffer.size() - 64; i < buffer.size(); ++i) EXPECT_EQ(buffer[i], std::byte{0x5a});
-  return {row.refusal, std::string(reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(row.end - buffer.data()))};
+  for (std::size_t i = buffer.size() - 64; i < buffer.size(); ++i)
+    EXPECT_EQ(buffer[i], std::byte{0x5a});
+  return {row.refusal, std::string(reinterpret_cast<const char*>(buffer.data()),
+                                   static_cast<std::size_t>(row.end - buffer.data()))};
 }
 
-market::MinuteValue value(market::ColumnId id, double number) { return {static_cast<std::uint16_t>(id), {}, number}; }
+market::MinuteValue value(market::ColumnId id, double number) {
+  return {static_cast<std::uint16_t>(id), {}, number};
+}
 
 TEST(CopyEncoder, HeaderAndTrailerAreTheFormats) {
   EXPECT_EQ(copy_header, std::string("PGCOPY\n\377\r\n\0", 11) + std::string(8, '\0'));
@@ -69,15 +74,18 @@ TEST(CopyEncoder, FieldCountsAreTheTables) {
 }
 
 TEST(CopyEncoder, EachColumnLandsInItsTablesPlace) {
-  for (const auto& [table, layout] : {std::pair(&perp_data(), &perp_data_layout), std::pair(&perp_metrics(), &perp_metrics_layout)}) {
+  for (const auto& [table, layout] : {std::pair(&perp_data(), &perp_data_layout),
+                                      std::pair(&perp_metrics(), &perp_metrics_layout)}) {
     for (std::size_t c = 0; c < table->columns().size(); ++c) {
       const TableColumn& column = table->columns()[c];
       if (column.role != ColumnRole::value) continue;
       const auto fields = decode(encode(*layout, {value(column.id, 2)}).bytes);
       ASSERT_EQ(fields.size(), table->columns().size());
       for (std::size_t i = 0; i < fields.size(); ++i) {
-        if (table->columns()[i].role == ColumnRole::value || table->columns()[i].role == ColumnRole::notes) {
-          EXPECT_EQ(fields[i].has_value(), i == c) << column.name << " " << table->columns()[i].name;
+        if (table->columns()[i].role == ColumnRole::value ||
+            table->columns()[i].role == ColumnRole::notes) {
+          EXPECT_EQ(fields[i].has_value(), i == c)
+              << column.name << " " << table->columns()[i].name;
         }
       }
       if (column.type == SqlType::float8) {
@@ -101,7 +109,8 @@ TEST(CopyEncoder, KeysAndFixedFieldsComeFirst) {
   EXPECT_EQ(*data.back(), "trades");
   const auto metrics = decode(encode(perp_metrics_layout, {}).bytes);
   // One dimension, no NULL inside, int2 (OID 21), 3 elements from index 1: 1, 5, 10.
-  const char array[] = "\0\0\0\1\0\0\0\0\0\0\0\25\0\0\0\3\0\0\0\1\0\0\0\2\0\1\0\0\0\2\0\5\0\0\0\2\0\12";
+  const char array[] =
+      "\0\0\0\1\0\0\0\0\0\0\0\25\0\0\0\3\0\0\0\1\0\0\0\2\0\1\0\0\0\2\0\5\0\0\0\2\0\12";
   EXPECT_EQ(*metrics[5], std::string(array, sizeof array - 1));
 }
 
@@ -109,14 +118,18 @@ TEST(CopyEncoder, RandomRowsComeBack) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
-  const auto uniform = [&](int low, int high) { return std::uniform_int_distribution<>(low, high)(random); };
+  const auto uniform = [&](int low, int high) {
+    return std::uniform_int_distribution<>(low, high)(random);
+  };
   for (int round = 0; round < 2000; ++round) {
     std::vector<market::MinuteValue> values;
     std::vector<std::optional<double>> expected(market::column_count);
     for (int i = uniform(0, 25); i > 0; --i) {
       const auto column = static_cast<std::size_t>(uniform(0, market::column_count - 1));
-      if (market::columns[column].name == "lqside" || market::columns[column].name == "age_ms") continue;
-      const double number = uniform(0, 9) == 0 ? std::nan("") : std::ldexp(uniform(-1000, 1000), uniform(-60, 60));
+      if (market::columns[column].name == "lqside" || market::columns[column].name == "age_ms")
+        continue;
+      const double number =
+          uniform(0, 9) == 0 ? std::nan("") : std::ldexp(uniform(-1000, 1000), uniform(-60, 60));
       values.push_back(value(static_cast<market::ColumnId>(column), number));
       if (!std::isnan(number)) expected[column] = number;
     }
@@ -138,18 +151,31 @@ TEST(CopyEncoder, NegativeZeroIsStoredAsZero) {
 }
 
 TEST(CopyEncoder, PassesOverColumnsOfTheOtherTable) {
-  const auto fields = decode(encode(perp_data_layout, {value(market::change_column(market::column("c"), 1), 7), {9999, {}, 1}}).bytes);
+  const auto fields =
+      decode(encode(perp_data_layout,
+                    {value(market::change_column(market::column("c"), 1), 7), {9999, {}, 1}})
+                 .bytes);
   for (std::size_t i = 5; i < fields.size(); ++i) EXPECT_FALSE(fields[i].has_value());
 }
 
 TEST(CopyEncoder, RefusesWhatAColumnCannotHold) {
   const double infinity = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(encode(perp_data_layout, {value(market::column("c"), infinity)}).refusal, RowRefusal::not_finite);
-  EXPECT_EQ(encode(perp_data_layout, {value(market::column("c"), -infinity)}).refusal, RowRefusal::not_finite);
-  for (double side : {0.0, 3.0, 1.5, -1.0}) EXPECT_EQ(encode(perp_data_layout, {value(market::column("lqside"), side)}).refusal, RowRefusal::side_out_of_range);
-  for (double side : {1.0, 2.0}) EXPECT_EQ(encode(perp_data_layout, {value(market::column("lqside"), side)}).refusal, RowRefusal::none);
-  for (double age : {2147483648.0, -2147483649.0, 0.5}) EXPECT_EQ(encode(perp_data_layout, {value(market::column("age_ms"), age)}).refusal, RowRefusal::int4_out_of_range);
-  for (double age : {2147483647.0, -2147483648.0}) EXPECT_EQ(encode(perp_data_layout, {value(market::column("age_ms"), age)}).refusal, RowRefusal::none);
+  EXPECT_EQ(encode(perp_data_layout, {value(market::column("c"), infinity)}).refusal,
+            RowRefusal::not_finite);
+  EXPECT_EQ(encode(perp_data_layout, {value(market::column("c"), -infinity)}).refusal,
+            RowRefusal::not_finite);
+  for (double side : {0.0, 3.0, 1.5, -1.0})
+    EXPECT_EQ(encode(perp_data_layout, {value(market::column("lqside"), side)}).refusal,
+              RowRefusal::side_out_of_range);
+  for (double side : {1.0, 2.0})
+    EXPECT_EQ(encode(perp_data_layout, {value(market::column("lqside"), side)}).refusal,
+              RowRefusal::none);
+  for (double age : {2147483648.0, -2147483649.0, 0.5})
+    EXPECT_EQ(encode(perp_data_layout, {value(market::column("age_ms"), age)}).refusal,
+              RowRefusal::int4_out_of_range);
+  for (double age : {2147483647.0, -2147483648.0})
+    EXPECT_EQ(encode(perp_data_layout, {value(market::column("age_ms"), age)}).refusal,
+              RowRefusal::none);
 }
 
 }  // namespace

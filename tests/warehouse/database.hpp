@@ -1,18 +1,18 @@
 #pragma once
-// Databases for tests: each test makes its own on the server that the environment names, and drops it afterwards.
-// Text is an independent way in: libpq's text protocol, nothing of ours.
-#include <libpq-fe.h>
+// Databases for tests: each test makes its own on the server that the environment names, and drops
+// it afterwards. Text is an independent way in: libpq's text protocol, nothing of ours.
+#include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <libpq-fe.h>
 #include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace perp::warehouse::test {
 
@@ -27,7 +27,8 @@ class Text {
       PQfinish(connection_);
       throw std::runtime_error(why);
     }
-    PQsetNoticeProcessor(connection_, [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        connection_, [](void*, const char*) {}, nullptr);
   }
   ~Text() { PQfinish(connection_); }
   Text(const Text&) = delete;
@@ -45,7 +46,9 @@ class Text {
     for (int r = 0; r < PQntuples(result); ++r) {
       TextRow& row = out.emplace_back();
       for (int c = 0; c < PQnfields(result); ++c)
-        row.push_back(PQgetisnull(result, r, c) != 0 ? std::nullopt : std::optional<std::string>(PQgetvalue(result, r, c)));
+        row.push_back(PQgetisnull(result, r, c) != 0
+                          ? std::nullopt
+                          : std::optional<std::string>(PQgetvalue(result, r, c)));
     }
     PQclear(result);
     return out;
@@ -70,7 +73,8 @@ class Text {
 inline std::string with(const std::string& dsn, const std::map<std::string, std::string>& changes) {
   PQconninfoOption* options = PQconninfoParse(dsn.c_str(), nullptr);
   std::map<std::string, std::string> keys;
-  for (PQconninfoOption* option = options; option != nullptr && option->keyword != nullptr; ++option)
+  for (PQconninfoOption* option = options; option != nullptr && option->keyword != nullptr;
+       ++option)
     if (option->val != nullptr && *option->val != '\0') keys[option->keyword] = option->val;
   PQconninfoFree(options);
   for (const auto& [key, value] : changes) keys[key] = value;
@@ -82,15 +86,20 @@ inline std::string with(const std::string& dsn, const std::map<std::string, std:
 inline std::string value_of(const std::string& dsn, const std::string& key) {
   PQconninfoOption* options = PQconninfoParse(dsn.c_str(), nullptr);
   std::string out;
-  for (PQconninfoOption* option = options; option != nullptr && option->keyword != nullptr; ++option)
+  for (PQconninfoOption* option = options; option != nullptr && option->keyword != nullptr;
+       ++option)
     if (key == option->keyword && option->val != nullptr) out = option->val;
   PQconninfoFree(options);
   return out;
 }
 
 enum class Server { plain, timescale };
-inline std::string name_of(Server server) { return server == Server::plain ? "plain" : "timescale"; }
-inline const char* variable_of(Server server) { return server == Server::plain ? "PERP_TEST_PLAIN_DSN" : "PERP_TEST_TIMESCALE_DSN"; }
+inline std::string name_of(Server server) {
+  return server == Server::plain ? "plain" : "timescale";
+}
+inline const char* variable_of(Server server) {
+  return server == Server::plain ? "PERP_TEST_PLAIN_DSN" : "PERP_TEST_TIMESCALE_DSN";
+}
 
 /// A database of its own on one of the two servers.
 class DatabaseTest : public testing::TestWithParam<Server> {
@@ -98,7 +107,8 @@ class DatabaseTest : public testing::TestWithParam<Server> {
   void SetUp() override {
     const char* server = std::getenv(variable_of(GetParam()));
     if (server == nullptr || *server == '\0')
-      GTEST_SKIP() << variable_of(GetParam()) << " is not set: no " << name_of(GetParam()) << " server; run under scripts/test-databases";
+      GTEST_SKIP() << variable_of(GetParam()) << " is not set: no " << name_of(GetParam())
+                   << " server; run under scripts/test-databases";
     server_dsn_ = server;
     static std::atomic<int> count{0};
     database_ = "perp_test_" + std::to_string(getpid()) + "_" + std::to_string(++count);
@@ -106,7 +116,8 @@ class DatabaseTest : public testing::TestWithParam<Server> {
     dsn_ = with(server_dsn_, {{"dbname", database_}});
   }
   void TearDown() override {
-    if (!database_.empty()) Text(server_dsn_).rows("DROP DATABASE IF EXISTS " + database_ + " WITH (FORCE)");
+    if (!database_.empty())
+      Text(server_dsn_).rows("DROP DATABASE IF EXISTS " + database_ + " WITH (FORCE)");
   }
 
   std::string server_dsn_;
@@ -115,6 +126,8 @@ class DatabaseTest : public testing::TestWithParam<Server> {
 };
 
 inline auto both_servers() { return testing::Values(Server::plain, Server::timescale); }
-inline std::string server_name(const testing::TestParamInfo<Server>& info) { return name_of(info.param); }
+inline std::string server_name(const testing::TestParamInfo<Server>& info) {
+  return name_of(info.param);
+}
 
 }  // namespace perp::warehouse::test

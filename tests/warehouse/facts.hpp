@@ -1,6 +1,15 @@
 #pragma once
-// Minutes for tests: written to a journal on one side, folded by an oracle on the other. The oracle keeps one map
-// per table and compares with what the database says in text; it shares no code with the loader.
+// Minutes for tests: written to a journal on one side, folded by an oracle on the other. The oracle
+// keeps one map per table and compares with what the database says in text; it shares no code with
+// the loader.
+#include "warehouse/database.hpp"
+
+#include <perp/journal/writer.hpp>
+#include <perp/market/perpspec.hpp>
+#include <perp/market/record.hpp>
+
+#include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <cmath>
@@ -13,14 +22,6 @@
 #include <string>
 #include <tuple>
 #include <vector>
-
-#include <gtest/gtest.h>
-
-#include <perp/journal/writer.hpp>
-#include <perp/market/perpspec.hpp>
-#include <perp/market/record.hpp>
-
-#include "warehouse/database.hpp"
 
 namespace perp::warehouse::test {
 
@@ -50,8 +51,10 @@ struct Whole {
   Payload payload;
 };
 
-inline Whole<market::Instrument> instrument_record(market::VenueId venue, std::uint32_t index, const std::string& base, bool is_primary = true,
-                                                   const std::string& quote = "USDT", const std::string& native = "") {
+inline Whole<market::Instrument> instrument_record(market::VenueId venue, std::uint32_t index,
+                                                   const std::string& base, bool is_primary = true,
+                                                   const std::string& quote = "USDT",
+                                                   const std::string& native = "") {
   Whole<market::Instrument> out;
   out.header.size = sizeof out;
   out.header.type = market::RecordType::instrument;
@@ -83,21 +86,24 @@ struct Fact {
 };
 
 inline void append(journal::Writer& writer, const Fact& fact) {
-  alignas(8) std::byte bytes[sizeof(market::RecordHeader) + sizeof(market::Minute) + 128 * sizeof(market::MinuteValue)] = {};
+  alignas(8) std::byte bytes[sizeof(market::RecordHeader) + sizeof(market::Minute) +
+                             128 * sizeof(market::MinuteValue)] = {};
   auto& header = *new (bytes) market::RecordHeader;
   header.type = market::RecordType::minute;
   header.venue = fact.venue;
   header.instrument = static_cast<std::uint32_t>(fact.venue) << 24 | fact.index;
   header.flags = fact.flags;
   header.receive_ns = (fact.ts + 62'000) * 1'000'000;
-  header.size = static_cast<std::uint32_t>(sizeof(market::RecordHeader) + sizeof(market::Minute) + fact.values.size() * sizeof(market::MinuteValue));
+  header.size = static_cast<std::uint32_t>(sizeof(market::RecordHeader) + sizeof(market::Minute) +
+                                           fact.values.size() * sizeof(market::MinuteValue));
   auto& minute = *new (&header + 1) market::Minute;
   minute.open_ns = fact.ts * 1'000'000;
   minute.perpspec = static_cast<std::uint16_t>(market::perpspec_id(fact.venue, fact.kind));
   minute.count = static_cast<std::uint16_t>(fact.values.size());
   minute.origin = static_cast<std::uint8_t>(fact.origin);
   auto* value = reinterpret_cast<market::MinuteValue*>(&minute + 1);
-  for (const auto& [column, number] : fact.values) *value++ = market::MinuteValue{static_cast<std::uint16_t>(column), {}, number};
+  for (const auto& [column, number] : fact.values)
+    *value++ = market::MinuteValue{static_cast<std::uint16_t>(column), {}, number};
   writer.append(header);
 }
 
@@ -136,7 +142,8 @@ class Oracle {
     static const char* const suffixes[] = {"ohlcv", "oi", "pfr", "lsr", "tv", "lq", "rsi"};
     static const char* const codes[] = {"", "bin", "byb", "okx", "hyp"};
     if (fact.kind == market::SpecKind::rsi) return "rsi";
-    return std::string(codes[static_cast<int>(fact.venue)]) + "-" + suffixes[static_cast<int>(fact.kind)];
+    return std::string(codes[static_cast<int>(fact.venue)]) + "-" +
+           suffixes[static_cast<int>(fact.kind)];
   }
   static std::string cell_name(market::ColumnId id) {
     static const char* const windows[] = {"_chg_1m", "_chg_5m", "_chg_10m"};
@@ -145,34 +152,51 @@ class Oracle {
     return std::string(market::columns[raw].name) + (window == 0 ? "" : windows[window - 1]);
   }
   static std::string cell(market::ColumnId id, double number) {
-    if (static_cast<std::size_t>(id) % 256 == static_cast<std::size_t>(market::column("lqside"))) return number == 1 ? "long" : "short";
+    if (static_cast<std::size_t>(id) % 256 == static_cast<std::size_t>(market::column("lqside")))
+      return number == 1 ? "long" : "short";
     char text[40];
     std::snprintf(text, sizeof text, "%.17g", number == 0 ? 0.0 : number);
     return text;
   }
 
-  static void expect_table(Text& text, const std::string& table, const std::map<Key, Cells>& expected) {
-    const std::vector<std::string> names = text.list("SELECT attname FROM pg_attribute WHERE attrelid = '" + table + "'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum");
+  static void expect_table(Text& text, const std::string& table,
+                           const std::map<Key, Cells>& expected) {
+    const std::vector<std::string> names =
+        text.list("SELECT attname FROM pg_attribute WHERE attrelid = '" + table +
+                  "'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum");
     std::string columns;
     for (const std::string& name : names) columns += (columns.empty() ? "\"" : ",\"") + name + "\"";
-    const std::vector<TextRow> rows = text.rows("SELECT " + columns + " FROM " + table + " ORDER BY symbol, perpspec, ts");
+    const std::vector<TextRow> rows =
+        text.rows("SELECT " + columns + " FROM " + table + " ORDER BY symbol, perpspec, ts");
     ASSERT_EQ(rows.size(), expected.size()) << table;
     auto at = expected.begin();
     for (const TextRow& row : rows) {
       const auto& [key, cells] = *at++;
       const auto& [symbol, perpspec, ts] = key;
       for (std::size_t i = 0; i < names.size(); ++i) {
-        const std::string where = table + " " + symbol + " " + perpspec + " " + std::to_string(ts) + " " + names[i];
+        const std::string where =
+            table + " " + symbol + " " + perpspec + " " + std::to_string(ts) + " " + names[i];
         const std::string got = row[i].value_or("NULL");
-        if (names[i] == "ts") ASSERT_EQ(got, std::to_string(ts)) << where;
-        else if (names[i] == "symbol") ASSERT_EQ(got, symbol) << where;
-        else if (names[i] == "perpspec" || names[i] == "source") ASSERT_EQ(got, perpspec) << where;
-        else if (names[i] == "interval") ASSERT_EQ(got, "1min") << where;
-        else if (names[i] == "window_sizes") ASSERT_EQ(got, "{1,5,10}") << where;
-        else if (names[i] == "exchange") ASSERT_EQ(got, perpspec == "rsi" ? "bin" : perpspec.substr(0, perpspec.find('-'))) << where;
-        else if (const auto cell = cells.find(names[i]); cell == cells.end()) ASSERT_EQ(got, "NULL") << where;
-        else if (std::isdigit(static_cast<unsigned char>(cell->second.back())) == 0) ASSERT_EQ(got, cell->second) << where;
-        else ASSERT_EQ(std::strtod(got.c_str(), nullptr), std::strtod(cell->second.c_str(), nullptr)) << where << " " << got;
+        if (names[i] == "ts")
+          ASSERT_EQ(got, std::to_string(ts)) << where;
+        else if (names[i] == "symbol")
+          ASSERT_EQ(got, symbol) << where;
+        else if (names[i] == "perpspec" || names[i] == "source")
+          ASSERT_EQ(got, perpspec) << where;
+        else if (names[i] == "interval")
+          ASSERT_EQ(got, "1min") << where;
+        else if (names[i] == "window_sizes")
+          ASSERT_EQ(got, "{1,5,10}") << where;
+        else if (names[i] == "exchange")
+          ASSERT_EQ(got, perpspec == "rsi" ? "bin" : perpspec.substr(0, perpspec.find('-')))
+              << where;
+        else if (const auto cell = cells.find(names[i]); cell == cells.end())
+          ASSERT_EQ(got, "NULL") << where;
+        else if (std::isdigit(static_cast<unsigned char>(cell->second.back())) == 0)
+          ASSERT_EQ(got, cell->second) << where;
+        else
+          ASSERT_EQ(std::strtod(got.c_str(), nullptr), std::strtod(cell->second.c_str(), nullptr))
+              << where << " " << got;
       }
     }
   }
@@ -189,8 +213,10 @@ class Generator {
   static constexpr const char* symbols[] = {"BTC", "ETH", "SOL", "PEPE", "DOGE", "XRP"};
 
   void define_all(journal::Writer& writer) const {
-    for (market::VenueId venue : {market::VenueId::binance, market::VenueId::bybit, market::VenueId::okx})
-      for (std::uint32_t i = 0; i < std::size(symbols); ++i) writer.append(instrument_record(venue, i, symbols[i]).header);
+    for (market::VenueId venue :
+         {market::VenueId::binance, market::VenueId::bybit, market::VenueId::okx})
+      for (std::uint32_t i = 0; i < std::size(symbols); ++i)
+        writer.append(instrument_record(venue, i, symbols[i]).header);
   }
 
   Fact fact(market::VenueId venue, std::uint32_t index, market::SpecKind kind, std::int64_t ts) {
@@ -209,17 +235,21 @@ class Generator {
         for (std::size_t window = 0; window < 3; ++window)
           if (chance(0.7)) out.values[market::change_column(id, window)] = value(id);
       }
-    if (venue == market::VenueId::okx && kind == market::SpecKind::tv) out.origin = market::MinuteOrigin::trades;
+    if (venue == market::VenueId::okx && kind == market::SpecKind::tv)
+      out.origin = market::MinuteOrigin::trades;
     return out;
   }
 
-  /// All 19 specs of all symbols, `minutes` minutes from `from`, in the order in which they would happen.
+  /// All 19 specs of all symbols, `minutes` minutes from `from`, in the order in which they would
+  /// happen.
   std::vector<Fact> minutes(std::int64_t from, int count) {
     std::vector<Fact> out;
     for (int m = 0; m < count; ++m)
       for (std::uint32_t i = 0; i < std::size(symbols); ++i)
         for (const market::Perpspec& spec : market::perpspecs)
-          if (spec.is_seed && !chance(0.02)) out.push_back(fact(market::venue_of(spec.id), i, market::kind_of(spec.id), from + m * 60'000));
+          if (spec.is_seed && !chance(0.02))
+            out.push_back(
+                fact(market::venue_of(spec.id), i, market::kind_of(spec.id), from + m * 60'000));
     return out;
   }
 
@@ -229,9 +259,11 @@ class Generator {
  private:
   double value(market::ColumnId id) {
     if (id == market::column("lqside")) return chance(0.5) ? 1 : 2;
-    if (id == market::column("age_ms")) return static_cast<double>(std::uniform_int_distribution<>(-1000, 300'000)(random_));
+    if (id == market::column("age_ms"))
+      return static_cast<double>(std::uniform_int_distribution<>(-1000, 300'000)(random_));
     if (chance(0.05)) return chance(0.5) ? 0.0 : -0.0;
-    return std::ldexp(std::uniform_real_distribution<>(-1, 1)(random_), std::uniform_int_distribution<>(-30, 50)(random_));
+    return std::ldexp(std::uniform_real_distribution<>(-1, 1)(random_),
+                      std::uniform_int_distribution<>(-30, 50)(random_));
   }
   std::mt19937 random_;
 };

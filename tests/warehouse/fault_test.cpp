@@ -1,20 +1,20 @@
-// Exactly once, whatever dies: the loader, the server, the connection, the answer to COMMIT. After each history the
-// tables are compared, row by row and column by column, with the oracle.
-#include <sys/wait.h>
+// Exactly once, whatever dies: the loader, the server, the connection, the answer to COMMIT. After
+// each history the tables are compared, row by row and column by column, with the oracle.
+#include "warehouse/database.hpp"
+#include "warehouse/facts.hpp"
+#include "warehouse/proxy.hpp"
+
+#include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
+
 #include <unistd.h>
 
 #include <csignal>
 #include <fstream>
 #include <mutex>
 #include <optional>
+#include <sys/wait.h>
 #include <thread>
-
-#include <perp/warehouse/loader.hpp>
-#include <perp/warehouse/migrate.hpp>
-
-#include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
-#include "warehouse/proxy.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -46,7 +46,8 @@ class Fault : public test::DatabaseTest {
       if (i % 40 == 39) {
         Fact again = facts[generator_->random()() % i];
         again = generator_->fact(again.venue, again.index, again.kind, again.ts);
-        if (generator_->chance(0.5)) again.flags = static_cast<std::uint8_t>(again.flags | market::flag_revision);
+        if (generator_->chance(0.5))
+          again.flags = static_cast<std::uint8_t>(again.flags | market::flag_revision);
         write(again);
       }
     }
@@ -59,7 +60,14 @@ class Fault : public test::DatabaseTest {
   }
   void write_status(int i) {
     test::Whole<market::FeedStatus> status;
-    status.header = {sizeof status, market::RecordType::feed_status, market::VenueId::okx, 0, 0, 0, core::unknown_ns, day_0 * 1'000'000};
+    status.header = {sizeof status,
+                     market::RecordType::feed_status,
+                     market::VenueId::okx,
+                     0,
+                     0,
+                     0,
+                     core::unknown_ns,
+                     day_0 * 1'000'000};
     status.payload.state = market::FeedState::live;
     status.payload.reason.assign_cut("status " + std::to_string(i));
     journal_->append(status.header);
@@ -75,7 +83,8 @@ class Fault : public test::DatabaseTest {
   void expect_exactly_once() {
     oracle_.expect_equal(dsn_);
     // Status has no key: a repeat would show as a second row, a loss as a missing one.
-    EXPECT_EQ(Text(dsn_).one("SELECT count(*) || ' ' || count(DISTINCT message) FROM perp_status WHERE message LIKE 'status %'"),
+    EXPECT_EQ(Text(dsn_).one("SELECT count(*) || ' ' || count(DISTINCT message) FROM perp_status "
+                             "WHERE message LIKE 'status %'"),
               std::to_string(status_count_) + " " + std::to_string(status_count_));
   }
 
@@ -89,9 +98,11 @@ class Fault : public test::DatabaseTest {
 TEST_P(Fault, AnswerToCommitIsLost) {
   write_history(15);
   std::atomic<int> left{12};
-  // Only the loader's own transactions: the cursor is moved in them, the rest has no explicit COMMIT.
+  // Only the loader's own transactions: the cursor is moved in them, the rest has no explicit
+  // COMMIT.
   test::Proxy proxy(dsn_, [&](bool from_server, std::string_view bytes) {
-    return from_server && bytes.find(std::string_view("COMMIT\0", 7)) != std::string_view::npos && left.fetch_sub(1) > 0;
+    return from_server && bytes.find(std::string_view("COMMIT\0", 7)) != std::string_view::npos &&
+           left.fetch_sub(1) > 0;
   });
   const std::atomic<bool> stop{false};
   const LoadReport report = Loader(options(proxy.dsn())).run(journal_->end(), stop);
@@ -128,8 +139,12 @@ TEST_P(Fault, BackendsAreTerminated) {
   std::thread killer([&] {
     Text text(server_dsn_);
     while (!is_done && terminated < 20)
-      terminated += std::atoi(text.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '" + database_ +
-                                       "' AND application_name LIKE 'perp loader lane%' AND state = 'active' AND random() < 0.05").c_str());
+      terminated += std::atoi(text.one("SELECT count(pg_terminate_backend(pid)) FROM "
+                                       "pg_stat_activity WHERE datname = '" +
+                                       database_ +
+                                       "' AND application_name LIKE 'perp loader lane%' AND state "
+                                       "= 'active' AND random() < 0.05")
+                                  .c_str());
   });
   const std::atomic<bool> stop{false};
   LoaderOptions with = options(dsn_);
@@ -161,7 +176,8 @@ TEST_P(Fault, LoaderIsKilledAtRandomPoints) {
     }
     if (kills < 15) {
       // A point is a time here: anything between the first connection and the middle of a batch.
-      std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<>(5'000, 120'000)(generator_->random())));
+      std::this_thread::sleep_for(std::chrono::microseconds(
+          std::uniform_int_distribution<>(5'000, 120'000)(generator_->random())));
       kill(child, SIGKILL);
     }
     int status = 0;
@@ -185,7 +201,8 @@ TEST_P(Fault, StoppedAndStartedLoaderGoesOn) {
     Loader loader(with);
     const std::uint64_t wanted = 1 + generator_->random()() % 400;
     std::thread stopper([&] {
-      while (loader.progress().rows_data < wanted && loader.progress().cursors.size() < 2) std::this_thread::yield();
+      while (loader.progress().rows_data < wanted && loader.progress().cursors.size() < 2)
+        std::this_thread::yield();
       stop = true;
     });
     loader.run(journal_->end(), stop);
@@ -202,7 +219,9 @@ INSTANTIATE_TEST_SUITE_P(Servers, Fault, test::both_servers(), test::server_name
 class Restart : public testing::TestWithParam<test::Server> {
  protected:
   void SetUp() override {
-    if (std::getenv(test::variable_of(GetParam())) == nullptr) GTEST_SKIP() << test::variable_of(GetParam()) << " is not set: run under scripts/test-databases";
+    if (std::getenv(test::variable_of(GetParam())) == nullptr)
+      GTEST_SKIP() << test::variable_of(GetParam())
+                   << " is not set: run under scripts/test-databases";
     folder_.emplace();
     port_ = std::to_string(20'000 + getpid() % 20'000);
     dsn_ = script("start", "--port " + port_);
@@ -213,7 +232,10 @@ class Restart : public testing::TestWithParam<test::Server> {
   }
   std::string script(const std::string& command, const std::string& more = "") {
     const std::string name = GetParam() == test::Server::plain ? "postgres" : "timescale";
-    FILE* pipe = popen((std::string(PERP_SOURCE_DIR) + "/scripts/" + name + " " + command + " " + folder_->path() + "/cluster " + more).c_str(), "r");
+    FILE* pipe = popen((std::string(PERP_SOURCE_DIR) + "/scripts/" + name + " " + command + " " +
+                        folder_->path() + "/cluster " + more)
+                           .c_str(),
+                       "r");
     std::string out;
     char buffer[256];
     while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) out += buffer;
@@ -278,7 +300,8 @@ TEST_P(Restart, ServerIsStoppedCrashedAndStartedWhileLoading) {
       }
     }
     script("stop");
-    // There is something to store while the server is away, and the loader must have noticed before it returns.
+    // There is something to store while the server is away, and the loader must have noticed before
+    // it returns.
     write(6 * round + 3);
     while (troubles == before) std::this_thread::yield();
     ASSERT_EQ(script("start", "--port " + port_), dsn_);

@@ -1,14 +1,14 @@
-// Journal in, tables out, on both servers: content against an oracle, every report counter against what was sent.
+// Journal in, tables out, on both servers: content against an oracle, every report counter against
+// what was sent.
+#include "warehouse/database.hpp"
+#include "warehouse/facts.hpp"
+
+#include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
 
 #include <mutex>
 #include <thread>
-
-#include <perp/warehouse/connection.hpp>
-#include <perp/warehouse/migrate.hpp>
-
-#include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -111,7 +111,8 @@ TEST_P(Load, RevisionsAndBackfillReplaceByJournalOrder) {
   for (int i = 0; i < 300; ++i) {
     Fact fact = facts[generator.random()() % facts.size()];
     fact = generator.fact(fact.venue, fact.index, fact.kind, fact.ts);
-    fact.flags = static_cast<std::uint8_t>(fact.flags | (generator.chance(0.5) ? market::flag_revision : market::flag_backfill));
+    fact.flags = static_cast<std::uint8_t>(
+        fact.flags | (generator.chance(0.5) ? market::flag_revision : market::flag_backfill));
     changes.push_back(fact);  // some keys twice: the later one wins
   }
   write(changes);
@@ -142,7 +143,8 @@ TEST_P(Load, ARepeatedMinuteWithoutFlagIsFoundByItsTime) {
   write(facts);  // in the same batch
   EXPECT_EQ(load().rows_folded, facts.size());
   oracle_.expect_equal(dsn_);
-  write(facts);  // and against stored rows, by a loader that has to ask the database for its greatest times
+  write(facts);  // and against stored rows, by a loader that has to ask the database for its
+                 // greatest times
   const LoadReport report = load();
   EXPECT_EQ(report.merged_batches, 2u);
   EXPECT_EQ(report.unexpected_conflicts, 0u);
@@ -161,8 +163,10 @@ TEST_P(Load, AnUnexpectedConflictIsMerged) {
   journal_->sync();
   std::thread thread([&] { loader.follow(stop); });
   while (loader.progress().rows_data < 1) std::this_thread::yield();
-  // The lane now believes that day_0 is the greatest minute; somebody stores the next one behind its back.
-  Text(dsn_).rows("INSERT INTO perp_metrics (ts, symbol, perpspec, oi) VALUES (" + std::to_string(day_0 + 60'000) + ", 'BTC', 'bin-oi', 1)");
+  // The lane now believes that day_0 is the greatest minute; somebody stores the next one behind
+  // its back.
+  Text(dsn_).rows("INSERT INTO perp_metrics (ts, symbol, perpspec, oi) VALUES (" +
+                  std::to_string(day_0 + 60'000) + ", 'BTC', 'bin-oi', 1)");
   write({generator.fact(VenueId::binance, 0, SpecKind::oi, day_0 + 60'000)});
   journal_->sync();
   while (loader.progress().rows_data < 2) std::this_thread::yield();
@@ -201,19 +205,23 @@ TEST_P(Load, KeepsInstrumentsUpToDate) {
   journal_->append(test::instrument_record(VenueId::binance, 0, "BTC").header);
   journal_->append(test::instrument_record(VenueId::binance, 1, "BTC", false, "USDC").header);
   // Two contracts that would have one canonical id: the primary one keeps it.
-  journal_->append(test::instrument_record(VenueId::bybit, 0, "PEPE", false, "USDT", "PEPEUSDT").header);
+  journal_->append(
+      test::instrument_record(VenueId::bybit, 0, "PEPE", false, "USDT", "PEPEUSDT").header);
   auto pepe = test::instrument_record(VenueId::bybit, 1, "PEPE", true, "USDT", "1000PEPEUSDT");
   pepe.payload.multiplier = 1000;
   pepe.payload.funding_interval_ns = 4 * core::ns_per_hour;
   pepe.payload.listed_ns = day_0 * 1'000'000;
   journal_->append(pepe.header);
   EXPECT_EQ(load().instruments, 4u);
-  EXPECT_EQ(one("SELECT string_agg(canonical_id || '=' || native_symbol || ' ' || is_primary, ',' ORDER BY exchange_id, id) FROM instruments"),
+  EXPECT_EQ(one("SELECT string_agg(canonical_id || '=' || native_symbol || ' ' || is_primary, ',' "
+                "ORDER BY exchange_id, id) FROM instruments"),
             "binance:BTC-USDT-PERP=BTCUSDT true,binance:BTC-USDC-PERP=BTCUSDC false,"
             "bybit:PEPE-USDT-PERP-PEPEUSDT=PEPEUSDT false,bybit:PEPE-USDT-PERP=1000PEPEUSDT true");
-  EXPECT_EQ(one("SELECT concat_ws(' ', symbol, multiplier, tick_size, coalesce(contract_size::text, 'NULL'), funding_interval_h, listed_at, coalesce(delisted_at::text, 'NULL'), status, "
-                "record_id, metadata->>'settle') FROM instruments WHERE native_symbol = '1000PEPEUSDT'"),
-            "PEPE 1000 0.1 NULL 4 1735689600000 NULL live " + std::to_string(2u << 24 | 1u) + " USDT");
+  EXPECT_EQ(
+      one("SELECT concat_ws(' ', symbol, multiplier, tick_size, coalesce(contract_size::text, "
+          "'NULL'), funding_interval_h, listed_at, coalesce(delisted_at::text, 'NULL'), status, "
+          "record_id, metadata->>'settle') FROM instruments WHERE native_symbol = '1000PEPEUSDT'"),
+      "PEPE 1000 0.1 NULL 4 1735689600000 NULL live " + std::to_string(2u << 24 | 1u) + " USDT");
   const std::string id = one("SELECT id FROM instruments WHERE native_symbol = '1000PEPEUSDT'");
   pepe.payload.status = market::InstrumentStatus::delisted;
   journal_->append(pepe.header);
@@ -225,7 +233,8 @@ TEST_P(Load, KeepsInstrumentsUpToDate) {
 TEST_P(Load, StoresStatusAndErrorsExactlyOnce) {
   journal_->append(test::instrument_record(VenueId::okx, 0, "BTC").header);
   test::Whole<market::FeedStatus> status;
-  status.header = {sizeof status, market::RecordType::feed_status, VenueId::okx, 0, 0, 0, core::unknown_ns, day_0 * 1'000'000 + 123'456'000};
+  status.header = {sizeof status,    market::RecordType::feed_status, VenueId::okx, 0, 0, 0,
+                   core::unknown_ns, day_0 * 1'000'000 + 123'456'000};
   status.payload.state = market::FeedState::stale;
   status.payload.stream = market::RecordType::trade;
   status.payload.connection = 3;
@@ -235,7 +244,8 @@ TEST_P(Load, StoresStatusAndErrorsExactlyOnce) {
   status.payload.state = market::FeedState::live;
   journal_->append(status.header);
   test::Whole<market::DecodeFailure> failure;
-  failure.header = {sizeof failure, market::RecordType::error, VenueId::okx, 0, 0, 0, core::unknown_ns, core::unknown_ns};
+  failure.header = {sizeof failure,   market::RecordType::error, VenueId::okx, 0, 0, 0,
+                    core::unknown_ns, core::unknown_ns};
   failure.payload.status = 7;
   failure.payload.stream.assign_cut("trades");
   failure.payload.field.assign_cut("px");
@@ -246,13 +256,19 @@ TEST_P(Load, StoresStatusAndErrorsExactlyOnce) {
   LoadReport report = load();
   EXPECT_EQ(report.status_rows, 2u);
   EXPECT_EQ(report.error_rows, 1u);
-  EXPECT_EQ(one("SELECT concat_ws('|', script_name, status, message, details->>'state', details->>'stream', details->>'connection', coalesce(details->>'instrument', 'NULL'), "
-                "extract(epoch FROM ts)) FROM perp_status ORDER BY task_id LIMIT 1"),
-            "feed okx|warning|silent \"for\" 15 s|stale|trade|3|NULL|1735689600.123456");
-  EXPECT_EQ(one("SELECT concat_ws('|', status, details->>'instrument') FROM perp_status ORDER BY task_id DESC LIMIT 1"), "connected|BTCUSDT");
-  EXPECT_EQ(one("SELECT concat_ws('|', script_name, error_type, error_code, details->>'status', details->>'message_size', details->>'excerpt') FROM perp_errors"),
+  EXPECT_EQ(
+      one("SELECT concat_ws('|', script_name, status, message, details->>'state', "
+          "details->>'stream', details->>'connection', coalesce(details->>'instrument', 'NULL'), "
+          "extract(epoch FROM ts)) FROM perp_status ORDER BY task_id LIMIT 1"),
+      "feed okx|warning|silent \"for\" 15 s|stale|trade|3|NULL|1735689600.123456");
+  EXPECT_EQ(one("SELECT concat_ws('|', status, details->>'instrument') FROM perp_status ORDER BY "
+                "task_id DESC LIMIT 1"),
+            "connected|BTCUSDT");
+  EXPECT_EQ(one("SELECT concat_ws('|', script_name, error_type, error_code, details->>'status', "
+                "details->>'message_size', details->>'excerpt') FROM perp_errors"),
             "feed okx|API|PARSE_ERROR|7|900|{\"a\":\u00ff\n\u00c3\u00a9");
-  EXPECT_EQ(one("SELECT error_message FROM perp_errors"), "trades: message refused at px (status 7)");
+  EXPECT_EQ(one("SELECT error_message FROM perp_errors"),
+            "trades: message refused at px (status 7)");
   EXPECT_LT(std::atof(one("SELECT extract(epoch FROM now() - ts) FROM perp_errors").c_str()), 60);
   // Another number of lanes reads again from the least cursor, but not these.
   LoaderOptions with = options();
@@ -306,7 +322,8 @@ TEST_P(Load, RefusesToRunBesideAnotherLoader) {
     load();
     FAIL() << "accepted";
   } catch (const core::Error& error) {
-    EXPECT_NE(std::string(error.what()).find("another loader is at work"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("another loader is at work"), std::string::npos)
+        << error.what();
   }
 }
 
@@ -317,7 +334,8 @@ TEST_P(Load, IsolatesRowsThatTheServerRefuses) {
   std::vector<Fact> facts = generator.minutes(day_0, 30);
   std::vector<Fact> bad;
   for (std::size_t i = 100; i < facts.size(); i += 900) {
-    Fact fact = generator.fact(VenueId::bybit, static_cast<std::uint32_t>(i % 6), SpecKind::ohlcv, day_0 + (100 + static_cast<int>(i)) * 60'000);
+    Fact fact = generator.fact(VenueId::bybit, static_cast<std::uint32_t>(i % 6), SpecKind::ohlcv,
+                               day_0 + (100 + static_cast<int>(i)) * 60'000);
     fact.values[market::column("c")] = 1e301;
     bad.push_back(fact);
   }
@@ -331,7 +349,9 @@ TEST_P(Load, IsolatesRowsThatTheServerRefuses) {
   EXPECT_EQ(report.rows_refused, bad.size());
   EXPECT_EQ(report.rows_data, oracle_.size());
   oracle_.expect_equal(dsn_);
-  const auto rows = Text(dsn_).rows("SELECT details->>'symbol', details->>'ts', details->>'sqlstate', error_message, perpspec FROM perp_errors WHERE error_code = 'INSERT_FAILED' ORDER BY 2");
+  const auto rows = Text(dsn_).rows(
+      "SELECT details->>'symbol', details->>'ts', details->>'sqlstate', error_message, perpspec "
+      "FROM perp_errors WHERE error_code = 'INSERT_FAILED' ORDER BY 2");
   ASSERT_EQ(rows.size(), bad.size());
   for (std::size_t i = 0; i < bad.size(); ++i) {
     EXPECT_EQ(rows[i][0], bad[i].symbol);
@@ -364,7 +384,8 @@ TEST_P(Load, RefusesValuesThatNoColumnCanHold) {
   EXPECT_EQ(report.rows_data, 1u);
   EXPECT_EQ(report.rows_refused, 6u);  // five minutes and the instrument whose name is no text
   EXPECT_EQ(one("SELECT count(*) FROM perp_errors WHERE script_name = 'perp warehouse'"), "6");
-  EXPECT_EQ(one("SELECT count(*) FROM perp_errors WHERE details->>'symbol' = U&'\\00ff\\00fe'"), "2");
+  EXPECT_EQ(one("SELECT count(*) FROM perp_errors WHERE details->>'symbol' = U&'\\00ff\\00fe'"),
+            "2");
   oracle_.expect_equal(dsn_);
 }
 
@@ -378,7 +399,8 @@ TEST_P(Load, NamesWhatTheDatabaseRefusesWholly) {
     FAIL() << "accepted";
   } catch (const core::Error& error) {
     const std::string what = error.what();
-    for (const char* part : {"lane", "journal positions", "v_chg_5m", "42703"}) EXPECT_NE(what.find(part), std::string::npos) << what;
+    for (const char* part : {"lane", "journal positions", "v_chg_5m", "42703"})
+      EXPECT_NE(what.find(part), std::string::npos) << what;
   }
   EXPECT_EQ(one("SELECT count(*) FROM perp_data"), "0");
 }
@@ -445,7 +467,8 @@ TEST_P(Load, WaitsForALockAndThenGoesOn) {
   // Released only once the loader has met the lock.
   for (bool has_met = false; !has_met;) {
     const std::lock_guard guard(mutex_);
-    for (const std::string& line : events_) has_met = has_met || line.find("55P03") != std::string::npos;
+    for (const std::string& line : events_)
+      has_met = has_met || line.find("55P03") != std::string::npos;
   }
   blocker.rows("ROLLBACK");
   thread.join();

@@ -1,29 +1,31 @@
 #pragma once
-// A TCP proxy between a client and PostgreSQL that breaks connections on purpose: when the server's answer to COMMIT
-// passes (after the server has committed, before the client hears of it), or after some number of bytes.
-#include <arpa/inet.h>
+// A TCP proxy between a client and PostgreSQL that breaks connections on purpose: when the server's
+// answer to COMMIT passes (after the server has committed, before the client hears of it), or after
+// some number of bytes.
+#include "warehouse/database.hpp"
+
 #include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <netinet/in.h>
 #include <stdexcept>
 #include <string>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <thread>
 #include <vector>
-
-#include "warehouse/database.hpp"
 
 namespace perp::warehouse::test {
 
 class Proxy {
  public:
-  /// Called for each piece that passes. Returns true to cut the connection before the piece is passed on.
+  /// Called for each piece that passes. Returns true to cut the connection before the piece is
+  /// passed on.
   using Cut = std::function<bool(bool from_server, std::string_view bytes)>;
 
   Proxy(const std::string& dsn, Cut cut) : dsn_(dsn), cut_(std::move(cut)) {
@@ -31,7 +33,9 @@ class Proxy {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener_, 16) != 0) throw std::runtime_error("proxy: listen");
+    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        listen(listener_, 16) != 0)
+      throw std::runtime_error("proxy: listen");
     socklen_t size = sizeof address;
     getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
@@ -47,7 +51,12 @@ class Proxy {
   Proxy& operator=(const Proxy&) = delete;
 
   /// The DSN that goes through the proxy.
-  std::string dsn() const { return with(dsn_, {{"host", "127.0.0.1"}, {"port", std::to_string(port_)}, {"sslmode", "disable"}, {"gssencmode", "disable"}}); }
+  std::string dsn() const {
+    return with(dsn_, {{"host", "127.0.0.1"},
+                       {"port", std::to_string(port_)},
+                       {"sslmode", "disable"},
+                       {"gssencmode", "disable"}});
+  }
   int cuts() const { return cuts_.load(); }
 
  private:
@@ -57,7 +66,8 @@ class Proxy {
       const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
       sockaddr_un address{};
       address.sun_family = AF_UNIX;
-      std::snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%s", host.c_str(), port.c_str());
+      std::snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%s", host.c_str(),
+                    port.c_str());
       if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
       close(fd);
       return -1;
@@ -110,9 +120,12 @@ class Proxy {
           break;
         }
         for (std::size_t done = 0; done < bytes.size() && !is_over;) {
-          const ssize_t sent = send(side == 0 ? server : client, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
-          if (sent <= 0) is_over = true;
-          else done += static_cast<std::size_t>(sent);
+          const ssize_t sent = send(side == 0 ? server : client, bytes.data() + done,
+                                    bytes.size() - done, MSG_NOSIGNAL);
+          if (sent <= 0)
+            is_over = true;
+          else
+            done += static_cast<std::size_t>(sent);
         }
       }
       if (is_over) break;

@@ -1,16 +1,15 @@
-// Queries against the same question asked in plain SQL over libpq's text protocol, and the wick query against a
-// brute-force scan in this file.
+// Queries against the same question asked in plain SQL over libpq's text protocol, and the wick
+// query against a brute-force scan in this file.
+#include "warehouse/database.hpp"
+#include "warehouse/facts.hpp"
+
+#include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/query.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
-
-#include <perp/warehouse/loader.hpp>
-#include <perp/warehouse/migrate.hpp>
-
-#include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
 
 namespace perp::warehouse {
 namespace {
@@ -55,8 +54,15 @@ class Query : public test::DatabaseTest {
           continue;
         }
         switch (column.kind) {
-          case ColumnKind::int64: ASSERT_EQ(std::to_string(column.ints[r]), *rows[r][c] == "t" ? "1" : *rows[r][c] == "f" ? "0" : *rows[r][c]) << column.name; break;
-          case ColumnKind::float64: ASSERT_EQ(column.floats[r], std::strtod(rows[r][c]->c_str(), nullptr)) << column.name; break;
+          case ColumnKind::int64:
+            ASSERT_EQ(std::to_string(column.ints[r]), *rows[r][c] == "t"   ? "1"
+                                                      : *rows[r][c] == "f" ? "0"
+                                                                           : *rows[r][c])
+                << column.name;
+            break;
+          case ColumnKind::float64:
+            ASSERT_EQ(column.floats[r], std::strtod(rows[r][c]->c_str(), nullptr)) << column.name;
+            break;
           case ColumnKind::text: ASSERT_EQ(column.text(r), *rows[r][c]) << column.name; break;
         }
       }
@@ -73,9 +79,12 @@ TEST_P(Query, PerpDataIsHalfOpenAndAscending) {
   load(generator_.minutes(day_0, 30));
   Connection connection(dsn_);
   for (const char* spec : {"bin-ohlcv", "okx-lq", "byb-oi", "rsi"}) {
-    const QueryResult got = query_perp_data(connection, spec, "ETH", day_0 + 5 * 60'000, day_0 + 20 * 60'000);
+    const QueryResult got =
+        query_perp_data(connection, spec, "ETH", day_0 + 5 * 60'000, day_0 + 20 * 60'000);
     EXPECT_GT(got.rows, 5u);
-    expect_same(got, std::string("SELECT * FROM perp_data WHERE perpspec = '") + spec + "' AND symbol = 'ETH' AND ts >= " + ms(5) + " AND ts < " + ms(20) + " ORDER BY ts");
+    expect_same(got, std::string("SELECT * FROM perp_data WHERE perpspec = '") + spec +
+                         "' AND symbol = 'ETH' AND ts >= " + ms(5) + " AND ts < " + ms(20) +
+                         " ORDER BY ts");
   }
   EXPECT_EQ(query_perp_data(dsn_, "bin-ohlcv", "ETH", day_0 + 60'000, day_0 + 60'000).rows, 0u);
 }
@@ -84,9 +93,13 @@ TEST_P(Query, MetricsAreClosedAndOrdered) {
   load(generator_.minutes(day_0, 30));
   Connection connection(dsn_);
   const std::vector<std::string> symbols = {"SOL", "BTC"}, specs = {"rsi", "bin-lq", "byb-tv"};
-  const QueryResult got = query_metrics(connection, symbols, specs, day_0 + 3 * 60'000, day_0 + 21 * 60'000);
+  const QueryResult got =
+      query_metrics(connection, symbols, specs, day_0 + 3 * 60'000, day_0 + 21 * 60'000);
   EXPECT_GT(got.rows, 90u);
-  expect_same(got, "SELECT * FROM perp_metrics WHERE symbol IN ('BTC', 'SOL') AND perpspec IN ('rsi', 'bin-lq', 'byb-tv') AND ts BETWEEN " + ms(3) + " AND " + ms(21) + " ORDER BY ts, symbol, perpspec");
+  expect_same(got,
+              "SELECT * FROM perp_metrics WHERE symbol IN ('BTC', 'SOL') AND perpspec IN ('rsi', "
+              "'bin-lq', 'byb-tv') AND ts BETWEEN " +
+                  ms(3) + " AND " + ms(21) + " ORDER BY ts, symbol, perpspec");
   EXPECT_EQ(query_metrics(connection, symbols, {}, day_0, day_0 + 86'400'000).rows, 0u);
 }
 
@@ -94,16 +107,20 @@ TEST_P(Query, MetricsAtAMinute) {
   load(generator_.minutes(day_0, 3));
   const std::vector<std::string> specs = {"bin-ohlcv", "okx-pfr", "byb-lsr", "bin-rsi"};
   expect_same(query_metrics_at(dsn_, "DOGE", specs, day_0 + 60'000),
-              "SELECT * FROM perp_metrics WHERE symbol = 'DOGE' AND perpspec IN ('bin-ohlcv', 'okx-pfr', 'byb-lsr', 'rsi') AND ts = " + ms(1) + " ORDER BY perpspec");
+              "SELECT * FROM perp_metrics WHERE symbol = 'DOGE' AND perpspec IN ('bin-ohlcv', "
+              "'okx-pfr', 'byb-lsr', 'rsi') AND ts = " +
+                  ms(1) + " ORDER BY perpspec");
 }
 
 TEST_P(Query, AcceptsEverySpelling) {
   auto pepe = test::instrument_record(VenueId::bybit, 40, "MOG", true, "USDT", "1000000MOGUSDT");
   journal_->append(pepe.header);
-  journal_->append(test::instrument_record(VenueId::hyperliquid, 41, "BONK", true, "USDC", "kBONK").header);
+  journal_->append(
+      test::instrument_record(VenueId::hyperliquid, 41, "BONK", true, "USDC", "kBONK").header);
   load(generator_.minutes(day_0, 1));
   Connection connection(dsn_);
-  for (const char* spelling : {"SOL", "sol", "SOLUSDT", "SOL/USDT", "SOL-USDT", "sol_usdt", "SOL-USDT-PERP", "SOL-USDT-SWAP", "binance:SOL-USDT-PERP"})
+  for (const char* spelling : {"SOL", "sol", "SOLUSDT", "SOL/USDT", "SOL-USDT", "sol_usdt",
+                               "SOL-USDT-PERP", "SOL-USDT-SWAP", "binance:SOL-USDT-PERP"})
     EXPECT_EQ(resolve_symbol(connection, spelling), "SOL") << spelling;
   EXPECT_EQ(resolve_symbol(connection, "1000000MOGUSDT"), "MOG");
   EXPECT_EQ(resolve_symbol(connection, "kBONK"), "BONK");
@@ -111,14 +128,17 @@ TEST_P(Query, AcceptsEverySpelling) {
   EXPECT_EQ(resolve_symbol(connection, "NEVER-USDT-PERP"), "NEVER");  // nothing explains it
   EXPECT_EQ(resolve_symbol(connection, "USDT"), "USDT");
   EXPECT_EQ(resolve_symbol(connection, "okx:BTC-USD-PERP:BTC"), "BTC");
-  for (const char* bad : {"", "-/_", "0123456789012345678901234567890123456789012345678901234567890123456789"}) EXPECT_THROW(resolve_symbol(connection, bad), core::Error);
+  for (const char* bad :
+       {"", "-/_", "0123456789012345678901234567890123456789012345678901234567890123456789"})
+    EXPECT_THROW(resolve_symbol(connection, bad), core::Error);
 }
 
 TEST_P(Query, NamesAreDataNotSql) {
   load(generator_.minutes(day_0, 1));
   Connection connection(dsn_);
   EXPECT_EQ(query_perp_data(connection, "bin-ohlcv", "BTC' OR '1'='1", 0, day_0 * 2).rows, 0u);
-  for (const char* spec : {"bin-ohlcv' OR '1'='1", "", "Bin", "a;b", "x\"y"}) EXPECT_THROW(query_perp_data(connection, spec, "BTC", 0, 1), core::Error);
+  for (const char* spec : {"bin-ohlcv' OR '1'='1", "", "Bin", "a;b", "x\"y"})
+    EXPECT_THROW(query_perp_data(connection, spec, "BTC", 0, 1), core::Error);
 }
 
 struct Bar {
@@ -142,7 +162,8 @@ TEST_P(Query, WickRejectionsEqualABruteForceScan) {
   for (int minute = 0; minute < 600; ++minute) {
     if (unit(random) < 0.05) continue;
     const double o = price, c = price * (1 + 0.01 * (unit(random) - 0.5));
-    Bar bar{day_0 + minute * 60'000, o, std::max(o, c) * (1 + 0.02 * std::pow(unit(random), 4)), std::min(o, c) * (1 - 0.02 * std::pow(unit(random), 4)), c};
+    Bar bar{day_0 + minute * 60'000, o, std::max(o, c) * (1 + 0.02 * std::pow(unit(random), 4)),
+            std::min(o, c) * (1 - 0.02 * std::pow(unit(random), 4)), c};
     if (minute % 50 == 0) bar.h = bar.l = bar.o = bar.c = price;  // no range at all
     if (minute % 71 == 0) bar.c.reset();
     price = c;
@@ -150,7 +171,10 @@ TEST_P(Query, WickRejectionsEqualABruteForceScan) {
     Fact fact;
     fact.symbol = "BTC";
     fact.ts = bar.ts;
-    for (const auto& [name, cell] : {std::pair(market::column("o"), bar.o), {market::column("h"), bar.h}, {market::column("l"), bar.l}, {market::column("c"), bar.c}})
+    for (const auto& [name, cell] : {std::pair(market::column("o"), bar.o),
+                                     {market::column("h"), bar.h},
+                                     {market::column("l"), bar.l},
+                                     {market::column("c"), bar.c}})
       if (cell) fact.values[name] = *cell;
     facts.push_back(fact);
   }
@@ -159,23 +183,30 @@ TEST_P(Query, WickRejectionsEqualABruteForceScan) {
   for (double threshold : {0.0, 0.2, 0.7, 5.0}) {
     std::vector<Wick> expected;
     for (const Bar& bar : bars) {
-      if (!bar.o || !bar.h || !bar.l || !bar.c || bar.ts < day_0 + 60 * 60'000 || bar.ts >= day_0 + 500 * 60'000) continue;
-      const double high = std::max(*bar.o, *bar.c), low = std::min(*bar.o, *bar.c), range = *bar.h - *bar.l;
-      const auto next = std::find_if(bars.begin(), bars.end(), [&](const Bar& other) { return other.ts == bar.ts + 60'000; });
+      if (!bar.o || !bar.h || !bar.l || !bar.c || bar.ts < day_0 + 60 * 60'000 ||
+          bar.ts >= day_0 + 500 * 60'000)
+        continue;
+      const double high = std::max(*bar.o, *bar.c), low = std::min(*bar.o, *bar.c),
+                   range = *bar.h - *bar.l;
+      const auto next = std::find_if(bars.begin(), bars.end(),
+                                     [&](const Bar& other) { return other.ts == bar.ts + 60'000; });
       const bool has_next = next != bars.end() && next->c;
       const auto add = [&](const char* side, double size, double body, bool holds) {
         const double pct = size / body * 100;
         if (!(pct > threshold)) return;
         Wick wick{bar.ts, side, pct, {}, {}};
         if (range != 0) wick.ratio = size / range;
-        if (wick.ratio && *wick.ratio < 0.5) wick.is_rejection = false;
-        else if (wick.ratio && has_next) wick.is_rejection = holds;
+        if (wick.ratio && *wick.ratio < 0.5)
+          wick.is_rejection = false;
+        else if (wick.ratio && has_next)
+          wick.is_rejection = holds;
         expected.push_back(wick);
       };
       add("upper", *bar.h - high, high, has_next && *next->c <= *bar.h);
       add("lower", low - *bar.l, low, has_next && *next->c >= *bar.l);
     }
-    const QueryResult got = query_wick_rejections(connection, "BTC-USDT", "bin-ohlcv", day_0 + 60 * 60'000, day_0 + 500 * 60'000, threshold);
+    const QueryResult got = query_wick_rejections(
+        connection, "BTC-USDT", "bin-ohlcv", day_0 + 60 * 60'000, day_0 + 500 * 60'000, threshold);
     ASSERT_EQ(got.rows, expected.size()) << threshold;
     EXPECT_EQ(expected.empty(), threshold == 5.0);
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -197,42 +228,57 @@ TEST_P(Query, WickRejectionsEqualABruteForceScan) {
 
 TEST_P(Query, GapsAreTheMissingMinutes) {
   std::vector<Fact> facts;
-  for (int minute : {0, 1, 2, 5, 6, 20}) facts.push_back(generator_.fact(VenueId::binance, 0, SpecKind::oi, day_0 + minute * 60'000));
+  for (int minute : {0, 1, 2, 5, 6, 20})
+    facts.push_back(generator_.fact(VenueId::binance, 0, SpecKind::oi, day_0 + minute * 60'000));
   load(facts);
   Connection connection(dsn_);
   const QueryResult gaps = query_gaps(connection, "bin-oi", "BTC", day_0, day_0 + 86'400'000);
   ASSERT_EQ(gaps.rows, 2u);
-  EXPECT_EQ(gaps.column("prev_ts").ints, (std::vector<std::int64_t>{day_0 + 2 * 60'000, day_0 + 6 * 60'000}));
-  EXPECT_EQ(gaps.column("ts").ints, (std::vector<std::int64_t>{day_0 + 5 * 60'000, day_0 + 20 * 60'000}));
+  EXPECT_EQ(gaps.column("prev_ts").ints,
+            (std::vector<std::int64_t>{day_0 + 2 * 60'000, day_0 + 6 * 60'000}));
+  EXPECT_EQ(gaps.column("ts").ints,
+            (std::vector<std::int64_t>{day_0 + 5 * 60'000, day_0 + 20 * 60'000}));
   EXPECT_EQ(gaps.column("missing").ints, (std::vector<std::int64_t>{2, 13}));
   EXPECT_THROW(query_gaps(connection, "bin-oi", "BTC", 0, 1, 0), core::Error);
 }
 
 TEST_P(Query, WideViewJoinsTheSpecsOfAVenue) {
-  const Fact bar = generator_.fact(VenueId::okx, 0, SpecKind::ohlcv, day_0), oi = generator_.fact(VenueId::okx, 0, SpecKind::oi, day_0), rsi = generator_.fact(VenueId::binance, 0, SpecKind::rsi, day_0);
+  const Fact bar = generator_.fact(VenueId::okx, 0, SpecKind::ohlcv, day_0),
+             oi = generator_.fact(VenueId::okx, 0, SpecKind::oi, day_0),
+             rsi = generator_.fact(VenueId::binance, 0, SpecKind::rsi, day_0);
   load({bar, oi, rsi});
   Text text(dsn_);
   EXPECT_EQ(text.one("SELECT count(*) FROM perp_wide"), "1");
-  EXPECT_EQ(text.one("SELECT concat_ws(' ', w.exchange, w.c IS NOT DISTINCT FROM b.c, w.oi IS NOT DISTINCT FROM o.oi, w.rsi1 IS NOT DISTINCT FROM r.rsi1, w.oi_chg_5m IS NOT DISTINCT FROM o.oi_chg_5m) "
-                     "FROM latest_perp w, perp_metrics b, perp_metrics o, perp_metrics r WHERE b.perpspec = 'okx-ohlcv' AND o.perpspec = 'okx-oi' AND r.perpspec = 'rsi'"),
+  EXPECT_EQ(text.one("SELECT concat_ws(' ', w.exchange, w.c IS NOT DISTINCT FROM b.c, w.oi IS NOT "
+                     "DISTINCT FROM o.oi, w.rsi1 IS NOT DISTINCT FROM r.rsi1, w.oi_chg_5m IS NOT "
+                     "DISTINCT FROM o.oi_chg_5m) "
+                     "FROM latest_perp w, perp_metrics b, perp_metrics o, perp_metrics r WHERE "
+                     "b.perpspec = 'okx-ohlcv' AND o.perpspec = 'okx-oi' AND r.perpspec = 'rsi'"),
             "okx t t t t");
 }
 
 TEST_P(Query, AnyResultBecomesColumns) {
   const std::string sql =
-      "SELECT g AS i8, g::int4 AS i4, g::int2 AS i2, g % 2 = 0 AS flag, g / 3.0::float8 AS f8, (g / 3.0::float8)::float4 AS f4, round(g * 1234567.891, 3) AS num, "
-      "(g * -0.00001)::numeric AS small, 1e40::numeric * g AS big, 'text ' || g AS t, CASE WHEN g % 3 = 0 THEN NULL ELSE 'x' END AS maybe, CASE WHEN g % 3 = 1 THEN NULL ELSE g END AS maybe_i, "
-      "ARRAY[g, NULL, -g]::int2[] AS a, ARRAY['a', 'b c']::text[] AS ta, '{\"k\": [1, null]}'::jsonb AS j, 'n'::name AS n FROM generate_series(-2::bigint, 200) g ORDER BY 1";
+      "SELECT g AS i8, g::int4 AS i4, g::int2 AS i2, g % 2 = 0 AS flag, g / 3.0::float8 AS f8, (g "
+      "/ 3.0::float8)::float4 AS f4, round(g * 1234567.891, 3) AS num, "
+      "(g * -0.00001)::numeric AS small, 1e40::numeric * g AS big, 'text ' || g AS t, CASE WHEN g "
+      "% 3 = 0 THEN NULL ELSE 'x' END AS maybe, CASE WHEN g % 3 = 1 THEN NULL ELSE g END AS "
+      "maybe_i, "
+      "ARRAY[g, NULL, -g]::int2[] AS a, ARRAY['a', 'b c']::text[] AS ta, '{\"k\": [1, "
+      "null]}'::jsonb AS j, 'n'::name AS n FROM generate_series(-2::bigint, 200) g ORDER BY 1";
   Connection connection(dsn_);
   const QueryResult got = connection.query(sql);
-  // Text arrays are written with quotes wherever they could matter; float4 and booleans as the wider type.
+  // Text arrays are written with quotes wherever they could matter; float4 and booleans as the
+  // wider type.
   const std::vector<TextRow> rows = Text(dsn_).rows(sql);
   ASSERT_EQ(got.rows, rows.size());
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    for (const char* name : {"i8", "i4", "i2"}) EXPECT_EQ(std::to_string(got.column(name).ints[r]), *rows[r][0]);
+    for (const char* name : {"i8", "i4", "i2"})
+      EXPECT_EQ(std::to_string(got.column(name).ints[r]), *rows[r][0]);
     EXPECT_EQ(got.column("flag").ints[r], *rows[r][3] == "t" ? 1 : 0);
     EXPECT_EQ(got.column("f8").floats[r], std::strtod(rows[r][4]->c_str(), nullptr));
-    EXPECT_EQ(static_cast<float>(got.column("f4").floats[r]), std::strtof(rows[r][5]->c_str(), nullptr));
+    EXPECT_EQ(static_cast<float>(got.column("f4").floats[r]),
+              std::strtof(rows[r][5]->c_str(), nullptr));
     EXPECT_EQ(got.column("num").floats[r], std::strtod(rows[r][6]->c_str(), nullptr));
     EXPECT_EQ(got.column("small").floats[r], std::strtod(rows[r][7]->c_str(), nullptr));
     EXPECT_EQ(got.column("big").floats[r], std::strtod(rows[r][8]->c_str(), nullptr));
@@ -244,16 +290,25 @@ TEST_P(Query, AnyResultBecomesColumns) {
     EXPECT_EQ(got.column("j").text(r), *rows[r][14]);
     EXPECT_EQ(got.column("n").text(r), "n");
   }
-  EXPECT_EQ(connection.query("SELECT timestamptz '2025-01-01 00:00:00.999999+00' AS t").columns[0].ints[0], day_0 + 999);
-  EXPECT_EQ(connection.query("SELECT timestamptz '1969-12-31 23:59:59.9985+00' AS t").columns[0].ints[0], -2);
+  EXPECT_EQ(connection.query("SELECT timestamptz '2025-01-01 00:00:00.999999+00' AS t")
+                .columns[0]
+                .ints[0],
+            day_0 + 999);
+  EXPECT_EQ(
+      connection.query("SELECT timestamptz '1969-12-31 23:59:59.9985+00' AS t").columns[0].ints[0],
+      -2);
   EXPECT_THROW(connection.query("SELECT '1 day'::interval AS span"), core::Error);
   EXPECT_THROW(got.column("nothing"), core::Error);
 }
 
 TEST_P(Query, ParametersKeepTheirTypes) {
   Connection connection(dsn_);
-  const QueryResult got = connection.query("SELECT $1::text || pg_typeof($1), pg_typeof($2)::text, pg_typeof($3)::text, pg_typeof($4)::text, pg_typeof($5)::text, $6 IS NULL, $7[2], $8[1]",
-                                           {std::string("a'\"\\"), std::int64_t{1}, 1.5, true, std::int16_t{3}, number_or_null(std::nan("")), std::vector<std::string>{"x", "y"}, std::vector<std::int64_t>{7}});
+  const QueryResult got = connection.query(
+      "SELECT $1::text || pg_typeof($1), pg_typeof($2)::text, pg_typeof($3)::text, "
+      "pg_typeof($4)::text, pg_typeof($5)::text, $6 IS NULL, $7[2], $8[1]",
+      {std::string("a'\"\\"), std::int64_t{1}, 1.5, true, std::int16_t{3},
+       number_or_null(std::nan("")), std::vector<std::string>{"x", "y"},
+       std::vector<std::int64_t>{7}});
   EXPECT_EQ(got.columns[0].text(0), "a'\"\\text");
   EXPECT_EQ(got.columns[1].text(0), "bigint");
   EXPECT_EQ(got.columns[2].text(0), "double precision");
@@ -274,7 +329,8 @@ TEST_P(Query, AFailedStatementLeavesTheConnectionUsable) {
       EXPECT_EQ(error.sqlstate(), "22012");
       EXPECT_FALSE(error.is_connection_lost());
     }
-    EXPECT_THROW(connection.pipeline({{"SELECT 1", {}}, {"SELECT nonsense", {}}, {"SELECT 2", {}}}), DatabaseError);
+    EXPECT_THROW(connection.pipeline({{"SELECT 1", {}}, {"SELECT nonsense", {}}, {"SELECT 2", {}}}),
+                 DatabaseError);
     EXPECT_EQ(connection.query("SELECT 1 / $1::int4", {std::int32_t{1}}).columns[0].ints[0], 1);
   }
   EXPECT_THROW(Connection("host=127.0.0.1 port=1 user=perp connect_timeout=2"), DatabaseError);

@@ -1,7 +1,11 @@
 #pragma once
-// One connection to PostgreSQL with what the warehouse needs of it: statements with bound binary parameters,
-// results as columns, COPY that never blocks one way only, and pipelines (several statements, one round trip).
-// Used by one thread at a time; cold path, throws. It waits at most until `interrupt` says stop.
+// One connection to PostgreSQL with what the warehouse needs of it: statements with bound binary
+// parameters, results as columns, COPY that never blocks one way only, and pipelines (several
+// statements, one round trip). Used by one thread at a time; cold path, throws. It waits at most
+// until `interrupt` says stop.
+#include <perp/core/error.hpp>
+#include <perp/warehouse/result.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <span>
@@ -11,9 +15,6 @@
 #include <variant>
 #include <vector>
 
-#include <perp/core/error.hpp>
-#include <perp/warehouse/result.hpp>
-
 struct pg_conn;
 struct pg_result;
 
@@ -22,9 +23,12 @@ namespace perp::warehouse {
 /// What the server or libpq refused. `sqlstate` is empty where the connection itself failed.
 class DatabaseError : public core::Error {
  public:
-  DatabaseError(const std::string& what, const std::string& where, const std::string& why, std::string sqlstate,
-                std::string table, bool is_connection_lost)
-      : core::Error(what, where, why), sqlstate_(std::move(sqlstate)), table_(std::move(table)), is_connection_lost_(is_connection_lost) {}
+  DatabaseError(const std::string& what, const std::string& where, const std::string& why,
+                std::string sqlstate, std::string table, bool is_connection_lost)
+      : core::Error(what, where, why),
+        sqlstate_(std::move(sqlstate)),
+        table_(std::move(table)),
+        is_connection_lost_(is_connection_lost) {}
   const std::string& sqlstate() const { return sqlstate_; }
   const std::string& table() const { return table_; }  ///< as the server names it, often empty
   bool is_connection_lost() const { return is_connection_lost_; }
@@ -35,16 +39,17 @@ class DatabaseError : public core::Error {
   bool is_connection_lost_;
 };
 
-/// NULL of a type (PostgreSQL's OID): a statement is prepared once for all its uses, so a NULL is typed as well.
+/// NULL of a type (PostgreSQL's OID): a statement is prepared once for all its uses, so a NULL is
+/// typed as well.
 struct Null {
   std::uint32_t type;
 };
 /// A bound parameter, sent in binary.
-using Value = std::variant<Null, bool, std::int16_t, std::int32_t, std::int64_t, double, std::string,
-                           std::vector<std::string>, std::vector<std::int64_t>>;
-Value number_or_null(double value);                 ///< NaN is NULL
+using Value = std::variant<Null, bool, std::int16_t, std::int32_t, std::int64_t, double,
+                           std::string, std::vector<std::string>, std::vector<std::int64_t>>;
+Value number_or_null(double value);  ///< NaN is NULL
 Value integer_or_null(bool known, std::int64_t value);
-Value text_or_null(std::string_view text);          ///< empty is NULL
+Value text_or_null(std::string_view text);  ///< empty is NULL
 
 struct Statement {
   std::string sql;
@@ -59,16 +64,16 @@ class Connection {
   Connection(Connection&& other) noexcept;
   Connection& operator=(Connection&&) = delete;
 
-  /// While waiting, `stop` is looked at every 100 ms: `grace_ms` after it became true the wait ends by a
-  /// DatabaseError that counts as a lost connection.
+  /// While waiting, `stop` is looked at every 100 ms: `grace_ms` after it became true the wait ends
+  /// by a DatabaseError that counts as a lost connection.
   void set_interrupt(const std::atomic<bool>* stop, std::int64_t grace_ms);
 
   /// One or several statements without parameters; rows are discarded.
   void execute(const std::string& sql);
   /// One statement with bound parameters, prepared on first use, result in columns.
   QueryResult query(const std::string& sql, const std::vector<Value>& values = {});
-  /// Statements in one round trip. The first that fails ends the rest; its DatabaseError is thrown. Inside an
-  /// open transaction the transaction is then the caller's to roll back.
+  /// Statements in one round trip. The first that fails ends the rest; its DatabaseError is thrown.
+  /// Inside an open transaction the transaction is then the caller's to roll back.
   std::vector<QueryResult> pipeline(const std::vector<Statement>& statements);
 
   /// `COPY ... FROM STDIN (FORMAT binary)`, possibly with statements before it ("BEGIN; COPY ...").
@@ -76,7 +81,8 @@ class Connection {
   void copy_write(std::span<const std::byte> bytes);
   /// Ends the data. @returns the number of rows that the server stored.
   std::int64_t copy_end();
-  /// After an error: ends a COPY that is still open and rolls back. @returns false if the connection is gone.
+  /// After an error: ends a COPY that is still open and rolls back. @returns false if the
+  /// connection is gone.
   bool recover() noexcept;
 
   int backend_pid() const;
@@ -101,9 +107,11 @@ class Connection {
   std::int64_t round_trips_ = 0;
   std::uint64_t prepared_count_ = 0;
   std::unordered_map<std::string, std::string> prepared_;  // SQL -> name at the server
-  std::unordered_map<std::string, std::string> symbols_;   // spelling without separators, upper case -> base
+  std::unordered_map<std::string, std::string>
+      symbols_;  // spelling without separators, upper case -> base
   std::int64_t symbols_read_ns_ = 0;
-  std::unordered_map<std::string, std::vector<std::string>> fields_;  // perpspec -> its registered fields
+  std::unordered_map<std::string, std::vector<std::string>>
+      fields_;  // perpspec -> its registered fields
   std::int64_t fields_read_ns_ = 0;
 };
 

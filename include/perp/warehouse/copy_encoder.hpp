@@ -1,17 +1,18 @@
 #pragma once
-// Rows of perp_data and perp_metrics in PostgreSQL's binary COPY format, straight from the sparse values of a
-// minute record. What is the same in every row of a series (symbol, perpspec, source, interval, window sizes)
-// is encoded once and copied; runs of NULL are runs of 0xff bytes. About 20 ns for a row of perp_data.
-// Used by loader lanes, each with its own buffers. Allocates nothing per row, never throws per row.
+// Rows of perp_data and perp_metrics in PostgreSQL's binary COPY format, straight from the sparse
+// values of a minute record. What is the same in every row of a series (symbol, perpspec, source,
+// interval, window sizes) is encoded once and copied; runs of NULL are runs of 0xff bytes. About 20
+// ns for a row of perp_data. Used by loader lanes, each with its own buffers. Allocates nothing per
+// row, never throws per row.
+#include <perp/market/perpspec.hpp>
+#include <perp/market/record.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <perp/market/perpspec.hpp>
-#include <perp/market/record.hpp>
 
 namespace perp::warehouse {
 
@@ -39,14 +40,15 @@ extern const RowLayout perp_metrics_layout;
 /// Why a row cannot be written as it is. Nothing of it is in the buffer then.
 enum class RowRefusal : std::uint8_t {
   none = 0,
-  not_finite,       ///< an infinity; missing values are NaN and become NULL
+  not_finite,         ///< an infinity; missing values are NaN and become NULL
   side_out_of_range,  ///< a position side that is neither 1 (long) nor 2 (short)
   int4_out_of_range,  ///< age_ms is not a whole number of 32 bits
 };
 std::string_view to_string(RowRefusal refusal);
 
 /// The bytes of a row between ts and its values, encoded once per series.
-std::string encode_series(const RowLayout& layout, std::string_view symbol, std::string_view perpspec);
+std::string encode_series(const RowLayout& layout, std::string_view symbol,
+                          std::string_view perpspec);
 
 /// The most bytes that a row can take, the slack that the encoder may overwrite included.
 std::size_t row_bytes_max(const RowLayout& layout, std::string_view series, std::string_view notes);
@@ -56,10 +58,12 @@ struct EncodedRow {
   RowRefusal refusal;
 };
 
-/// Writes one row at `out`, which has row_bytes_max() bytes. Values whose column the table does not have are
-/// passed over (perp_data takes no changes). Of two values for one column the later stands.
+/// Writes one row at `out`, which has row_bytes_max() bytes. Values whose column the table does not
+/// have are passed over (perp_data takes no changes). Of two values for one column the later
+/// stands.
 /// @param notes empty = NULL; ignored by a table without notes.
 EncodedRow encode_row(const RowLayout& layout, std::string_view series, std::int64_t ts,
-                      std::span<const market::MinuteValue> values, std::string_view notes, std::byte* out) noexcept;
+                      std::span<const market::MinuteValue> values, std::string_view notes,
+                      std::byte* out) noexcept;
 
 }  // namespace perp::warehouse

@@ -1,11 +1,14 @@
 #pragma once
-// Journal to database, exactly once. Each lane reads the whole journal from a cursor of its own, takes the minutes
-// of its slice of the series, and stores a batch and the moved cursor in one transaction: binary COPY where the
-// rows are new, stage and merge where they may replace. Lane 0 also loads instruments, feed status and errors.
-// A database that is away, slow or restarted costs time, never rows: the batch is kept until its commit is
-// certain, and after a lost answer the cursor in the database decides.
-// run() and follow() block and start one thread per lane; progress() may be called from any thread meanwhile.
-// Needs sessions: a pooler in transaction mode cannot keep the lane's lock.
+// Journal to database, exactly once. Each lane reads the whole journal from a cursor of its own,
+// takes the minutes of its slice of the series, and stores a batch and the moved cursor in one
+// transaction: binary COPY where the rows are new, stage and merge where they may replace. Lane 0
+// also loads instruments, feed status and errors. A database that is away, slow or restarted costs
+// time, never rows: the batch is kept until its commit is certain, and after a lost answer the
+// cursor in the database decides. run() and follow() block and start one thread per lane;
+// progress() may be called from any thread meanwhile. Needs sessions: a pooler in transaction mode
+// cannot keep the lane's lock.
+#include <perp/journal/format.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -13,18 +16,16 @@
 #include <string>
 #include <vector>
 
-#include <perp/journal/format.hpp>
-
 namespace perp::warehouse {
 
 struct LoaderOptions {
   std::string dsn{};
   std::string journal_folder{};
-  unsigned lanes = 2;                ///< 1 to 16
-  std::size_t batch_rows = 50'000;   ///< a batch is stored when it has as many rows
-  std::int64_t flush_ms = 1000;      ///< or when its first row waits as long
-  std::int64_t stop_grace_ms = 5000; ///< after stop, a statement may still take as long
-  int retention_days = 0;            ///< > 0: follow() prunes hourly and older rows are refused and counted
+  unsigned lanes = 2;                 ///< 1 to 16
+  std::size_t batch_rows = 50'000;    ///< a batch is stored when it has as many rows
+  std::int64_t flush_ms = 1000;       ///< or when its first row waits as long
+  std::int64_t stop_grace_ms = 5000;  ///< after stop, a statement may still take as long
+  int retention_days = 0;  ///< > 0: follow() prunes hourly and older rows are refused and counted
   /// One line per thing worth telling: reconnects, retries, refused rows. Called from lane threads.
   std::function<void(const std::string&)> on_event{};
 };
@@ -34,19 +35,20 @@ struct LoadReport {
   std::uint64_t rows_metrics = 0;  ///< into perp_metrics
   std::uint64_t instruments = 0;
   std::uint64_t status_rows = 0;
-  std::uint64_t error_rows = 0;    ///< decode errors and refused rows in perp_errors
-  std::uint64_t batches = 0;       ///< committed, also those that only moved the cursor
+  std::uint64_t error_rows = 0;  ///< decode errors and refused rows in perp_errors
+  std::uint64_t batches = 0;     ///< committed, also those that only moved the cursor
   std::uint64_t merged_batches = 0;
   std::uint64_t unexpected_conflicts = 0;  ///< merged only after a direct COPY met a stored key
-  std::uint64_t retries = 0;       ///< deadlocks, serialisation failures, shortages
+  std::uint64_t retries = 0;               ///< deadlocks, serialisation failures, shortages
   std::uint64_t reconnects = 0;
-  std::uint64_t commits_found = 0;  ///< the answer to COMMIT was lost; the cursor showed that it had happened
-  std::uint64_t rows_folded = 0;    ///< rows of one key that met in one batch
-  std::uint64_t rows_refused = 0;   ///< in perp_errors with the reason, not in the tables
-  std::uint64_t rows_expired = 0;   ///< older than the retention
-  std::uint64_t not_primary = 0;    ///< minutes of instruments that are not the one of their base
-  std::uint64_t undefined = 0;      ///< minutes whose instrument or perpspec nothing defined
-  std::uint64_t inactive = 0;       ///< minutes of perpspecs whose registry row says active = false
+  std::uint64_t commits_found =
+      0;  ///< the answer to COMMIT was lost; the cursor showed that it had happened
+  std::uint64_t rows_folded = 0;   ///< rows of one key that met in one batch
+  std::uint64_t rows_refused = 0;  ///< in perp_errors with the reason, not in the tables
+  std::uint64_t rows_expired = 0;  ///< older than the retention
+  std::uint64_t not_primary = 0;   ///< minutes of instruments that are not the one of their base
+  std::uint64_t undefined = 0;     ///< minutes whose instrument or perpspec nothing defined
+  std::uint64_t inactive = 0;      ///< minutes of perpspecs whose registry row says active = false
   double seconds = 0;
   std::vector<journal::Position> cursors;  ///< per lane: everything below is committed
 
@@ -62,8 +64,8 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Loads every record below `until`; waits for what is not durable yet. Returns when done or stopped.
-  /// Throws core::Error where waiting cannot help: no schema, no permission, another
+  /// Loads every record below `until`; waits for what is not durable yet. Returns when done or
+  /// stopped. Throws core::Error where waiting cannot help: no schema, no permission, another
   /// loader at work, a journal that no longer reaches back to the cursor.
   LoadReport run(journal::Position until, const std::atomic<bool>& stop);
   /// The same without an end: follows the journal until stopped.

@@ -1,12 +1,13 @@
 #pragma once
-// The schema: created, brought up to date, described. Cold path, one connection, any thread; two setups at once
-// wait for each other. Running setup again changes nothing that is already right; it never drops unless told to.
+// The schema: created, brought up to date, described. Cold path, one connection, any thread; two
+// setups at once wait for each other. Running setup again changes nothing that is already right; it
+// never drops unless told to.
+#include <perp/market/venue_id.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <perp/market/venue_id.hpp>
 
 namespace perp::warehouse {
 
@@ -15,8 +16,9 @@ class Connection;
 enum class Backend {
   automatic,  ///< what the server offers; what the database already has
   timescale,  ///< hypertables, retention policy by the server (Community licence)
-  apache,     ///< hypertables, retention by our own scheduler (Apache licence, as distributions build it)
-  plain,      ///< daily partitions, made by setup and loader, retention by our own scheduler
+  apache,  ///< hypertables, retention by our own scheduler (Apache licence, as distributions build
+           ///< it)
+  plain,   ///< daily partitions, made by setup and loader, retention by our own scheduler
 };
 std::string_view to_string(Backend backend);
 /// Throws core::Error on anything but auto, automatic, timescale, apache, plain.
@@ -57,8 +59,9 @@ struct Info {
 
 struct SetupReport {
   Info info;
-  std::vector<std::string> applied;   ///< migrations that were not there yet
-  std::vector<std::string> warnings;  ///< features that the server refused, and what is done instead
+  std::vector<std::string> applied;  ///< migrations that were not there yet
+  std::vector<std::string>
+      warnings;  ///< features that the server refused, and what is done instead
 };
 
 /// @throws DatabaseError, or core::Error where the wish cannot be had (backend, newer schema)

@@ -1,6 +1,6 @@
 #pragma once
-// Rows turned into columns: vectors of double, int64 or text with a NULL bitmap each. What queries return to
-// serve, rules and exports. Plain values; a reader needs no lock and no libpq.
+// Rows turned into columns: vectors of double, int64 or text with a NULL bitmap each. What queries
+// return to serve, rules and exports. Plain values; a reader needs no lock and no libpq.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,7 +24,9 @@ struct ColumnData {
   std::string text_bytes;
   std::vector<std::uint64_t> nulls;  ///< bit i set: row i is NULL; empty: no NULL at all
 
-  bool is_null(std::size_t row) const { return !nulls.empty() && (nulls[row / 64] >> (row % 64) & 1) != 0; }
+  bool is_null(std::size_t row) const {
+    return !nulls.empty() && (nulls[row / 64] >> (row % 64) & 1) != 0;
+  }
   std::string_view text(std::size_t row) const {
     const std::uint32_t begin = row == 0 ? 0 : text_ends[row - 1];
     return std::string_view(text_bytes).substr(begin, text_ends[row] - begin);

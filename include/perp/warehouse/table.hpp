@@ -1,15 +1,15 @@
 #pragma once
-// perp_data and perp_metrics as data: their columns in table order, generated from the column table of
-// market/perpspec.hpp. DDL, COPY column lists, merge statements and the row encoder all read these two.
-// Built once, immutable afterwards, usable from any thread. The generated column `exchange` is not among the
-// written columns.
+// perp_data and perp_metrics as data: their columns in table order, generated from the column table
+// of market/perpspec.hpp. DDL, COPY column lists, merge statements and the row encoder all read
+// these two. Built once, immutable afterwards, usable from any thread. The generated column
+// `exchange` is not among the written columns.
+#include <perp/market/perpspec.hpp>
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <perp/market/perpspec.hpp>
 
 namespace perp::warehouse {
 
@@ -35,7 +35,8 @@ struct TableColumn {
 
 class Table {
  public:
-  Table(std::string_view name, std::vector<TableColumn> columns) : name_(name), columns_(std::move(columns)) {}
+  Table(std::string_view name, std::vector<TableColumn> columns)
+      : name_(name), columns_(std::move(columns)) {}
 
   const std::string& name() const { return name_; }
   std::span<const TableColumn> columns() const { return columns_; }
@@ -45,7 +46,8 @@ class Table {
   std::string definition() const;
   /// `name type ...` of one column, for ALTER TABLE ... ADD COLUMN.
   static std::string definition_of(const TableColumn& column);
-  /// INSERT ... SELECT from `stage`, whose keys are unique. `keep_known`: a NULL does not erase a stored value.
+  /// INSERT ... SELECT from `stage`, whose keys are unique. `keep_known`: a NULL does not erase a
+  /// stored value.
   std::string merge_statement(std::string_view stage, bool keep_known) const;
   /// The table's secondary indexes, IF NOT EXISTS.
   std::vector<std::string> index_statements() const;
