@@ -1,7 +1,16 @@
-// Recorded Binance bytes -> records -> ring -> journal on disk, feed and engine on a core each, beside what the disk
-// itself does with sequential writes and fdatasync of as many bytes. PERP_CAPTURES_DIR names the recordings;
-// PERP_BENCH_FOLDER the disk (default: the current folder). Before timing, the journal's records are counted.
+// Recorded Binance bytes -> records -> ring -> journal on disk, feed and engine on a core each,
+// beside what the disk itself does with sequential writes and fdatasync of as many bytes.
+// PERP_CAPTURES_DIR names the recordings; PERP_BENCH_FOLDER the disk (default: the current folder).
+// Before timing, the journal's records are counted.
+#include <perp/core/cpu.hpp>
+#include <perp/core/file.hpp>
+#include <perp/engine/engine.hpp>
+#include <perp/feed/recording.hpp>
+#include <perp/feed/ring_writer.hpp>
+#include <perp/venue/registry.hpp>
+
 #include <benchmark/benchmark.h>
+
 #include <fcntl.h>
 
 #include <cstdlib>
@@ -9,13 +18,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <perp/core/cpu.hpp>
-#include <perp/core/file.hpp>
-#include <perp/engine/engine.hpp>
-#include <perp/feed/recording.hpp>
-#include <perp/feed/ring_writer.hpp>
-#include <perp/venue/registry.hpp>
 
 namespace {
 
@@ -35,7 +37,9 @@ const Messages& recorded() {
     const char* captures = std::getenv("PERP_CAPTURES_DIR");
     if (captures == nullptr) return out;
     std::vector<feed::SkippedFile> skipped;
-    const auto files = feed::find_recordings({std::string(captures) + "/history/binance_um_raw_ws_btcusdt_20240808.txt.gz"}, {}, skipped);
+    const auto files = feed::find_recordings(
+        {std::string(captures) + "/history/binance_um_raw_ws_btcusdt_20240808.txt.gz"}, {},
+        skipped);
     feed::RecordingReader reader(files.at(0));
     for (feed::RecordedMessage message; reader.next(message);) {
       if (message.is_rest) continue;
@@ -72,12 +76,15 @@ std::uint64_t run_once(std::uint64_t& messages, std::uint64_t& records) {
   std::uint64_t decoded = 0;
   std::jthread feed([&] {
     if (core::cpu_count() > 1) core::pin_thread(0);
-    feed::RingWriter writer(ring, [] { __builtin_ia32_pause(); }, stop);
+    feed::RingWriter writer(
+        ring, [] { __builtin_ia32_pause(); }, stop);
     for (int pass = 0; pass < passes; ++pass) {
       // A state of its own for each pass: the recording's ids begin again.
       venue::VenueState state(venue::binance_adapter());
       for (std::size_t i = 0; i < input.spans.size(); ++i) {
-        writer.frame(state, {.payload = {input.text.data() + input.spans[i].first, input.spans[i].second}, .receive_ns = input.receive_ns[i]});
+        writer.frame(state,
+                     {.payload = {input.text.data() + input.spans[i].first, input.spans[i].second},
+                      .receive_ns = input.receive_ns[i]});
         if (i % 64 == 63) writer.publish();
       }
       if (state.decode_errors != 0) std::abort();  // a wrong answer is never timed
@@ -114,7 +121,11 @@ void pipeline(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<std::int64_t>(bytes));
   state.counters["records"] = static_cast<double>(records);
 }
-BENCHMARK(pipeline)->Name("engine/recorded_to_journal/perp")->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(3);
+BENCHMARK(pipeline)
+    ->Name("engine/recorded_to_journal/perp")
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(3);
 
 /// The disk: as many bytes in blocks of 1 MiB, fdatasync each 50 ms of them as the journal does.
 void disk(benchmark::State& state) {
@@ -140,6 +151,10 @@ void disk(benchmark::State& state) {
   fs::remove_all(folder);
   state.SetBytesProcessed(static_cast<std::int64_t>(bytes));
 }
-BENCHMARK(disk)->Name("engine/disk_sequential_fdatasync/disk")->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(3);
+BENCHMARK(disk)
+    ->Name("engine/disk_sequential_fdatasync/disk")
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(3);
 
 }  // namespace

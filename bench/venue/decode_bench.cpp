@@ -1,6 +1,9 @@
-// Recorded messages to records, per venue and kind: ours against nlohmann_json and RapidJSON in situ, which build a
-// document and take the same numbers out of it with strtod. PERP_CAPTURES_DIR names the folder of recordings. One item
-// is one message; a pass over all messages of a kind is one iteration, each with a fresh VenueState.
+// Recorded messages to records, per venue and kind: ours against nlohmann_json and RapidJSON in
+// situ, which build a document and take the same numbers out of it with strtod. PERP_CAPTURES_DIR
+// names the folder of recordings. One item is one message; a pass over all messages of a kind is
+// one iteration, each with a fresh VenueState.
+#include <perp/venue/registry.hpp>
+
 #include <benchmark/benchmark.h>
 #include <nlohmann/json.hpp>
 #include <rapidjson/document.h>
@@ -14,14 +17,11 @@
 #include <map>
 #include <memory>
 #include <optional>
-
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <perp/venue/registry.hpp>
 
 namespace perp::bench {
 namespace {
@@ -40,7 +40,9 @@ struct Messages {
     buffer.append(frame_padding, '\0');
   }
   std::size_t size() const { return places.size(); }
-  std::string_view operator[](std::size_t index) const { return {buffer.data() + places[index].first, places[index].second}; }
+  std::string_view operator[](std::size_t index) const {
+    return {buffer.data() + places[index].first, places[index].second};
+  }
   std::size_t bytes() const {
     std::size_t total = 0;
     for (const auto& place : places) total += place.second;
@@ -58,7 +60,9 @@ void read_nlohmann(std::string_view text, Values& out) {
   const auto message = nlohmann::json::parse(text);
   const auto& data = message.contains("data") ? message["data"] : message;
   const auto& type = data["e"].get_ref<const std::string&>();
-  const auto take = [&](const nlohmann::json& value) { out.push_back(number(value.get_ref<const std::string&>().c_str())); };
+  const auto take = [&](const nlohmann::json& value) {
+    out.push_back(number(value.get_ref<const std::string&>().c_str()));
+  };
   if (type == "bookTicker") {
     for (const char* key : {"b", "B", "a", "A"}) take(data[key]);
     out.push_back(data["u"].get<double>());
@@ -86,7 +90,9 @@ void read_rapidjson(char* text, Values& out) {
   message.ParseInsitu(text);
   const rapidjson::Value& data = message.HasMember("data") ? message["data"] : message;
   const std::string_view type(data["e"].GetString(), data["e"].GetStringLength());
-  const auto take = [&](const rapidjson::Value& value) { out.push_back(number(value.GetString())); };
+  const auto take = [&](const rapidjson::Value& value) {
+    out.push_back(number(value.GetString()));
+  };
   if (type == "bookTicker") {
     for (const char* key : {"b", "B", "a", "A"}) take(data[key]);
     out.push_back(static_cast<double>(data["u"].GetInt64()));
@@ -97,7 +103,8 @@ void read_rapidjson(char* text, Values& out) {
     out.push_back(static_cast<double>(data["T"].GetInt64()));
     out.push_back(data["m"].GetBool() ? 1 : 0);
   } else if (type == "depthUpdate") {
-    for (const char* key : {"U", "u", "pu", "T"}) out.push_back(static_cast<double>(data[key].GetInt64()));
+    for (const char* key : {"U", "u", "pu", "T"})
+      out.push_back(static_cast<double>(data[key].GetInt64()));
     for (const char* key : {"b", "a"})
       for (const auto& level : data[key].GetArray()) {
         take(level[0]);
@@ -122,16 +129,19 @@ void read_records(std::span<const std::byte> bytes, Values& out) {
       }
       case market::RecordType::trade: {
         const auto& trade = market::payload<market::Trade>(header);
-        out.insert(out.end(), {trade.price, trade.quantity, static_cast<double>(trade.trade_id), ms(header.exchange_ns),
-                               trade.taker_side == market::Side::sell ? 1.0 : 0.0});
+        out.insert(out.end(),
+                   {trade.price, trade.quantity, static_cast<double>(trade.trade_id),
+                    ms(header.exchange_ns), trade.taker_side == market::Side::sell ? 1.0 : 0.0});
         break;
       }
       case market::RecordType::book_delta: {
         const auto& book = market::payload<market::Book>(header);
-        out.insert(out.end(), {static_cast<double>(book.first_id), static_cast<double>(book.last_id),
-                               static_cast<double>(book.previous_id), ms(header.exchange_ns)});
+        out.insert(out.end(),
+                   {static_cast<double>(book.first_id), static_cast<double>(book.last_id),
+                    static_cast<double>(book.previous_id), ms(header.exchange_ns)});
         for (const auto levels : {market::bids(book), market::asks(book)})
-          for (const market::Level& level : levels) out.insert(out.end(), {level.price, level.quantity});
+          for (const market::Level& level : levels)
+            out.insert(out.end(), {level.price, level.quantity});
         break;
       }
       case market::RecordType::mark_price: {
@@ -151,14 +161,18 @@ void read_records(std::span<const std::byte> bytes, Values& out) {
 
 class Decoder {
  public:
-  explicit Decoder(const Adapter& adapter) : adapter_(adapter), space_(std::size_t{1} << 17) { reset(); }
+  explicit Decoder(const Adapter& adapter) : adapter_(adapter), space_(std::size_t{1} << 17) {
+    reset();
+  }
   void reset() { state_ = std::make_unique<venue::VenueState>(adapter_); }
   std::span<const std::byte> operator()(std::string_view text) {
     sink_.emplace(std::as_writable_bytes(std::span(space_)));
     venue::Frame frame;
     frame.payload = text;
-    if (const auto status = adapter_.decode(*state_, frame, *sink_); status != venue::DecodeStatus::ok)
-      throw std::runtime_error("refused: " + std::string(name_of(status)) + " " + std::string(text.substr(0, 200)));
+    if (const auto status = adapter_.decode(*state_, frame, *sink_);
+        status != venue::DecodeStatus::ok)
+      throw std::runtime_error("refused: " + std::string(name_of(status)) + " " +
+                               std::string(text.substr(0, 200)));
     return sink_->bytes();
   }
   std::string_view kind() const { return adapter_.message_kinds[state_->message_kind]; }
@@ -190,7 +204,8 @@ void run_perp(benchmark::State& state, const Adapter& adapter, const Messages& m
   Decoder decode(adapter);
   for (auto _ : state) {
     decode.reset();  // trades that come twice would be dropped as repeats
-    for (std::size_t i = 0; i < messages.size(); ++i) benchmark::DoNotOptimize(decode(messages[i]).data());
+    for (std::size_t i = 0; i < messages.size(); ++i)
+      benchmark::DoNotOptimize(decode(messages[i]).data());
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(messages.size()) * state.iterations());
   state.SetBytesProcessed(static_cast<std::int64_t>(messages.bytes()) * state.iterations());
@@ -223,6 +238,7 @@ void run_rapidjson(benchmark::State& state, const Messages& messages) {
 /// Kinds of a file's frames; what is refused or is no frame is left out.
 void load(const Adapter& adapter, const std::string& path, std::map<std::string, Messages>& kinds) {
   std::ifstream file(path);
+  std::map<std::string, Messages> found;
   venue::VenueState state(adapter);
   for (std::string line; std::getline(file, line);) {
     if (path.ends_with(".tsv")) line.erase(0, line.find('\t') + 1);
@@ -231,9 +247,12 @@ void load(const Adapter& adapter, const std::string& path, std::map<std::string,
     venue::RecordSink sink;
     venue::Frame frame;
     frame.payload = std::string_view(line.data(), size);
-    if (adapter.decode(state, frame, sink) != venue::DecodeStatus::ok || sink.record_count() == 0) continue;
-    kinds[std::string(adapter.message_kinds[state.message_kind])].add(frame.payload);
+    if (adapter.decode(state, frame, sink) != venue::DecodeStatus::ok || sink.record_count() == 0)
+      continue;
+    found[std::string(adapter.message_kinds[state.message_kind])].add(frame.payload);
   }
+  // One recording per kind: ids of two do not follow each other.
+  kinds.merge(found);
 }
 
 const int registered = [] {
@@ -245,8 +264,10 @@ const int registered = [] {
     const Adapter& adapter;
     std::vector<const char*> files;
   } sources[] = {
-      {"binance", venue::binance_adapter(),
-       {"ws_combined_btcusdt_2024-08-08.tsv", "ws_combined_btcusdt_2023-04-04.tsv", "ws_aggtrade_2021-07.tsv", "ws_kline_1m_2021-07.tsv"}},
+      {"binance",
+       venue::binance_adapter(),
+       {"ws_combined_btcusdt_2024-08-08.tsv", "ws_combined_btcusdt_2023-04-04.tsv",
+        "ws_aggtrade_2021-07.tsv", "ws_kline_1m_2021-07.tsv"}},
       {"bybit", venue::bybit_adapter(), {}},
       {"okx", venue::okx_adapter(), {}},
       {"hyperliquid", venue::hyperliquid_adapter(), {}},
@@ -259,7 +280,8 @@ const int registered = [] {
     } else if (std::filesystem::is_directory(base)) {
       for (const auto& file : std::filesystem::directory_iterator(base)) {
         const std::string name = file.path().filename().string();
-        if (name.starts_with("ws_") && (name.ends_with(".tsv") || name.ends_with(".jsonl"))) load(source.adapter, file.path().string(), kinds);
+        if (name.starts_with("ws_") && (name.ends_with(".tsv") || name.ends_with(".jsonl")))
+          load(source.adapter, file.path().string(), kinds);
       }
     }
     for (auto& [kind, messages] : kinds) {
@@ -267,12 +289,17 @@ const int registered = [] {
       const std::string unit = "venue/" + std::string(source.venue) + "_" + kind + "/";
       const Messages* const batch = &messages;
       const Adapter* const adapter = &source.adapter;
-      benchmark::RegisterBenchmark((unit + "perp").c_str(), [=](benchmark::State& state) { run_perp(state, *adapter, *batch); });
-      const bool has_peers = kind == "bookTicker" || kind == "trade" || kind == "aggTrade" || kind == "depthUpdate" || kind == "markPriceUpdate";
+      benchmark::RegisterBenchmark((unit + "perp").c_str(), [=](benchmark::State& state) {
+        run_perp(state, *adapter, *batch);
+      });
+      const bool has_peers = kind == "bookTicker" || kind == "trade" || kind == "aggTrade" ||
+                             kind == "depthUpdate" || kind == "markPriceUpdate";
       if (adapter->spec.venue != market::VenueId::binance || !has_peers) continue;
       require_equal_answers(messages);
-      benchmark::RegisterBenchmark((unit + "nlohmann").c_str(), [=](benchmark::State& state) { run_nlohmann(state, *batch); });
-      benchmark::RegisterBenchmark((unit + "rapidjson_insitu").c_str(), [=](benchmark::State& state) { run_rapidjson(state, *batch); });
+      benchmark::RegisterBenchmark((unit + "nlohmann").c_str(),
+                                   [=](benchmark::State& state) { run_nlohmann(state, *batch); });
+      benchmark::RegisterBenchmark((unit + "rapidjson_insitu").c_str(),
+                                   [=](benchmark::State& state) { run_rapidjson(state, *batch); });
     }
   }
   return 1;

@@ -1,9 +1,10 @@
-// Decode a venue's message into records, hand them through a lock-free ring, read them on the other side.
-// Build it against an installed perp: cmake -S examples/embed -B build/embed -DCMAKE_PREFIX_PATH=PREFIX
+// Decode a venue's message into records, hand them through a lock-free ring, read them on the other
+// side. Build it against an installed perp: cmake -S examples/embed -B build/embed
+// -DCMAKE_PREFIX_PATH=PREFIX
+#include <perp/perp.hpp>
+
 #include <cstdio>
 #include <string>
-
-#include <perp/perp.hpp>
 
 using namespace perp;
 
@@ -32,8 +33,9 @@ int main() {
     if (header.type != market::RecordType::trade) return;
     const auto& trade = market::payload<market::Trade>(header);
     const auto* entry = binance.instruments.find("1000PEPEUSDT");
-    std::printf("%s %s %.10g at %.10g\n", market::canonical_id(header.venue, entry->instrument).c_str(),
-                trade.taker_side == market::Side::sell ? "sell" : "buy", trade.quantity, trade.price);
+    std::printf(
+        "%s %s %.10g at %.10g\n", market::canonical_id(header.venue, entry->instrument).c_str(),
+        trade.taker_side == market::Side::sell ? "sell" : "buy", trade.quantity, trade.price);
     ++trades;
   });
   ring.release(records.size());

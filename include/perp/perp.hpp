@@ -1,6 +1,7 @@
 #pragma once
-// The light door to the library: the vocabulary that every user needs. It includes no third-party header and
-// nothing that starts a thread. Heavier rooms have doors of their own: engine/engine.hpp, warehouse/query.hpp, ...
+// The light door to the library: the vocabulary that every user needs. It includes no third-party
+// header and nothing that starts a thread. Heavier rooms have doors of their own:
+// engine/engine.hpp, warehouse/query.hpp, ...
 #include <perp/core/error.hpp>
 #include <perp/core/record_ring.hpp>
 #include <perp/core/spsc_queue.hpp>

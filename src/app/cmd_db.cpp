@@ -1,16 +1,16 @@
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
-#include <cstdio>
-#include <memory>
+#include "app/commands.hpp"
+#include "app/output.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/query.hpp>
 
-#include "app/commands.hpp"
-#include "app/output.hpp"
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <memory>
 
 namespace perp::app {
 namespace {
@@ -22,16 +22,22 @@ struct SetupArguments {
 };
 
 void print_server(const warehouse::Info& info) {
-  std::printf("%s, backend %s", info.server_version.c_str(), std::string(warehouse::to_string(info.backend)).c_str());
-  if (!info.timescale_version.empty()) std::printf(", TimescaleDB %s (%s licence)", info.timescale_version.c_str(), info.timescale_license.c_str());
-  std::printf(", retention %s\n", info.retention_days == 0 ? "off" : fmt::format("{} days", info.retention_days).c_str());
+  std::printf("%s, backend %s", info.server_version.c_str(),
+              std::string(warehouse::to_string(info.backend)).c_str());
+  if (!info.timescale_version.empty())
+    std::printf(", TimescaleDB %s (%s licence)", info.timescale_version.c_str(),
+                info.timescale_license.c_str());
+  std::printf(", retention %s\n", info.retention_days == 0
+                                      ? "off"
+                                      : fmt::format("{} days", info.retention_days).c_str());
 }
 
 void print_setup(const warehouse::SetupReport& report) {
   print_server(report.info);
   for (const std::string& name : report.applied) std::printf("applied %s\n", name.c_str());
   for (const std::string& warning : report.warnings) std::printf("warning: %s\n", warning.c_str());
-  std::printf("%zu tables, %lld perpspecs (%lld of the seed)\n", report.info.tables.size(), static_cast<long long>(report.info.perpspecs),
+  std::printf("%zu tables, %lld perpspecs (%lld of the seed)\n", report.info.tables.size(),
+              static_cast<long long>(report.info.perpspecs),
               static_cast<long long>(report.info.seed_perpspecs));
 }
 
@@ -42,46 +48,64 @@ void add_db(CLI::App& app, Context& context) {
   db->require_subcommand(1);
   db->footer("Examples:\n  perp db setup --db \"$DATABASE_URL\"\n  perp db info --format json");
 
-  auto* setup = db->add_subcommand("setup", "Create what is missing. Safe to repeat; keeps every row unless --drop.");
+  auto* setup = db->add_subcommand(
+      "setup", "Create what is missing. Safe to repeat; keeps every row unless --drop.");
   auto arguments = std::make_shared<SetupArguments>();
   add_dsn(*setup, context, true);
   setup->add_flag("--drop", arguments->options.drop, "Drop perp's tables first: ALL ROWS ARE LOST");
-  setup->add_option("--retention-days", arguments->options.retention_days, "Days kept in perp_data and perp_metrics, 0 = for ever")
+  setup
+      ->add_option("--retention-days", arguments->options.retention_days,
+                   "Days kept in perp_data and perp_metrics, 0 = for ever")
       ->capture_default_str()
       ->check(CLI::Range(0, 36'500));
   setup->add_option("--backend", arguments->backend, "auto detects the server's edition")
       ->check(CLI::IsMember({"auto", "timescale", "apache", "plain"}))
       ->capture_default_str();
-  setup->add_option("--venue,--venues", arguments->venues, "Also register the perpspecs of these venues beyond the 19")->delimiter(',');
+  setup
+      ->add_option("--venue,--venues", arguments->venues,
+                   "Also register the perpspecs of these venues beyond the 19")
+      ->delimiter(',');
   setup->callback([&context, arguments] {
     warehouse::SetupOptions& options = arguments->options;
     options.backend = warehouse::parse_backend(arguments->backend);
     for (const std::string& name : arguments->venues) {
       const market::Venue* venue = market::find_venue(std::string_view(name));
-      if (venue == nullptr) throw core::Error("unknown venue '" + name + "'", "--venues", "see `perp venues`");
+      if (venue == nullptr)
+        throw core::Error("unknown venue '" + name + "'", "--venues", "see `perp venues`");
       options.venues.push_back(venue->id);
     }
     print_setup(warehouse::setup(context.dsn, options));
   });
 
-  auto* info = db->add_subcommand("info", "Server, backend, tables, rows per perpspec, loader cursors.");
+  auto* info =
+      db->add_subcommand("info", "Server, backend, tables, rows per perpspec, loader cursors.");
   add_dsn(*info, context, true);
   add_format(*info, context, {"table", "json"});
   info->callback([&context] {
     const warehouse::Info report = warehouse::info(context.dsn);
-    if (report.tables.empty()) throw core::Error("no perp schema", "--db", "run `perp db setup` first");
+    if (report.tables.empty())
+      throw core::Error("no perp schema", "--db", "run `perp db setup` first");
     warehouse::Connection connection(context.dsn);
     const warehouse::QueryResult specs = warehouse::query_perpspec_rows(connection);
     if (context.format == "json") {
-      nlohmann::ordered_json json{{"backend", warehouse::to_string(report.backend)}, {"server_version", report.server_version},
-                                  {"timescale_version", report.timescale_version}, {"timescale_license", report.timescale_license},
+      nlohmann::ordered_json json{{"backend", warehouse::to_string(report.backend)},
+                                  {"server_version", report.server_version},
+                                  {"timescale_version", report.timescale_version},
+                                  {"timescale_license", report.timescale_license},
                                   {"retention_days", report.retention_days}};
       for (const auto& table : report.tables)
-        json["tables"][table.name] = {{"rows", table.rows}, {"is_estimate", table.is_estimate}, {"bytes", table.bytes}, {"partitions", table.partitions}};
+        json["tables"][table.name] = {{"rows", table.rows},
+                                      {"is_estimate", table.is_estimate},
+                                      {"bytes", table.bytes},
+                                      {"partitions", table.partitions}};
       json["perpspecs"] = nlohmann::ordered_json::parse(render(specs, "json"));
       json["cursors"] = nlohmann::ordered_json::array();
       for (const auto& cursor : report.cursors)
-        json["cursors"].push_back({{"journal", cursor.journal}, {"lane", cursor.lane}, {"lanes", cursor.lanes}, {"position", cursor.position}, {"updated_ms", cursor.updated_ms}});
+        json["cursors"].push_back({{"journal", cursor.journal},
+                                   {"lane", cursor.lane},
+                                   {"lanes", cursor.lanes},
+                                   {"position", cursor.position},
+                                   {"updated_ms", cursor.updated_ms}});
       std::puts(json.dump(1).c_str());
       return;
     }
@@ -89,13 +113,16 @@ void add_db(CLI::App& app, Context& context) {
     std::puts("");
     Table tables({"table", "rows", "size", "partitions"});
     for (const auto& table : report.tables)
-      tables.row({table.name, (table.is_estimate ? "~" : "") + grouped(static_cast<std::uint64_t>(table.rows)),
-                  bytes_text(static_cast<std::uint64_t>(table.bytes)), table.partitions == 0 ? "" : std::to_string(table.partitions)});
+      tables.row({table.name,
+                  (table.is_estimate ? "~" : "") + grouped(static_cast<std::uint64_t>(table.rows)),
+                  bytes_text(static_cast<std::uint64_t>(table.bytes)),
+                  table.partitions == 0 ? "" : std::to_string(table.partitions)});
     std::puts(tables.text().c_str());
     std::puts(render(specs, "table").c_str());
     Table cursors({"journal", "lane", "position", "moved"});
     for (const auto& cursor : report.cursors)
-      cursors.row({cursor.journal, fmt::format("{} of {}", cursor.lane + 1, cursor.lanes), grouped(static_cast<std::uint64_t>(cursor.position)),
+      cursors.row({cursor.journal, fmt::format("{} of {}", cursor.lane + 1, cursor.lanes),
+                   grouped(static_cast<std::uint64_t>(cursor.position)),
                    time_text(cursor.updated_ms * core::ns_per_ms)});
     if (!cursors.empty()) std::fputs(cursors.text().c_str(), stdout);
   });

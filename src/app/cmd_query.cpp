@@ -1,12 +1,12 @@
-#include <cstdio>
-#include <limits>
-#include <memory>
+#include "app/commands.hpp"
+#include "app/output.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/warehouse/query.hpp>
 
-#include "app/commands.hpp"
-#include "app/output.hpp"
+#include <cstdio>
+#include <limits>
+#include <memory>
 
 namespace perp::app {
 namespace {
@@ -21,15 +21,20 @@ struct QueryOptions {
   double threshold = 2.0;
 };
 
-constexpr const char* time_help = "UTC: 2026-11-01, 2026-11-01T12:30, epoch seconds or milliseconds";
+constexpr const char* time_help =
+    "UTC: 2026-11-01, 2026-11-01T12:30, epoch seconds or milliseconds";
 
-std::int64_t from_ms(const QueryOptions& options) { return options.from.empty() ? 0 : parse_time_ms(options.from, "--from"); }
+std::int64_t from_ms(const QueryOptions& options) {
+  return options.from.empty() ? 0 : parse_time_ms(options.from, "--from");
+}
 std::int64_t to_ms(const QueryOptions& options) {
-  return options.to.empty() ? std::numeric_limits<std::int64_t>::max() : parse_time_ms(options.to, "--to");
+  return options.to.empty() ? std::numeric_limits<std::int64_t>::max()
+                            : parse_time_ms(options.to, "--to");
 }
 
 /// Keeps the asked columns, in the asked order; the keys are always there.
-warehouse::QueryResult select(warehouse::QueryResult result, const std::vector<std::string>& names) {
+warehouse::QueryResult select(warehouse::QueryResult result,
+                              const std::vector<std::string>& names) {
   if (names.empty()) return result;
   warehouse::QueryResult out;
   out.rows = result.rows;
@@ -37,7 +42,9 @@ warehouse::QueryResult select(warehouse::QueryResult result, const std::vector<s
     if (const warehouse::ColumnData* column = result.find(key)) out.columns.push_back(*column);
   for (const std::string& name : names) {
     const warehouse::ColumnData* column = result.find(name);
-    if (column == nullptr) throw core::Error("unknown column '" + name + "'", "--columns", "see the query without --columns");
+    if (column == nullptr)
+      throw core::Error("unknown column '" + name + "'", "--columns",
+                        "see the query without --columns");
     if (out.find(name) == nullptr) out.columns.push_back(*column);
   }
   return out;
@@ -45,18 +52,22 @@ warehouse::QueryResult select(warehouse::QueryResult result, const std::vector<s
 
 void add_range(CLI::App& command, QueryOptions& options) {
   command.add_option("--from", options.from, std::string("First time, ") + time_help);
-  command.add_option("--to", options.to, std::string("Last time (`pd` and `wicks`: not included), ") + time_help);
+  command.add_option("--to", options.to,
+                     std::string("Last time (`pd` and `wicks`: not included), ") + time_help);
 }
 
 }  // namespace
 
 void add_query(CLI::App& app, Context& context) {
-  auto* query = app.add_subcommand("query", "Ask the warehouse: raw rows, metrics, one moment, wick rejections.");
+  auto* query = app.add_subcommand(
+      "query", "Ask the warehouse: raw rows, metrics, one moment, wick rejections.");
   query->require_subcommand(1);
   query->footer(
       "Examples:\n"
-      "  perp query pd --symbol BTC --perpspec bin-ohlcv --from 2026-11-01T00:10 --to 2026-11-01T00:20\n"
-      "  perp query metrics --symbol SOL --perpspec bin-ohlcv,byb-ohlcv --columns c,c_chg_5m --format csv\n"
+      "  perp query pd --symbol BTC --perpspec bin-ohlcv --from 2026-11-01T00:10 --to "
+      "2026-11-01T00:20\n"
+      "  perp query metrics --symbol SOL --perpspec bin-ohlcv,byb-ohlcv --columns c,c_chg_5m "
+      "--format csv\n"
       "  perp query snapshot --symbol BTC --at 2026-11-01T00:30\n"
       "  perp query wicks --symbol DOGE --perpspec bin-ohlcv --threshold 0.5");
   auto options = std::make_shared<QueryOptions>();
@@ -64,43 +75,62 @@ void add_query(CLI::App& app, Context& context) {
     auto* command = query->add_subcommand(name, help);
     add_dsn(*command, context, true);
     add_format(*command, context, {"table", "json", "csv"});
-    command->add_option("--symbol,--symbols", options->symbols, "SOL, SOLUSDT, SOL/USDT or SOL-USDT-PERP; a list where several make sense")
+    command
+        ->add_option("--symbol,--symbols", options->symbols,
+                     "SOL, SOLUSDT, SOL/USDT or SOL-USDT-PERP; a list where several make sense")
         ->delimiter(',')
         ->required();
-    auto* spec = command->add_option("--perpspec,--perpspecs", options->perpspecs, "As in perpspec_schema: bin-ohlcv, okx-oi, rsi")->delimiter(',');
+    auto* spec = command
+                     ->add_option("--perpspec,--perpspecs", options->perpspecs,
+                                  "As in perpspec_schema: bin-ohlcv, okx-oi, rsi")
+                     ->delimiter(',');
     if (!has_many_specs) spec->required();
     command->add_option("--columns", options->columns, "Only these (default: all)")->delimiter(',');
     if (has_range) add_range(*command, *options);
     return command;
   };
-  const auto print = [&context](const warehouse::QueryResult& result) { std::fputs(render(result, context.format).c_str(), stdout); };
+  const auto print = [&context](const warehouse::QueryResult& result) {
+    std::fputs(render(result, context.format).c_str(), stdout);
+  };
   const auto all_specs = [](warehouse::Connection& connection, std::vector<std::string> names) {
     return names.empty() ? warehouse::query_perpspec_names(connection) : names;
   };
 
-  add("pd", "perp_data rows of one series, from <= ts < to, ascending", false, true)->callback([&context, options, print] {
-    warehouse::Connection connection(context.dsn);
-    print(select(warehouse::query_perp_data(connection, options->perpspecs.front(), options->symbols.front(), from_ms(*options), to_ms(*options)),
-                 options->columns));
-  });
-  add("metrics", "perp_metrics rows of several series, ordered by ts, symbol, perpspec", true, true)->callback([&context, options, print, all_specs] {
-    warehouse::Connection connection(context.dsn);
-    print(select(warehouse::query_metrics(connection, options->symbols, all_specs(connection, options->perpspecs), from_ms(*options), to_ms(*options)),
-                 options->columns));
-  });
-  auto* snapshot = add("snapshot", "perp_metrics of one symbol at one minute, a row per perpspec", true, false);
-  snapshot->add_option("--at,--ts", options->at, std::string("The minute, ") + time_help)->required();
+  add("pd", "perp_data rows of one series, from <= ts < to, ascending", false, true)
+      ->callback([&context, options, print] {
+        warehouse::Connection connection(context.dsn);
+        print(select(warehouse::query_perp_data(connection, options->perpspecs.front(),
+                                                options->symbols.front(), from_ms(*options),
+                                                to_ms(*options)),
+                     options->columns));
+      });
+  add("metrics", "perp_metrics rows of several series, ordered by ts, symbol, perpspec", true, true)
+      ->callback([&context, options, print, all_specs] {
+        warehouse::Connection connection(context.dsn);
+        print(select(warehouse::query_metrics(connection, options->symbols,
+                                              all_specs(connection, options->perpspecs),
+                                              from_ms(*options), to_ms(*options)),
+                     options->columns));
+      });
+  auto* snapshot =
+      add("snapshot", "perp_metrics of one symbol at one minute, a row per perpspec", true, false);
+  snapshot->add_option("--at,--ts", options->at, std::string("The minute, ") + time_help)
+      ->required();
   snapshot->callback([&context, options, print, all_specs] {
     warehouse::Connection connection(context.dsn);
-    print(select(warehouse::query_metrics_at(connection, options->symbols.front(), all_specs(connection, options->perpspecs),
+    print(select(warehouse::query_metrics_at(connection, options->symbols.front(),
+                                             all_specs(connection, options->perpspecs),
                                              parse_time_ms(options->at, "--at")),
                  options->columns));
   });
-  auto* wicks = add("wicks", "Bars whose upper or lower wick exceeds a share of the price", false, true);
-  wicks->add_option("--threshold", options->threshold, "Percent of the body's edge")->capture_default_str();
+  auto* wicks =
+      add("wicks", "Bars whose upper or lower wick exceeds a share of the price", false, true);
+  wicks->add_option("--threshold", options->threshold, "Percent of the body's edge")
+      ->capture_default_str();
   wicks->callback([&context, options, print] {
     warehouse::Connection connection(context.dsn);
-    print(select(warehouse::query_wick_rejections(connection, options->symbols.front(), options->perpspecs.front(), from_ms(*options),
+    print(select(warehouse::query_wick_rejections(connection, options->symbols.front(),
+                                                  options->perpspecs.front(), from_ms(*options),
                                                   to_ms(*options), options->threshold),
                  options->columns));
   });

@@ -1,13 +1,14 @@
-#include <cstdio>
+#include "app/commands.hpp"
 
 #include <perp/core/uring.hpp>
 
-#include "app/commands.hpp"
+#include <cstdio>
 
 namespace perp::app {
 
 void add_version(CLI::App& app, Context&) {
-  auto* command = app.add_subcommand("version", "Print the version, how it was built and what it found on this machine.");
+  auto* command = app.add_subcommand(
+      "version", "Print the version, how it was built and what it found on this machine.");
   command->callback([] {
     std::printf("perp %s\n", PERP_VERSION);
     std::printf("compiler   %s\n", __VERSION__);

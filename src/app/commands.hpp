@@ -36,8 +36,9 @@ void add_doctor(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 using AddCommand = void (*)(CLI::App&, Context&);
-inline constexpr std::array<AddCommand, 9> commands = {add_run,     add_replay, add_query,  add_db,     add_journal,
-                                                       add_sim,     add_venues, add_doctor, add_version};
+inline constexpr std::array<AddCommand, 9> commands = {add_run,    add_replay,  add_query,
+                                                       add_db,     add_journal, add_sim,
+                                                       add_venues, add_doctor,  add_version};
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);

@@ -1,15 +1,16 @@
 // perp: one program, many commands. Options are read, one command runs, errors are told once.
+#include "app/commands.hpp"
+
+#include <perp/core/error.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
 
-#include <perp/core/error.hpp>
-
-#include "app/commands.hpp"
-
 namespace {
 
-// Written by the signal handler, read by every worker's loop. A flag alone: nothing is read behind it.
+// Written by the signal handler, read by every worker's loop. A flag alone: nothing is read behind
+// it.
 std::atomic<bool> stop_requested{false};
 
 extern "C" void on_signal(int number) {
@@ -23,7 +24,8 @@ extern "C" void on_signal(int number) {
 int main(int argc, char** argv) {
 #if defined(__x86_64__)
   if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("pclmul")) {
-    std::fputs("perp: this processor lacks SSE4.2 or PCLMULQDQ (2010), which the decoders need\n", stderr);
+    std::fputs("perp: this processor lacks SSE4.2 or PCLMULQDQ (2010), which the decoders need\n",
+               stderr);
     return perp::app::exit_failure;
   }
 #endif
@@ -31,7 +33,9 @@ int main(int argc, char** argv) {
   std::signal(SIGTERM, on_signal);
   std::signal(SIGPIPE, SIG_IGN);
 
-  CLI::App app{"Market data of crypto perpetual futures: record, replay, journal, warehouse, query.", "perp"};
+  CLI::App app{
+      "Market data of crypto perpetual futures: record, replay, journal, warehouse, query.",
+      "perp"};
   app.set_version_flag("--version", std::string("perp ") + PERP_VERSION);
   app.require_subcommand(1);
   app.footer(

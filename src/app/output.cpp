@@ -1,5 +1,8 @@
 #include "app/output.hpp"
 
+#include <perp/core/error.hpp>
+#include <perp/core/time.hpp>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -10,20 +13,21 @@
 #include <cmath>
 #include <ctime>
 
-#include <perp/core/error.hpp>
-#include <perp/core/time.hpp>
-
 namespace perp::app {
 namespace {
 
 /// Terminal columns of a UTF-8 text, counting code points.
 std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
 }
 
 bool looks_numeric(std::string_view text) {
-  return text == "-" || (!text.empty() && (std::isdigit(static_cast<unsigned char>(text[0])) != 0 ||
-                                           (text[0] == '-' && text.size() > 1 && std::isdigit(static_cast<unsigned char>(text[1])) != 0)));
+  return text == "-" ||
+         (!text.empty() && (std::isdigit(static_cast<unsigned char>(text[0])) != 0 ||
+                            (text[0] == '-' && text.size() > 1 &&
+                             std::isdigit(static_cast<unsigned char>(text[1])) != 0)));
 }
 
 std::string csv_cell(std::string_view text) {
@@ -42,7 +46,8 @@ std::string cell(const warehouse::ColumnData& column, std::size_t row, bool is_e
   switch (column.kind) {
     case warehouse::ColumnKind::int64: return std::to_string(column.ints[row]);
     case warehouse::ColumnKind::float64:
-      return is_exact ? number_text(column.floats[row]) : fmt::format("{:.10g}", column.floats[row]);
+      return is_exact ? number_text(column.floats[row])
+                      : fmt::format("{:.10g}", column.floats[row]);
     case warehouse::ColumnKind::text: return std::string(column.text(row));
   }
   return {};
@@ -111,8 +116,9 @@ std::string time_text(std::int64_t ns) {
   const std::time_t time = static_cast<std::time_t>(second / core::ns_per_second);
   std::tm parts{};
   gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec, (ns - second) / core::ns_per_ms);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     (ns - second) / core::ns_per_ms);
 }
 
 std::string number_text(double value) {
@@ -130,9 +136,12 @@ std::string render(const warehouse::QueryResult& result, std::string_view format
       for (const warehouse::ColumnData& column : result.columns) {
         auto& value = object[column.name];
         if (column.is_null(row)) continue;
-        if (column.kind == warehouse::ColumnKind::int64) value = column.ints[row];
-        else if (column.kind == warehouse::ColumnKind::float64) value = column.floats[row];
-        else value = std::string(column.text(row));
+        if (column.kind == warehouse::ColumnKind::int64)
+          value = column.ints[row];
+        else if (column.kind == warehouse::ColumnKind::float64)
+          value = column.floats[row];
+        else
+          value = std::string(column.text(row));
       }
       rows.push_back(std::move(object));
     }
@@ -140,10 +149,12 @@ std::string render(const warehouse::QueryResult& result, std::string_view format
   }
   if (format == "csv") {
     std::string out;
-    for (std::size_t i = 0; i < result.columns.size(); ++i) out += (i == 0 ? "" : ",") + csv_cell(result.columns[i].name);
+    for (std::size_t i = 0; i < result.columns.size(); ++i)
+      out += (i == 0 ? "" : ",") + csv_cell(result.columns[i].name);
     out += "\r\n";
     for (std::size_t row = 0; row < result.rows; ++row) {
-      for (std::size_t i = 0; i < result.columns.size(); ++i) out += (i == 0 ? "" : ",") + csv_cell(cell(result.columns[i], row, true));
+      for (std::size_t i = 0; i < result.columns.size(); ++i)
+        out += (i == 0 ? "" : ",") + csv_cell(cell(result.columns[i], row, true));
       out += "\r\n";
     }
     return out;
@@ -155,7 +166,9 @@ std::string render(const warehouse::QueryResult& result, std::string_view format
     std::vector<std::string> cells;
     for (const warehouse::ColumnData& column : result.columns) {
       std::string text = cell(column, row, false);
-      if ((column.name == "ts" || column.name.ends_with("_ts")) && column.kind == warehouse::ColumnKind::int64) text = time_text(column.ints[row] * core::ns_per_ms);
+      if ((column.name == "ts" || column.name.ends_with("_ts")) &&
+          column.kind == warehouse::ColumnKind::int64)
+        text = time_text(column.ints[row] * core::ns_per_ms);
       cells.push_back(text.empty() ? "-" : std::move(text));
     }
     table.row(std::move(cells));
@@ -170,21 +183,25 @@ std::int64_t parse_time_ms(const std::string& text, const std::string& option) {
     if (number >= 100'000'000'000) return number;  // milliseconds since 1973
     if (number >= 100'000'000) return number * 1000;
   } else {
-    for (const char* pattern : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
+    for (const char* pattern : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S",
+                                "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
       std::tm parts{};
       const char* rest = strptime(text.c_str(), pattern, &parts);
       if (rest == nullptr) continue;
       std::int64_t ms = 0;
       if (*rest == '.') {
         int scale = 100;
-        for (++rest; std::isdigit(static_cast<unsigned char>(*rest)) != 0; ++rest, scale /= 10) ms += (*rest - '0') * scale;
+        for (++rest; std::isdigit(static_cast<unsigned char>(*rest)) != 0; ++rest, scale /= 10)
+          ms += (*rest - '0') * scale;
       }
       if (*rest == 'Z') ++rest;
       if (*rest != '\0') continue;
       return static_cast<std::int64_t>(timegm(&parts)) * 1000 + ms;
     }
   }
-  throw core::Error("'" + text + "' is not a time", option, "expected 2026-11-01, 2026-11-01T12:30[:00], epoch seconds or milliseconds (UTC)");
+  throw core::Error(
+      "'" + text + "' is not a time", option,
+      "expected 2026-11-01, 2026-11-01T12:30[:00], epoch seconds or milliseconds (UTC)");
 }
 
 }  // namespace perp::app

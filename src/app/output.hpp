@@ -1,11 +1,12 @@
 #pragma once
-// What commands print: aligned tables for people, JSON and CSV for programs. Logs and progress go to stderr.
+// What commands print: aligned tables for people, JSON and CSV for programs. Logs and progress go
+// to stderr.
+#include <perp/warehouse/result.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <perp/warehouse/result.hpp>
 
 namespace perp::app {
 
@@ -33,10 +34,12 @@ std::string time_text(std::int64_t ns);
 /// The shortest text that reads back as the same double; "" for NaN.
 std::string number_text(double value);
 
-/// A query's columns as table, json (an array of objects, NULL as null) or csv (RFC 4180, header line, NULL empty).
+/// A query's columns as table, json (an array of objects, NULL as null) or csv (RFC 4180, header
+/// line, NULL empty).
 std::string render(const warehouse::QueryResult& result, std::string_view format);
 
-/// "2026-11-01", "2026-11-01T12:30", "...:00Z", epoch seconds or milliseconds -> ms. Throws core::Error naming `option`.
+/// "2026-11-01", "2026-11-01T12:30", "...:00Z", epoch seconds or milliseconds -> ms. Throws
+/// core::Error naming `option`.
 std::int64_t parse_time_ms(const std::string& text, const std::string& option);
 
 }  // namespace perp::app

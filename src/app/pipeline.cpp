@@ -1,4 +1,12 @@
 #include <perp/app/pipeline.hpp>
+#include <perp/core/cpu.hpp>
+#include <perp/core/error.hpp>
+#include <perp/core/idle.hpp>
+#include <perp/core/worker.hpp>
+#include <perp/engine/engine.hpp>
+#include <perp/market/perpspec.hpp>
+#include <perp/market/record_kind.hpp>
+#include <perp/venue/registry.hpp>
 
 #include <stdlib.h>
 
@@ -9,15 +17,6 @@
 #include <mutex>
 #include <thread>
 
-#include <perp/core/cpu.hpp>
-#include <perp/core/error.hpp>
-#include <perp/core/idle.hpp>
-#include <perp/core/worker.hpp>
-#include <perp/engine/engine.hpp>
-#include <perp/market/perpspec.hpp>
-#include <perp/market/record_kind.hpp>
-#include <perp/venue/registry.hpp>
-
 namespace perp::app {
 namespace {
 
@@ -26,7 +25,8 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "perp-journal-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) core::throw_system_error("cannot make a temporary journal", name, errno);
+    if (mkdtemp(name.data()) == nullptr)
+      core::throw_system_error("cannot make a temporary journal", name, errno);
     path_ = name;
   }
   ~TemporaryFolder() {
@@ -45,7 +45,8 @@ VenueReport report_of(const venue::VenueState& state) {
   VenueReport report;
   report.venue = state.adapter.spec.venue;
   for (std::size_t i = 0; i < state.adapter.message_kinds.size(); ++i)
-    if (state.messages[i] != 0) report.messages.emplace_back(state.adapter.message_kinds[i], state.messages[i]);
+    if (state.messages[i] != 0)
+      report.messages.emplace_back(state.adapter.message_kinds[i], state.messages[i]);
   report.decode_errors = state.decode_errors;
   report.venue_errors = state.venue_errors;
   report.instruments = state.instruments.size();
@@ -59,7 +60,8 @@ VenueReport report_of(const venue::VenueState& state) {
 }
 
 /// What the feed thread did, once it has ended.
-void report_feed(const feed::Replay& replay, const feed::RingWriter& writer, PipelineReport& report) {
+void report_feed(const feed::Replay& replay, const feed::RingWriter& writer,
+                 PipelineReport& report) {
   for (const auto& state : replay.states())
     if (state != nullptr) report.venues.push_back(report_of(*state));
   report.bad_lines = replay.bad_line_places();
@@ -77,9 +79,12 @@ void report_engine(const engine::Engine& engine, PipelineReport& report) {
   report.journal = engine.writer().stats();
   report.batch_ns = engine.ring_ns();
   for (const market::RecordKind& kind : market::record_kinds)
-    if (const std::uint64_t count = engine.journalled(kind.type); count != 0) report.records.emplace_back(kind.name, count);
+    if (const std::uint64_t count = engine.journalled(kind.type); count != 0)
+      report.records.emplace_back(kind.name, count);
   for (const market::SpecRow& row : market::spec_kinds)
-    if (const std::uint64_t count = report.totals.minutes_closed[static_cast<std::size_t>(row.kind)]; count != 0)
+    if (const std::uint64_t count =
+            report.totals.minutes_closed[static_cast<std::size_t>(row.kind)];
+        count != 0)
       report.minutes.emplace_back(row.suffix, count);
 }
 
@@ -100,18 +105,27 @@ PipelineReport run_pipeline(const PipelineOptions& options, const std::atomic<bo
 
   // Declared before what its loop touches is gone: destroyed (stopped and joined) first of all.
   core::Doorbell room;  // rung by the engine when it has given ring space back
-  core::IdleStrategy full({.kind = core::IdleKind::park, .spin_rounds = 2000, .park_ns = core::ns_per_ms}, room);
+  core::IdleStrategy full(
+      {.kind = core::IdleKind::park, .spin_rounds = 2000, .park_ns = core::ns_per_ms}, room);
   std::atomic<bool> is_ending{false};  // a flag alone: nothing is read behind it
-  feed::RingWriter writer(ring, [&] { full.prepare(); full.idle(0); }, is_ending);
+  feed::RingWriter writer(
+      ring,
+      [&] {
+        full.prepare();
+        full.idle(0);
+      },
+      is_ending);
   feed::Replay replay(options.replay, writer);
   // A journal that goes on keeps its ids: the same symbol stays the same number.
   engine.writer().for_each_instrument([&](const market::RecordHeader& header) {
     if (venue::find_adapter(header.venue) != nullptr)
-      replay.state(header.venue).instruments.restore(header.instrument, market::payload<market::Instrument>(header));
+      replay.state(header.venue)
+          .instruments.restore(header.instrument, market::payload<market::Instrument>(header));
   });
   std::optional<warehouse::Loader> loader;
   if (!options.dsn.empty())
-    loader.emplace(warehouse::LoaderOptions{.dsn = options.dsn, .journal_folder = journal_folder, .lanes = options.loader_lanes});
+    loader.emplace(warehouse::LoaderOptions{
+        .dsn = options.dsn, .journal_folder = journal_folder, .lanes = options.loader_lanes});
 
   PipelineReport report;
   report.files = replay.file_count();
@@ -120,9 +134,15 @@ PipelineReport run_pipeline(const PipelineOptions& options, const std::atomic<bo
   const core::MonoNs started = core::mono_now();
   const auto seconds = [&] { return static_cast<double>(core::mono_now() - started) / 1e9; };
 
-  core::Worker feed_worker({.name = "perp-feed", .cpu = options.feed_cpu, .idle = {.kind = core::IdleKind::park, .park_ns = core::ns_per_ms}});
-  core::Worker engine_worker({.name = "perp-engine", .cpu = options.engine_cpu, .idle = {.kind = core::IdleKind::park, .park_ns = 10 * core::ns_per_ms}});
-  // Progress of the two threads, for the line that a person watches; each written by its own thread only.
+  core::Worker feed_worker({.name = "perp-feed",
+                            .cpu = options.feed_cpu,
+                            .idle = {.kind = core::IdleKind::park, .park_ns = core::ns_per_ms}});
+  core::Worker engine_worker(
+      {.name = "perp-engine",
+       .cpu = options.engine_cpu,
+       .idle = {.kind = core::IdleKind::park, .park_ns = 10 * core::ns_per_ms}});
+  // Progress of the two threads, for the line that a person watches; each written by its own thread
+  // only.
   std::atomic<std::uint64_t> messages_done{0};
   std::atomic<std::uint64_t> records_done{0};
   std::atomic<double> fraction_done{0};
@@ -167,23 +187,28 @@ PipelineReport run_pipeline(const PipelineOptions& options, const std::atomic<bo
       try {
         report.load = loader->follow(stop_following);
         // Everything is durable by now: the rest, to the very end.
-        if (!stop_loading.load()) report.load->add(loader->run(engine.writer().durable(), stop_loading));
+        if (!stop_loading.load())
+          report.load->add(loader->run(engine.writer().durable(), stop_loading));
       } catch (...) {
         loader_failure = std::current_exception();
       }
     });
 
-  const auto all_ended = [&] { return is_engine_done.load() || feed_worker.has_failed() || engine_worker.has_failed(); };
+  const auto all_ended = [&] {
+    return is_engine_done.load() || feed_worker.has_failed() || engine_worker.has_failed();
+  };
   std::mutex mutex;
   std::condition_variable pause;  // nobody notifies it: the line is redrawn five times a second
   while (!all_ended()) {
     std::unique_lock lock(mutex);
-    pause.wait_for(lock, std::chrono::milliseconds(fraction_done.load(std::memory_order_relaxed) < 1 ? 100 : 5));
+    pause.wait_for(lock, std::chrono::milliseconds(
+                             fraction_done.load(std::memory_order_relaxed) < 1 ? 100 : 5));
     if (stop.load(std::memory_order_relaxed) && !is_ending.load()) {
       report.was_stopped = true;
       is_ending.store(true);
     }
-    progress({.fraction = fraction_done.load(std::memory_order_relaxed), .messages = messages_done.load(std::memory_order_relaxed),
+    progress({.fraction = fraction_done.load(std::memory_order_relaxed),
+              .messages = messages_done.load(std::memory_order_relaxed),
               .records = records_done.load(std::memory_order_relaxed)});
   }
   is_ending.store(true);

@@ -1,16 +1,18 @@
 #include "app/progress.hpp"
 
+#include <perp/core/time.hpp>
+
 #include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
-#include <perp/core/time.hpp>
-
 namespace perp::app {
 
-ProgressLine::ProgressLine(std::string what) : what_(std::move(what)), is_terminal_(isatty(STDERR_FILENO) == 1) {}
+ProgressLine::ProgressLine(std::string what)
+    : what_(std::move(what)), is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::show(double fraction, const std::string& detail) {
   const std::int64_t now = core::mono_now().ns;
@@ -18,9 +20,12 @@ void ProgressLine::show(double fraction, const std::string& detail) {
   if (is_shown_ && now - shown_mono_ns_ < interval) return;
   shown_mono_ns_ = now;
   is_shown_ = true;
-  const std::string line = fmt::format("{} {:3.0f} %  {}", what_, std::clamp(fraction, 0.0, 1.0) * 100, detail);
-  if (is_terminal_) std::fprintf(stderr, "\r\033[K%s", line.c_str());
-  else std::fprintf(stderr, "%s\n", line.c_str());
+  const std::string line =
+      fmt::format("{} {:3.0f} %  {}", what_, std::clamp(fraction, 0.0, 1.0) * 100, detail);
+  if (is_terminal_)
+    std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  else
+    std::fprintf(stderr, "%s\n", line.c_str());
   std::fflush(stderr);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// One line on stderr that is rewritten in place on a terminal, and printed now and then where stderr is a file.
+// One line on stderr that is rewritten in place on a terminal, and printed now and then where
+// stderr is a file.
 #include <cstdint>
 #include <string>
 

@@ -1,11 +1,11 @@
 #include "app/summary.hpp"
 
+#include "app/output.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <iterator>
-
-#include "app/output.hpp"
 
 namespace perp::app {
 namespace {
@@ -13,20 +13,28 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string rate(std::uint64_t count, double seconds) {
-  return seconds > 0 ? grouped(static_cast<std::uint64_t>(static_cast<double>(count) / seconds)) + "/s" : "-";
+  return seconds > 0
+             ? grouped(static_cast<std::uint64_t>(static_cast<double>(count) / seconds)) + "/s"
+             : "-";
 }
 
 std::string percentiles(const core::Histogram& histogram) {
   if (histogram.count() == 0) return "-";
-  const auto at = [&](double percent) { return duration_text(static_cast<double>(histogram.percentile(percent))); };
+  const auto at = [&](double percent) {
+    return duration_text(static_cast<double>(histogram.percentile(percent)));
+  };
   return fmt::format("p50 {}  p99 {}  p99.9 {}  max {}  ({} samples)", at(50), at(99), at(99.9),
-                     duration_text(static_cast<double>(histogram.max())), grouped(histogram.count()));
+                     duration_text(static_cast<double>(histogram.max())),
+                     grouped(histogram.count()));
 }
 
 Json percentiles_json(const core::Histogram& histogram) {
   if (histogram.count() == 0) return nullptr;
-  return {{"p50", histogram.percentile(50)}, {"p99", histogram.percentile(99)}, {"p99_9", histogram.percentile(99.9)},
-          {"max", histogram.max()}, {"samples", histogram.count()}};
+  return {{"p50", histogram.percentile(50)},
+          {"p99", histogram.percentile(99)},
+          {"p99_9", histogram.percentile(99.9)},
+          {"max", histogram.max()},
+          {"samples", histogram.count()}};
 }
 
 std::uint64_t total_decode_errors(const PipelineReport& report) {
@@ -42,22 +50,29 @@ std::string printable(std::string text) {
   return text;
 }
 
-void add_line(std::string& out, std::string_view name, const std::string& value) { out += fmt::format("{:<14}{}\n", name, value); }
+void add_line(std::string& out, std::string_view name, const std::string& value) {
+  out += fmt::format("{:<14}{}\n", name, value);
+}
 
 void add_venues(std::string& out, const PipelineReport& report) {
   Table messages({"venue", "message kind", "messages"});
   for (const VenueReport& venue : report.venues)
-    for (const auto& [kind, count] : venue.messages) messages.row({std::string(market::find_venue(venue.venue)->key), kind, grouped(count)});
+    for (const auto& [kind, count] : venue.messages)
+      messages.row({std::string(market::find_venue(venue.venue)->key), kind, grouped(count)});
   out += messages.text() + "\n";
-  Table venues({"venue", "decode_errors", "venue errors", "instruments", "provisional", "other instruments", "duplicates", "gaps", "checksums ok", "wrong"});
+  Table venues({"venue", "decode_errors", "venue errors", "instruments", "provisional",
+                "other instruments", "duplicates", "gaps", "checksums ok", "wrong"});
   for (const VenueReport& venue : report.venues)
-    venues.row({std::string(market::find_venue(venue.venue)->key), grouped(venue.decode_errors), grouped(venue.venue_errors), grouped(venue.instruments),
-                grouped(venue.provisional_instruments), grouped(venue.other_instrument_messages), grouped(venue.duplicates), grouped(venue.gaps),
-                grouped(venue.checksums_verified), grouped(venue.checksum_mismatches)});
+    venues.row({std::string(market::find_venue(venue.venue)->key), grouped(venue.decode_errors),
+                grouped(venue.venue_errors), grouped(venue.instruments),
+                grouped(venue.provisional_instruments), grouped(venue.other_instrument_messages),
+                grouped(venue.duplicates), grouped(venue.gaps), grouped(venue.checksums_verified),
+                grouped(venue.checksum_mismatches)});
   out += venues.text() + "\n";
 }
 
-void add_counts(std::string& out, const char* what, const std::vector<std::pair<std::string, std::uint64_t>>& rows) {
+void add_counts(std::string& out, const char* what,
+                const std::vector<std::pair<std::string, std::uint64_t>>& rows) {
   Table table({what, "count"});
   for (const auto& [name, count] : rows) table.row({name, grouped(count)});
   if (!table.empty()) out += table.text() + "\n";
@@ -66,21 +81,27 @@ void add_counts(std::string& out, const char* what, const std::vector<std::pair<
 std::string load_text(const PipelineReport& report) {
   if (!report.load) return "-";
   const warehouse::LoadReport& load = *report.load;
-  return fmt::format("{} rows in perp_data, {} in perp_metrics; {} batches, {} merged, {} retried, {} reconnects, {} rows refused",
-                     grouped(load.rows_data), grouped(load.rows_metrics), grouped(load.batches), grouped(load.merged_batches), grouped(load.retries),
-                     grouped(load.reconnects), grouped(load.rows_refused));
+  return fmt::format(
+      "{} rows in perp_data, {} in perp_metrics; {} batches, {} merged, {} retried, {} reconnects, "
+      "{} rows refused",
+      grouped(load.rows_data), grouped(load.rows_metrics), grouped(load.batches),
+      grouped(load.merged_batches), grouped(load.retries), grouped(load.reconnects),
+      grouped(load.rows_refused));
 }
 
 }  // namespace
 
 bool is_clean(const PipelineReport& report) {
-  return total_decode_errors(report) == 0 && report.bad_line_count == 0 && report.lost_at_stop == 0 && (!report.load || report.load->rows_refused == 0);
+  return total_decode_errors(report) == 0 && report.bad_line_count == 0 &&
+         report.lost_at_stop == 0 && (!report.load || report.load->rows_refused == 0);
 }
 
 std::string summary_text(const PipelineReport& report) {
   std::string out;
-  add_line(out, "files", fmt::format("{} replayed, {} skipped", report.files, report.skipped.size()));
-  for (const feed::SkippedFile& file : report.skipped) out += fmt::format("              {}: {}\n", file.path, file.why);
+  add_line(out, "files",
+           fmt::format("{} replayed, {} skipped", report.files, report.skipped.size()));
+  for (const feed::SkippedFile& file : report.skipped)
+    out += fmt::format("              {}: {}\n", file.path, file.why);
   if (report.bad_line_count > 0) add_line(out, "bad lines", grouped(report.bad_line_count));
   for (const std::string& place : report.bad_lines) out += "              " + place + "\n";
   out += "\n";
@@ -88,30 +109,44 @@ std::string summary_text(const PipelineReport& report) {
   if (!report.errors.empty()) {
     Table errors({"refused", "venue", "stream", "field", "count", "first"});
     for (const feed::Refusal& error : report.errors)
-      errors.row({std::string(venue::name_of(error.status)), std::string(market::find_venue(error.venue)->key), error.stream, error.field,
+      errors.row({std::string(venue::name_of(error.status)),
+                  std::string(market::find_venue(error.venue)->key), error.stream, error.field,
                   grouped(error.count), printable(error.excerpt)});
     out += errors.text() + "\n";
   }
   add_counts(out, "record kind", report.records);
   add_counts(out, "minutes of", report.minutes);
   const state::Totals& totals = report.totals;
-  add_line(out, "messages", fmt::format("{} ({}) in {:.2f} s, {} of them", grouped(report.feed.messages), bytes_text(report.feed.bytes),
-                                        report.feed_seconds, rate(report.feed.messages, report.feed_seconds)));
+  add_line(out, "messages",
+           fmt::format("{} ({}) in {:.2f} s, {} of them", grouped(report.feed.messages),
+                       bytes_text(report.feed.bytes), report.feed_seconds,
+                       rate(report.feed.messages, report.feed_seconds)));
   add_line(out, "decode_errors", grouped(total_decode_errors(report)));
-  add_line(out, "records", fmt::format("{} from messages, journalled by {:.2f} s, {}", grouped(report.feed.records), report.engine_seconds,
-                                       rate(report.feed.records, report.engine_seconds)));
-  add_line(out, "half-seen", fmt::format("{} minutes seen in part have no row (gap records)", grouped(totals.half_seen)));
-  add_line(out, "late", fmt::format("{} trades, {} candles after their minute had closed", grouped(totals.late_trades), grouped(totals.late_candles)));
+  add_line(out, "records",
+           fmt::format("{} from messages, journalled by {:.2f} s, {}", grouped(report.feed.records),
+                       report.engine_seconds, rate(report.feed.records, report.engine_seconds)));
+  add_line(
+      out, "half-seen",
+      fmt::format("{} minutes seen in part have no row (gap records)", grouped(totals.half_seen)));
+  add_line(out, "late",
+           fmt::format("{} trades, {} candles after their minute had closed",
+                       grouped(totals.late_trades), grouped(totals.late_candles)));
   add_line(out, "engine time", time_text(report.engine_time_ns));
   add_line(out, "decode", percentiles(report.decode_ns) + ", one message");
-  add_line(out, "engine", percentiles(report.batch_ns) + ", a batch from found in the ring to journalled and folded");
+  add_line(
+      out, "engine",
+      percentiles(report.batch_ns) + ", a batch from found in the ring to journalled and folded");
   add_line(out, "ring full", fmt::format("{} waits", grouped(report.feed.full_waits)));
-  add_line(out, "journal", fmt::format("{}: {}, {} blocks, {} syncs, {} waits", report.journal_folder.empty() ? "temporary" : report.journal_folder,
-                                       bytes_text(report.journal.bytes), grouped(report.journal.blocks), grouped(report.journal.syncs),
-                                       grouped(report.journal.waits)));
+  add_line(out, "journal",
+           fmt::format("{}: {}, {} blocks, {} syncs, {} waits",
+                       report.journal_folder.empty() ? "temporary" : report.journal_folder,
+                       bytes_text(report.journal.bytes), grouped(report.journal.blocks),
+                       grouped(report.journal.syncs), grouped(report.journal.waits)));
   add_line(out, "database", load_text(report));
   add_line(out, "total", fmt::format("{:.2f} s", report.total_seconds));
-  if (report.was_stopped) out += fmt::format("stopped before the end; {} records were not published\n", grouped(report.lost_at_stop));
+  if (report.was_stopped)
+    out += fmt::format("stopped before the end; {} records were not published\n",
+                       grouped(report.lost_at_stop));
   return out;
 }
 
@@ -119,7 +154,8 @@ std::string summary_json(const PipelineReport& report) {
   Json json;
   json["files"] = report.files;
   json["skipped"] = Json::array();
-  for (const feed::SkippedFile& file : report.skipped) json["skipped"].push_back({{"path", file.path}, {"why", file.why}});
+  for (const feed::SkippedFile& file : report.skipped)
+    json["skipped"].push_back({{"path", file.path}, {"why", file.why}});
   json["messages"] = report.feed.messages;
   json["message_bytes"] = report.feed.bytes;
   json["decode_errors"] = total_decode_errors(report);
@@ -140,26 +176,40 @@ std::string summary_json(const PipelineReport& report) {
   }
   json["errors"] = Json::array();
   for (const feed::Refusal& error : report.errors)
-    json["errors"].push_back({{"venue", market::find_venue(error.venue)->key}, {"stream", error.stream}, {"status", venue::name_of(error.status)}, {"field", error.field},
-                              {"count", error.count}, {"first", error.excerpt}});
+    json["errors"].push_back({{"venue", market::find_venue(error.venue)->key},
+                              {"stream", error.stream},
+                              {"status", venue::name_of(error.status)},
+                              {"field", error.field},
+                              {"count", error.count},
+                              {"first", error.excerpt}});
   json["records_from_messages"] = report.feed.records;
   for (const auto& [name, count] : report.records) json["records"][name] = count;
   for (const auto& [name, count] : report.minutes) json["minutes"][name] = count;
   json["half_seen_minutes"] = report.totals.half_seen;
   json["late_trades"] = report.totals.late_trades;
   json["late_candles"] = report.totals.late_candles;
-  json["engine_time"] = report.engine_time_ns == core::unknown_ns ? Json() : Json(time_text(report.engine_time_ns));
-  json["seconds"] = {{"feed", report.feed_seconds}, {"engine", report.engine_seconds}, {"total", report.total_seconds}};
-  json["latency_ns"] = {{"decode", percentiles_json(report.decode_ns)}, {"engine_batch", percentiles_json(report.batch_ns)}};
+  json["engine_time"] =
+      report.engine_time_ns == core::unknown_ns ? Json() : Json(time_text(report.engine_time_ns));
+  json["seconds"] = {{"feed", report.feed_seconds},
+                     {"engine", report.engine_seconds},
+                     {"total", report.total_seconds}};
+  json["latency_ns"] = {{"decode", percentiles_json(report.decode_ns)},
+                        {"engine_batch", percentiles_json(report.batch_ns)}};
   json["ring_full_waits"] = report.feed.full_waits;
-  json["journal"] = {{"folder", report.journal_folder.empty() ? Json() : Json(report.journal_folder)}, {"bytes", report.journal.bytes},
-                     {"blocks", report.journal.blocks}, {"syncs", report.journal.syncs}, {"waits", report.journal.waits}};
+  json["journal"] = {
+      {"folder", report.journal_folder.empty() ? Json() : Json(report.journal_folder)},
+      {"bytes", report.journal.bytes},
+      {"blocks", report.journal.blocks},
+      {"syncs", report.journal.syncs},
+      {"waits", report.journal.waits}};
   if (report.load) {
     const warehouse::LoadReport& load = *report.load;
-    json["database"] = {{"perp_data", load.rows_data}, {"perp_metrics", load.rows_metrics}, {"instruments", load.instruments},
-                        {"perp_status", load.status_rows}, {"perp_errors", load.error_rows}, {"batches", load.batches},
-                        {"merged_batches", load.merged_batches}, {"retries", load.retries}, {"reconnects", load.reconnects},
-                        {"rows_refused", load.rows_refused}};
+    json["database"] = {
+        {"perp_data", load.rows_data},           {"perp_metrics", load.rows_metrics},
+        {"instruments", load.instruments},       {"perp_status", load.status_rows},
+        {"perp_errors", load.error_rows},        {"batches", load.batches},
+        {"merged_batches", load.merged_batches}, {"retries", load.retries},
+        {"reconnects", load.reconnects},         {"rows_refused", load.rows_refused}};
   } else {
     json["database"] = nullptr;
   }

@@ -1,8 +1,9 @@
 #pragma once
-// What a replay tells at its end, for people and as one JSON document. What was not asked for is "-" or null.
-#include <string>
-
+// What a replay tells at its end, for people and as one JSON document. What was not asked for is
+// "-" or null.
 #include <perp/app/pipeline.hpp>
+
+#include <string>
 
 namespace perp::app {
 

@@ -1,6 +1,6 @@
 #include <perp/core/error.hpp>
-#include <perp/journal/reader.hpp>
 #include <perp/feed/replay.hpp>
+#include <perp/journal/reader.hpp>
 #include <perp/venue/registry.hpp>
 
 #include <algorithm>
@@ -25,8 +25,8 @@ struct Replay::Source {
   explicit Source(const RecordingFile& file) : reader(file) {}
 
   RecordingReader reader;
-  std::optional<journal::Reader> journal;               ///< instead of `reader`
-  const market::RecordHeader* journal_record = nullptr; ///< the journal's next one
+  std::optional<journal::Reader> journal;                ///< instead of `reader`
+  const market::RecordHeader* journal_record = nullptr;  ///< the journal's next one
   std::size_t order = 0;
   std::uint64_t disk_bytes = 0;
   RecordedMessage message;
@@ -44,7 +44,8 @@ Replay::Replay(const ReplayOptions& options, RingWriter& writer)
                       "no recording was found there");
   for (const RecordingFile& file : files) {
     if (file.form == RecordingForm::journal && files.size() > 1)
-      throw core::Error("cannot replay", file.path, "a journal has its own instrument ids: replay it alone");
+      throw core::Error("cannot replay", file.path,
+                        "a journal has its own instrument ids: replay it alone");
     sources_.push_back(std::make_unique<Source>(file));
     if (file.form == RecordingForm::journal) {
       sources_.back()->journal.emplace(file.path);
@@ -83,10 +84,13 @@ bool Replay::look_ahead_journal(Source& source) {
   do {
     source.journal_record = source.journal->next();
     if (source.journal_record == nullptr) return false;
-  } while (source.journal->is_repeat() || (source.journal_record->flags & market::flag_derived) != 0);
+  } while (source.journal->is_repeat() ||
+           (source.journal_record->flags & market::flag_derived) != 0);
   const market::RecordHeader& record = *source.journal_record;
-  if (record.receive_ns != core::unknown_ns) source.key_ns = record.receive_ns;
-  else if (record.exchange_ns != core::unknown_ns) source.key_ns = record.exchange_ns;
+  if (record.receive_ns != core::unknown_ns)
+    source.key_ns = record.receive_ns;
+  else if (record.exchange_ns != core::unknown_ns)
+    source.key_ns = record.exchange_ns;
   return true;
 }
 

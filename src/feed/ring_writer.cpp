@@ -128,7 +128,8 @@ void RingWriter::record(const market::RecordHeader& header) {
 void RingWriter::refuse(venue::VenueState& state, venue::DecodeStatus status,
                         std::string_view payload, std::string_view endpoint,
                         std::int64_t receive_ns) {
-  if (status == venue::DecodeStatus::venue_error) ++state.venue_errors;  // the adapter counts its own refusals
+  if (status == venue::DecodeStatus::venue_error)
+    ++state.venue_errors;  // the adapter counts its own refusals
   ++stats_.errors;
   struct {
     market::RecordHeader header;
@@ -160,7 +161,8 @@ void RingWriter::refuse(venue::VenueState& state, venue::DecodeStatus status,
 
 void RingWriter::count_refusal(const Refusal& refusal) {
   for (Refusal& known : refusals_)
-    if (known.venue == refusal.venue && known.status == refusal.status && known.stream == refusal.stream && known.field == refusal.field) {
+    if (known.venue == refusal.venue && known.status == refusal.status &&
+        known.stream == refusal.stream && known.field == refusal.field) {
       ++known.count;
       return;
     }

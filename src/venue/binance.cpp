@@ -9,30 +9,51 @@ namespace ondemand = json::ondemand;
 
 namespace {
 
-constexpr auto kind_names = std::to_array<std::string_view>(
-    {"unknown",         "ack",
-     "list",            "error",
-     "aggTrade",        "trade",
-     "trade_not_market", "bookTicker",
-     "depthUpdate",     "depth_partial",
-     "rpiDepth",        "markPriceUpdate",
-     "24hrTicker",      "24hrMiniTicker",
-     "kline",           "continuous_kline",
-     "forceOrder",      "contractInfo",
-     "compositeIndex",  "assetIndexUpdate",
-     "tradingSession",  "rest_klines",
-     "rest_markPriceKlines", "rest_indexPriceKlines",
-     "rest_premiumIndexKlines", "rest_depth",
-     "rest_trades",     "rest_aggTrades",
-     "rest_premiumIndex", "rest_fundingRate",
-     "rest_fundingInfo", "rest_openInterest",
-     "rest_openInterestHist", "rest_globalLongShortAccountRatio",
-     "rest_topLongShortAccountRatio", "rest_topLongShortPositionRatio",
-     "rest_takerlongshortRatio", "rest_24hr",
-     "rest_bookTicker", "rest_price",
-     "rest_exchangeInfo", "rest_time",
-     "rest_ping"});
-static_assert(kind_names.size() == static_cast<std::size_t>(Kind::count) && kind_names.size() <= message_kind_limit);
+constexpr auto kind_names = std::to_array<std::string_view>({"unknown",
+                                                             "ack",
+                                                             "list",
+                                                             "error",
+                                                             "aggTrade",
+                                                             "trade",
+                                                             "trade_not_market",
+                                                             "bookTicker",
+                                                             "depthUpdate",
+                                                             "depth_partial",
+                                                             "rpiDepth",
+                                                             "markPriceUpdate",
+                                                             "24hrTicker",
+                                                             "24hrMiniTicker",
+                                                             "kline",
+                                                             "continuous_kline",
+                                                             "forceOrder",
+                                                             "contractInfo",
+                                                             "compositeIndex",
+                                                             "assetIndexUpdate",
+                                                             "tradingSession",
+                                                             "rest_klines",
+                                                             "rest_markPriceKlines",
+                                                             "rest_indexPriceKlines",
+                                                             "rest_premiumIndexKlines",
+                                                             "rest_depth",
+                                                             "rest_trades",
+                                                             "rest_aggTrades",
+                                                             "rest_premiumIndex",
+                                                             "rest_fundingRate",
+                                                             "rest_fundingInfo",
+                                                             "rest_openInterest",
+                                                             "rest_openInterestHist",
+                                                             "rest_globalLongShortAccountRatio",
+                                                             "rest_topLongShortAccountRatio",
+                                                             "rest_topLongShortPositionRatio",
+                                                             "rest_takerlongshortRatio",
+                                                             "rest_24hr",
+                                                             "rest_bookTicker",
+                                                             "rest_price",
+                                                             "rest_exchangeInfo",
+                                                             "rest_time",
+                                                             "rest_ping"});
+static_assert(kind_names.size() == static_cast<std::size_t>(Kind::count) &&
+              kind_names.size() <= message_kind_limit);
 
 constexpr Kind first_rest_kind = Kind::rest_klines;
 
@@ -53,7 +74,8 @@ constexpr auto endpoints = std::to_array<Endpoint>({
     {"globalLongShortAccountRatio", "/futures/data/globalLongShortAccountRatio", "period", ""},
     {"topLongShortAccountRatio", "/futures/data/topLongShortAccountRatio", "period", ""},
     {"topLongShortPositionRatio", "/futures/data/topLongShortPositionRatio", "period", ""},
-    {"takerlongshortRatio", "/futures/data/takerlongshortRatio", "symbol period", "takerLongShortRatio"},
+    {"takerlongshortRatio", "/futures/data/takerlongshortRatio", "symbol period",
+     "takerLongShortRatio"},
     {"24hr", "/fapi/v1/ticker/24hr", "", "ticker24hr ticker/24hr"},
     {"bookTicker", "/fapi/v1/ticker/bookTicker", "", "ticker/bookTicker"},
     {"price", "/fapi/v2/ticker/price", "", "tickerPrice ticker/price"},
@@ -61,16 +83,19 @@ constexpr auto endpoints = std::to_array<Endpoint>({
     {"time", "/fapi/v1/time", "", ""},
     {"ping", "/fapi/v1/ping", "", ""},
 });
-static_assert(endpoints.size() + static_cast<std::size_t>(first_rest_kind) == static_cast<std::size_t>(Kind::count));
+static_assert(endpoints.size() + static_cast<std::size_t>(first_rest_kind) ==
+              static_cast<std::size_t>(Kind::count));
 
 struct EventRow {
   std::string_view type;
   void (*read)(Context&, ondemand::object);
 };
 
-/// An event that says nothing about one contract's market: its kind is counted, its JSON checked, no record made.
+/// An event that says nothing about one contract's market: its kind is counted, its JSON checked,
+/// no record made.
 template <Kind kind>
 void on_other_event(Context& context, ondemand::object) {
+  context.is_event = false;
   context.set_kind(kind);
 }
 
@@ -96,12 +121,17 @@ constexpr auto events = std::to_array<EventRow>({
 
 void read_event(Context& context, ondemand::object event) {
   json::Fault& fault = context.own.fault;
-  const std::string_view type = json::text(json::token_of(event.find_field_unordered("e"), fault, "e"), true, fault, "e");
+  const std::string_view type =
+      json::text(json::token_of(event.find_field_unordered("e"), fault, "e"), true, fault, "e");
   if (!fault.ok()) return;
-  if (event.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (event.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
+  context.is_event = !context.is_array;
   for (const EventRow& row : events)
     if (row.type == type) return row.read(context, event);
-  if (context.stream.find("tradingSession") != std::string_view::npos) return context.set_kind(Kind::trading_session);
+  context.is_event = false;
+  if (context.stream.find("tradingSession") != std::string_view::npos)
+    return context.set_kind(Kind::trading_session);
   fault.raise(DecodeStatus::unknown_stream, "e");
 }
 
@@ -124,14 +154,17 @@ void read_events(Context& context, ondemand::array list) {
 void read_data(Context& context, ondemand::value data) {
   json::Fault& fault = context.own.fault;
   ondemand::json_type type;
-  if (const auto error = data.type().get(type); error != simdjson::SUCCESS) return fault.raise(json::status_of(error), "data");
+  if (const auto error = data.type().get(type); error != simdjson::SUCCESS)
+    return fault.raise(json::status_of(error), "data");
   if (type == ondemand::json_type::array) {
     ondemand::array list;
-    if (const auto error = data.get_array().get(list); error != simdjson::SUCCESS) return fault.raise(json::status_of(error), "data");
+    if (const auto error = data.get_array().get(list); error != simdjson::SUCCESS)
+      return fault.raise(json::status_of(error), "data");
     return read_events(context, list);
   }
   ondemand::object event;
-  if (const auto error = data.get_object().get(event); error != simdjson::SUCCESS) return fault.raise(json::status_of(error), "data");
+  if (const auto error = data.get_object().get(event); error != simdjson::SUCCESS)
+    return fault.raise(json::status_of(error), "data");
   read_event(context, event);
 }
 
@@ -139,21 +172,24 @@ void read_data(Context& context, ondemand::value data) {
 void refuse_as_venue_error(Context& context, ondemand::object body) {
   json::Fault& fault = context.own.fault;
   const json::Token message = json::token_of(body.find_field_unordered("msg"), fault, "msg");
-  fault.raise(DecodeStatus::venue_error, message.is_string ? message.text : std::string_view("code"));
+  fault.raise(DecodeStatus::venue_error,
+              message.is_string ? message.text : std::string_view("code"));
 }
 
 // Answers to our own requests, and whatever else is neither a stream nor an event.
 void read_control(Context& context, ondemand::object root) {
   json::Fault& fault = context.own.fault;
   enum { result, error, code, message, update_id };
-  static constexpr auto keys = std::to_array<std::string_view>({"result", "error", "code", "msg", "lastUpdateId"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"result", "error", "code", "msg", "lastUpdateId"});
   std::array<bool, keys.size()> has{};
   bool is_list = false;
   json::each_field(root, keys, fault, [&](std::size_t index, ondemand::value value) {
     has[index] = true;
     if (index == result) {
       ondemand::json_type type{};
-      if (const auto bad = value.type().get(type); bad != simdjson::SUCCESS) return fault.raise(json::status_of(bad), "result");
+      if (const auto bad = value.type().get(type); bad != simdjson::SUCCESS)
+        return fault.raise(json::status_of(bad), "result");
       is_list = type == ondemand::json_type::array;
     }
     if (index != error) return;
@@ -166,7 +202,8 @@ void read_control(Context& context, ondemand::object root) {
   if (!fault.ok()) return;
   if (has[code] && has[message]) {
     context.set_kind(Kind::error);
-    if (root.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+    if (root.reset().error() != simdjson::SUCCESS)
+      return fault.raise(DecodeStatus::malformed_json, "message");
     return refuse_as_venue_error(context, root);
   }
   if (has[update_id]) {
@@ -195,22 +232,28 @@ void read_frame(Context& context) {
     return fault.raise(json::status_of(error), "message");
   enum { stream, data, event };
   static constexpr auto keys = std::to_array<std::string_view>({"stream", "data", "e"});
-  // "stream" must be known before "data" is read, and it comes first; where it does not, look again.
-  const json::Token name = json::token_of(root.find_field_unordered(keys[stream]), fault, keys[stream]);
+  // "stream" must be known before "data" is read, and it comes first; where it does not, look
+  // again.
+  const json::Token name =
+      json::token_of(root.find_field_unordered(keys[stream]), fault, keys[stream]);
   if (!fault.ok()) return;
   if (!name.is_missing) {
     context.stream = json::text(name, true, fault, keys[stream]);
     ondemand::value value;
-    if (const auto error = root.find_field_unordered(keys[data]).get(value); error != simdjson::SUCCESS)
+    if (const auto error = root.find_field_unordered(keys[data]).get(value);
+        error != simdjson::SUCCESS)
       return fault.raise(json::status_of(error), keys[data]);
     if (fault.ok()) read_data(context, value);
     return;
   }
-  if (root.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (root.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
   const auto looked = root.find_field_unordered(keys[event]).error();
   const bool is_event = looked == simdjson::SUCCESS;
-  if (!is_event && looked != simdjson::NO_SUCH_FIELD) return fault.raise(json::status_of(looked), "message");
-  if (root.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (!is_event && looked != simdjson::NO_SUCH_FIELD)
+    return fault.raise(json::status_of(looked), "message");
+  if (root.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
   if (is_event) return read_event(context, root);
   read_control(context, root);
 }
@@ -245,8 +288,8 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
   return status;
 }
 
-/// Looks whether the body is the venue's {"code":..,"msg":..} and refuses it then. simdjson gives up a document in which
-/// it found an error, so that every such error must end the reading here.
+/// Looks whether the body is the venue's {"code":..,"msg":..} and refuses it then. simdjson gives
+/// up a document in which it found an error, so that every such error must end the reading here.
 void look_for_error(Context& context) {
   json::Fault& fault = context.own.fault;
   ondemand::json_type type;
@@ -275,7 +318,8 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
   if (endpoint == nullptr) {
     own.fault.raise(DecodeStatus::unknown_stream, "endpoint");
   } else {
-    const auto kind = static_cast<Kind>(static_cast<std::size_t>(first_rest_kind) + static_cast<std::size_t>(endpoint - endpoints.data()));
+    const auto kind = static_cast<Kind>(static_cast<std::size_t>(first_rest_kind) +
+                                        static_cast<std::size_t>(endpoint - endpoints.data()));
     tx.set_kind(static_cast<std::uint8_t>(kind));
     brought_intervals = kind == Kind::rest_funding_info;
     ondemand::document document;
@@ -298,7 +342,8 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
 constexpr Adapter adapter{
     .spec = {.venue = market::VenueId::binance,
              .rest_url = "https://fapi.binance.com",
-             .ws_urls = "wss://fstream.binance.com/public/stream wss://fstream.binance.com/market/stream",
+             .ws_urls =
+                 "wss://fstream.binance.com/public/stream wss://fstream.binance.com/market/stream",
              .is_contract_size_one = true,
              .is_liquidation_sampled = true},
     .message_kinds = kind_names,

@@ -1,5 +1,10 @@
 #pragma once
-// Binance USD-M futures: what the parts of the decoder share. Facts and quirks: docs/venues/binance.md.
+// Binance USD-M futures: what the parts of the decoder share. Facts and quirks:
+// docs/venues/binance.md.
+#include "venue/common.hpp"
+
+#include <perp/market/continuity.hpp>
+
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -7,10 +12,6 @@
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include <perp/market/continuity.hpp>
-
-#include "venue/common.hpp"
 
 namespace perp::venue::binance {
 
@@ -98,7 +99,8 @@ struct State : CommonState {
   std::deque<Streams> streams;  ///< by instrument index
   std::vector<Advance> advances;
   std::vector<SeenLiquidation> liquidations;
-  bool has_funding_info = false;  ///< the list of other intervals is known: whoever is not on it has the default
+  bool has_funding_info =
+      false;  ///< the list of other intervals is known: whoever is not on it has the default
 
   Streams& streams_of(const market::InstrumentEntry& entry) {
     const std::size_t index = entry.id & 0x00ff'ffff;
@@ -115,16 +117,21 @@ struct Context {
   json::ondemand::document& document;
   std::string_view stream;  ///< "btcusdt@depth@100ms", empty for a bare payload
   bool is_array = false;    ///< one of several events
+  bool is_event = false;    ///< one event, alone or in an envelope, all of whose fields are visited
   bool is_closed = false;   ///< the message's end was checked
 
   void set_kind(Kind kind) { tx.set_kind(static_cast<std::uint8_t>(kind)); }
   /// Checks that the message ends where it should; must come before anything that cannot be undone.
   bool close() {
-    if (!is_closed) own.close(document);
+    if (!is_closed && is_event)
+      own.close_read(document, !stream.empty());
+    else if (!is_closed)
+      own.close(document);
     is_closed = true;
     return tx.ok();
   }
-  /// The instrument of a message. `margin` is its `st`: 2 names a COIN-M contract whatever it is called.
+  /// The instrument of a message. `margin` is its `st`: 2 names a COIN-M contract whatever it is
+  /// called.
   const market::InstrumentEntry* instrument(std::string_view native, const json::Token& margin);
 };
 
@@ -139,8 +146,9 @@ void on_agg_trade(Context& context, json::ondemand::object event);
 void on_trade(Context& context, json::ondemand::object event);
 void on_book_ticker(Context& context, json::ondemand::object event);
 void on_depth(Context& context, json::ondemand::object event);
-void read_levels(Context& context, json::ondemand::value value, const market::InstrumentEntry& entry,
-                 std::vector<market::Level>& levels, std::string_view field);
+void read_levels(Context& context, json::ondemand::value value,
+                 const market::InstrumentEntry& entry, std::vector<market::Level>& levels,
+                 std::string_view field);
 
 // binance_market.cpp: marks, tickers, klines, liquidations
 void on_mark_price(Context& context, json::ondemand::object event);
@@ -160,10 +168,12 @@ void read_account_ratio(Context& context, const RestReply& reply, market::RatioK
 void read_taker_ratio(Context& context, const RestReply& reply);
 
 /// The predicted rate of a mark price message; nothing where the contract has no funding.
-bool emit_predicted_funding(Context& context, const market::InstrumentEntry& entry, std::int64_t exchange_ns,
-                            double rate, double interest_rate, std::int64_t funding_ns, std::uint8_t flags);
+bool emit_predicted_funding(Context& context, const market::InstrumentEntry& entry,
+                            std::int64_t exchange_ns, double rate, double interest_rate,
+                            std::int64_t funding_ns, std::uint8_t flags);
 
-/// Rows of a reply: the elements of an array, or the one object that stands for it. `read` takes an object.
+/// Rows of a reply: the elements of an array, or the one object that stands for it. `read` takes an
+/// object.
 template <class Read>
 void each_row(Context& context, Read read) {
   json::Fault& fault = context.own.fault;
@@ -196,13 +206,15 @@ void each_row(Context& context, Read read) {
   }
 }
 
-/// Native symbols are upper case; a recording's file name need not be. ASCII letters only, UTF-8 stays whole.
+/// Native symbols are upper case; a recording's file name need not be. ASCII letters only, UTF-8
+/// stays whole.
 struct UpperCase {
   std::array<char, 64> data{};
   std::size_t size = 0;
   explicit UpperCase(std::string_view text) {
     if (text.size() > data.size()) return;  // no symbol: refused as empty
-    for (const char c : text) data[size++] = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    for (const char c : text)
+      data[size++] = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   }
   std::string_view view() const { return {data.data(), size}; }
 };

@@ -8,9 +8,11 @@ using market::InstrumentEntry;
 using market::RecordType;
 using market::Side;
 
-bool emit_predicted_funding(Context& context, const InstrumentEntry& entry, std::int64_t exchange_ns, double rate,
-                            double interest_rate, std::int64_t funding_ns, std::uint8_t flags) {
-  // Delivery contracts send "" or zero with time 0: they have no funding, which is not a funding of 0 %.
+bool emit_predicted_funding(Context& context, const InstrumentEntry& entry,
+                            std::int64_t exchange_ns, double rate, double interest_rate,
+                            std::int64_t funding_ns, std::uint8_t flags) {
+  // Delivery contracts send "" or zero with time 0: they have no funding, which is not a funding of
+  // 0 %.
   if (std::isnan(rate) || funding_ns == core::unknown_ns) return true;
   auto* funding = context.tx.emit<market::Funding>(RecordType::funding, entry, exchange_ns, flags);
   if (funding == nullptr) return false;
@@ -24,7 +26,8 @@ bool emit_predicted_funding(Context& context, const InstrumentEntry& entry, std:
 
 void on_mark_price(Context& context, ondemand::object event) {
   enum { type, event_ms, symbol, mark, average, settle, index, rate, funding_ms, margin };
-  static constexpr auto keys = std::to_array<std::string_view>({"e", "E", "s", "p", "ap", "P", "i", "r", "T", "st"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"e", "E", "s", "p", "ap", "P", "i", "r", "T", "st"});
   context.set_kind(Kind::mark_price);
   json::FlatObject fields(event, keys, context.own.fault);
   const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
@@ -42,11 +45,30 @@ void on_mark_price(Context& context, ondemand::object event) {
   auto* record = context.tx.emit<market::MarkPrice>(RecordType::mark_price, *entry, exchange_ns);
   if (record == nullptr) return;
   *record = price;
-  emit_predicted_funding(context, *entry, exchange_ns, funding_rate, market::missing, funding_ns, 0);
+  emit_predicted_funding(context, *entry, exchange_ns, funding_rate, market::missing, funding_ns,
+                         0);
 }
 
 void on_ticker(Context& context, ondemand::object event) {
-  enum { type, event_ms, symbol, change, percent, vwap, last, last_size, open, high, low, base, quote, open_ms, close_ms, trades, margin };
+  enum {
+    type,
+    event_ms,
+    symbol,
+    change,
+    percent,
+    vwap,
+    last,
+    last_size,
+    open,
+    high,
+    low,
+    base,
+    quote,
+    open_ms,
+    close_ms,
+    trades,
+    margin
+  };
   static constexpr auto keys = std::to_array<std::string_view>(
       {"e", "E", "s", "p", "P", "w", "c", "Q", "o", "h", "l", "v", "q", "O", "C", "n", "st"});
   context.set_kind(Kind::ticker);
@@ -70,12 +92,14 @@ void on_ticker(Context& context, ondemand::object event) {
   const std::int64_t exchange_ns = fields.time_ms(event_ms);
   if (!context.tx.ok()) return;
   context.tx.count_other(*entry);
-  if (auto* record = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns)) *record = ticker;
+  if (auto* record = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns))
+    *record = ticker;
 }
 
 void on_mini_ticker(Context& context, ondemand::object event) {
   enum { type, event_ms, symbol, last, open, high, low, base, quote, margin };
-  static constexpr auto keys = std::to_array<std::string_view>({"e", "E", "s", "c", "o", "h", "l", "v", "q", "st"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"e", "E", "s", "c", "o", "h", "l", "v", "q", "st"});
   context.set_kind(Kind::mini_ticker);
   json::FlatObject fields(event, keys, context.own.fault);
   const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
@@ -90,22 +114,38 @@ void on_mini_ticker(Context& context, ondemand::object event) {
   const std::int64_t exchange_ns = fields.time_ms(event_ms);
   if (!context.tx.ok()) return;
   context.tx.count_other(*entry);
-  if (auto* record = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns)) *record = ticker;
+  if (auto* record = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns))
+    *record = ticker;
 }
 
 namespace {
 
-enum KlineKey { open_ms, close_ms, interval, open, close, high, low, base, trades, closed, quote, taker_base, taker_quote };
-constexpr auto kline_keys =
-    std::to_array<std::string_view>({"t", "T", "i", "o", "c", "h", "l", "v", "n", "x", "q", "V", "Q"});
+enum KlineKey {
+  open_ms,
+  close_ms,
+  interval,
+  open,
+  close,
+  high,
+  low,
+  base,
+  trades,
+  closed,
+  quote,
+  taker_base,
+  taker_quote
+};
+constexpr auto kline_keys = std::to_array<std::string_view>(
+    {"t", "T", "i", "o", "c", "h", "l", "v", "n", "x", "q", "V", "Q"});
 
-void emit_kline(Context& context, json::FlatObject<kline_keys.size()>& fields, const InstrumentEntry& entry,
-                std::int64_t exchange_ns) {
+void emit_kline(Context& context, json::FlatObject<kline_keys.size()>& fields,
+                const InstrumentEntry& entry, std::int64_t exchange_ns) {
   market::Kline kline;
   kline.open_ns = fields.time_ms(open_ms);
   const std::int64_t close_ns = fields.time_ms(close_ms);
   fields.text(interval);  // "1M" has no length of its own: the two times say it
-  kline.interval_ns = close_ns - kline.open_ns + core::ns_per_ms;
+  kline.interval_ns =
+      candle_length(kline.open_ns, close_ns, context.own.fault, kline_keys[close_ms]);
   kline.open = fields.price(open, entry);
   kline.high = fields.price(high, entry);
   kline.low = fields.price(low, entry);
@@ -116,10 +156,10 @@ void emit_kline(Context& context, json::FlatObject<kline_keys.size()>& fields, c
   kline.taker_buy_quote = fields.decimal(taker_quote);
   kline.trade_count = fields.integer(trades);
   kline.is_closed = fields.boolean(closed) ? market::Tristate::yes : market::Tristate::no;
-  if (context.own.fault.ok() && close_ns <= kline.open_ns) context.own.fault.raise(DecodeStatus::out_of_range, "T");
   if (!context.tx.ok()) return;
   context.tx.count_other(entry);
-  if (auto* record = context.tx.emit<market::Kline>(RecordType::kline, entry, exchange_ns)) *record = kline;
+  if (auto* record = context.tx.emit<market::Kline>(RecordType::kline, entry, exchange_ns))
+    *record = kline;
 }
 
 }  // namespace
@@ -145,7 +185,8 @@ void on_kline(Context& context, ondemand::object event) {
       fields.emplace(inner, kline_keys, fault);
   });
   if (!fields.has_value()) fault.raise(DecodeStatus::missing_field, "k");
-  const InstrumentEntry* entry = context.instrument(json::text(tokens[symbol], true, fault, "s"), tokens[margin]);
+  const InstrumentEntry* entry =
+      context.instrument(json::text(tokens[symbol], true, fault, "s"), tokens[margin]);
   const std::int64_t exchange_ns = json::time_ms(tokens[event_ms], true, fault, "E");
   if (entry != nullptr && context.tx.ok()) emit_kline(context, *fields, *entry, exchange_ns);
 }
@@ -170,7 +211,8 @@ void on_continuous_kline(Context& context, ondemand::object event) {
       fields.emplace(inner, kline_keys, fault);
   });
   if (!fields.has_value()) fault.raise(DecodeStatus::missing_field, "k");
-  // The perpetual of a pair is the symbol of that name; a rolling quarter is named as its stream is.
+  // The perpetual of a pair is the symbol of that name; a rolling quarter is named as its stream
+  // is.
   const std::string_view of_pair = json::text(tokens[pair], true, fault, "ps");
   const std::string_view kind = json::text(tokens[contract], true, fault, "ct");
   std::array<char, 64> name;
@@ -192,7 +234,8 @@ void on_force_order(Context& context, ondemand::object event) {
   enum { type, event_ms, order, margin };
   static constexpr auto keys = std::to_array<std::string_view>({"e", "E", "o", "st"});
   enum { symbol, side, quantity, price, average, filled, trade_ms, order_margin };
-  static constexpr auto order_keys = std::to_array<std::string_view>({"s", "S", "q", "p", "ap", "z", "T", "st"});
+  static constexpr auto order_keys =
+      std::to_array<std::string_view>({"s", "S", "q", "p", "ap", "z", "T", "st"});
   context.set_kind(Kind::force_order);
   json::Fault& fault = context.own.fault;
   json::Token top_margin = json::absent;
@@ -209,7 +252,8 @@ void on_force_order(Context& context, ondemand::object event) {
   if (!fields.has_value()) fault.raise(DecodeStatus::missing_field, "o");
   if (!context.tx.ok()) return;
   const json::Token& own_margin = fields->token(order_margin);
-  const InstrumentEntry* entry = context.instrument(fields->text(symbol), own_margin.is_missing ? top_margin : own_margin);
+  const InstrumentEntry* entry =
+      context.instrument(fields->text(symbol), own_margin.is_missing ? top_margin : own_margin);
   if (entry == nullptr) return;
   market::Liquidation liquidation;
   liquidation.price = fields->price(price, *entry);
@@ -232,18 +276,22 @@ void on_force_order(Context& context, ondemand::object event) {
   context.tx.count_other(*entry);
 
   // The same order comes again as it fills: the first report stands.
-  const LiquidationKey key{exchange_ns, liquidation.price, liquidation.quantity, liquidation.order_side};
+  const LiquidationKey key{exchange_ns, liquidation.price, liquidation.quantity,
+                           liquidation.order_side};
   bool is_repeat = false;
   const std::size_t index = entry->id & 0x00ff'ffff;
   if (index < context.own.streams.size())
-    for (const LiquidationKey& seen : context.own.streams[index].liquidations) is_repeat |= seen == key;
-  for (const SeenLiquidation& seen : context.own.liquidations) is_repeat |= seen.instrument == entry->id && seen.key == key;
+    for (const LiquidationKey& seen : context.own.streams[index].liquidations)
+      is_repeat |= seen == key;
+  for (const SeenLiquidation& seen : context.own.liquidations)
+    is_repeat |= seen.instrument == entry->id && seen.key == key;
   if (is_repeat) {
     context.tx.count_duplicate();
     return;
   }
   context.own.liquidations.push_back({entry->id, key});
-  auto* record = context.tx.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns, market::flag_sampled);
+  auto* record = context.tx.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns,
+                                                      market::flag_sampled);
   if (record != nullptr) *record = liquidation;
 }
 

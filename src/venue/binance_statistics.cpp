@@ -9,7 +9,8 @@ using market::RecordType;
 
 namespace {
 
-const InstrumentEntry* instrument_of(Context& context, std::string_view in_body, const RestReply& reply) {
+const InstrumentEntry* instrument_of(Context& context, std::string_view in_body,
+                                     const RestReply& reply) {
   return context.tx.instrument(in_body.empty() ? UpperCase(reply.symbol).view() : in_body);
 }
 
@@ -23,8 +24,8 @@ std::int64_t period_of(Context& context, const RestReply& reply) {
   return period_ns;
 }
 
-/// History rows in ascending time. Instruments are met in a pass of their own, so that their records stand before all
-/// rows and the rows can be put in order.
+/// History rows in ascending time. Instruments are met in a pass of their own, so that their
+/// records stand before all rows and the rows can be put in order.
 template <class Read>
 void each_row_in_time(Context& context, const RestReply& reply, Read read) {
   static constexpr auto keys = std::to_array<std::string_view>({"symbol"});
@@ -41,15 +42,17 @@ void each_row_in_time(Context& context, const RestReply& reply, Read read) {
 
 /// Settlements carry the milliseconds they took; the settlement itself is on the minute.
 std::int64_t nearest_minute(std::int64_t ns) {
-  return ns == core::unknown_ns ? ns : core::floor_to(ns + core::ns_per_minute / 2, core::ns_per_minute);
+  return ns == core::unknown_ns ? ns
+                                : core::floor_to(ns + core::ns_per_minute / 2, core::ns_per_minute);
 }
 
 }  // namespace
 
 void read_premium_index(Context& context, const RestReply& reply) {
   enum { symbol, mark, index, settle, rate, interest, next_ms, time };
-  static constexpr auto keys = std::to_array<std::string_view>({"symbol", "markPrice", "indexPrice", "estimatedSettlePrice",
-                                                                "lastFundingRate", "interestRate", "nextFundingTime", "time"});
+  static constexpr auto keys = std::to_array<std::string_view>(
+      {"symbol", "markPrice", "indexPrice", "estimatedSettlePrice", "lastFundingRate",
+       "interestRate", "nextFundingTime", "time"});
   each_row(context, [&](ondemand::object row) {
     json::FlatObject fields(row, keys, context.own.fault);
     const InstrumentEntry* entry = instrument_of(context, fields.text(symbol), reply);
@@ -65,16 +68,19 @@ void read_premium_index(Context& context, const RestReply& reply) {
     if (!context.tx.ok()) return;
     context.tx.count_other(*entry);
     const std::uint8_t flags = rest_flags(reply, true);
-    auto* record = context.tx.emit<market::MarkPrice>(RecordType::mark_price, *entry, exchange_ns, flags);
+    auto* record =
+        context.tx.emit<market::MarkPrice>(RecordType::mark_price, *entry, exchange_ns, flags);
     if (record == nullptr) return;
     *record = price;
-    emit_predicted_funding(context, *entry, exchange_ns, funding_rate, interest_rate, funding_ns, flags);
+    emit_predicted_funding(context, *entry, exchange_ns, funding_rate, interest_rate, funding_ns,
+                           flags);
   });
 }
 
 void read_funding_rate(Context& context, const RestReply& reply) {
   enum { symbol, rate, funding_ms, mark };
-  static constexpr auto keys = std::to_array<std::string_view>({"symbol", "fundingRate", "fundingTime", "markPrice"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"symbol", "fundingRate", "fundingTime", "markPrice"});
   each_row_in_time(context, reply, [&](ondemand::object row) {
     json::FlatObject fields(row, keys, context.own.fault);
     const InstrumentEntry* entry = instrument_of(context, fields.text(symbol), reply);
@@ -84,12 +90,14 @@ void read_funding_rate(Context& context, const RestReply& reply) {
     const std::int64_t exchange_ns = fields.time_ms(funding_ms);
     if (!context.tx.ok()) return;
     context.tx.count_other(*entry);
-    auto* record = context.tx.emit<market::Funding>(RecordType::funding, *entry, exchange_ns, rest_flags(reply, false));
+    auto* record = context.tx.emit<market::Funding>(RecordType::funding, *entry, exchange_ns,
+                                                    rest_flags(reply, false));
     if (record == nullptr) return;
     record->rate = funding_rate;
     record->mark_price = mark_price;
     record->funding_ns = nearest_minute(exchange_ns);
-    record->kind = market::FundingKind::settled;  // its interval is what lay between two rows, not today's setting
+    record->kind = market::FundingKind::settled;  // its interval is what lay between two rows, not
+                                                  // today's setting
   });
 }
 
@@ -105,7 +113,8 @@ void read_open_interest(Context& context, const RestReply& reply) {
     const std::int64_t exchange_ns = fields.time_ms(time);
     if (!context.tx.ok()) return;
     context.tx.count_other(*entry);
-    auto* record = context.tx.emit<market::OpenInterest>(RecordType::open_interest, *entry, exchange_ns, rest_flags(reply, true));
+    auto* record = context.tx.emit<market::OpenInterest>(RecordType::open_interest, *entry,
+                                                         exchange_ns, rest_flags(reply, true));
     if (record == nullptr) return;
     record->quantity = coins;
     record->contracts = contracts;
@@ -130,15 +139,16 @@ void read_open_interest_hist(Context& context, const RestReply& reply) {
     const std::int64_t exchange_ns = fields.time_ms(time);
     if (!context.tx.ok()) return;
     context.tx.count_other(*entry);
-    if (auto* record = context.tx.emit<market::OpenInterest>(RecordType::open_interest, *entry, exchange_ns, rest_flags(reply, false)))
+    if (auto* record = context.tx.emit<market::OpenInterest>(RecordType::open_interest, *entry,
+                                                             exchange_ns, rest_flags(reply, false)))
       *record = interest;
   });
 }
 
 void read_account_ratio(Context& context, const RestReply& reply, market::RatioKind kind) {
   enum { symbol, ratio, long_share, short_share, time };
-  static constexpr auto keys =
-      std::to_array<std::string_view>({"symbol", "longShortRatio", "longAccount", "shortAccount", "timestamp"});
+  static constexpr auto keys = std::to_array<std::string_view>(
+      {"symbol", "longShortRatio", "longAccount", "shortAccount", "timestamp"});
   const std::int64_t period_ns = period_of(context, reply);
   each_row_in_time(context, reply, [&](ondemand::object row) {
     json::FlatObject fields(row, keys, context.own.fault);
@@ -153,14 +163,16 @@ void read_account_ratio(Context& context, const RestReply& reply, market::RatioK
     const std::int64_t exchange_ns = fields.time_ms(time);  // the period's end
     if (!context.tx.ok()) return;
     context.tx.count_other(*entry);
-    if (auto* record = context.tx.emit<market::LongShortRatio>(RecordType::long_short_ratio, *entry, exchange_ns, rest_flags(reply, false)))
+    if (auto* record = context.tx.emit<market::LongShortRatio>(
+            RecordType::long_short_ratio, *entry, exchange_ns, rest_flags(reply, false)))
       *record = value;
   });
 }
 
 void read_taker_ratio(Context& context, const RestReply& reply) {
   enum { ratio, buy, sell, time };
-  static constexpr auto keys = std::to_array<std::string_view>({"buySellRatio", "buyVol", "sellVol", "timestamp"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"buySellRatio", "buyVol", "sellVol", "timestamp"});
   const std::int64_t period_ns = period_of(context, reply);
   each_row_in_time(context, reply, [&](ondemand::object row) {
     json::FlatObject fields(row, keys, context.own.fault);
@@ -171,14 +183,17 @@ void read_taker_ratio(Context& context, const RestReply& reply) {
     volume.sell_base = fields.quantity(sell, *entry);
     volume.period_ns = period_ns;
     const double buy_sell = fields.decimal(ratio);
-    const std::int64_t exchange_ns = fields.time_ms(time);  // here, and only here, the period's start
+    const std::int64_t exchange_ns =
+        fields.time_ms(time);  // here, and only here, the period's start
     if (!context.tx.ok()) return;
     context.tx.count_other(*entry);
     const std::uint8_t flags = rest_flags(reply, false);
-    auto* record = context.tx.emit<market::TakerVolume>(RecordType::taker_volume, *entry, exchange_ns, flags);
+    auto* record =
+        context.tx.emit<market::TakerVolume>(RecordType::taker_volume, *entry, exchange_ns, flags);
     if (record == nullptr) return;
     *record = volume;
-    auto* as_ratio = context.tx.emit<market::LongShortRatio>(RecordType::long_short_ratio, *entry, exchange_ns, flags);
+    auto* as_ratio = context.tx.emit<market::LongShortRatio>(RecordType::long_short_ratio, *entry,
+                                                             exchange_ns, flags);
     if (as_ratio == nullptr) return;
     as_ratio->ratio = buy_sell;
     as_ratio->period_ns = period_ns;

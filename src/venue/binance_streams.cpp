@@ -1,5 +1,6 @@
 // Binance: trades, best quotes and books.
 #include "venue/binance.hpp"
+#include "venue/rows.hpp"
 
 namespace perp::venue::binance {
 
@@ -12,12 +13,14 @@ using Verdict = IdSequence::Verdict;
 namespace {
 
 /// What this id means to its stream, counting what earlier events of the same message have claimed.
-Verdict verdict_of(Context& context, IdSequence Streams::*sequence, const InstrumentEntry& entry, std::int64_t id,
-                   bool is_contiguous, std::int64_t& last) {
+Verdict verdict_of(Context& context, IdSequence Streams::*sequence, const InstrumentEntry& entry,
+                   std::int64_t id, bool is_contiguous, std::int64_t& last) {
   const std::size_t index = entry.id & 0x00ff'ffff;
-  IdSequence known = index < context.own.streams.size() ? context.own.streams[index].*sequence : IdSequence{};
+  IdSequence known =
+      index < context.own.streams.size() ? context.own.streams[index].*sequence : IdSequence{};
   for (const Advance& advance : context.own.advances)
-    if (advance.sequence == sequence && advance.instrument == entry.id) known.advance(advance.id, advance.verdict);
+    if (advance.sequence == sequence && advance.instrument == entry.id)
+      known.advance(advance.id, advance.verdict);
   last = known.last();
   const Verdict verdict = known.verdict(id, is_contiguous);
   context.own.advances.push_back({sequence, entry.id, id, verdict});
@@ -26,8 +29,8 @@ Verdict verdict_of(Context& context, IdSequence Streams::*sequence, const Instru
 }
 
 /// Emits the hole before a trade; @returns the flags of the trade behind it.
-std::uint8_t emit_trade_gap(Context& context, Verdict verdict, const InstrumentEntry& entry, std::int64_t exchange_ns,
-                            std::int64_t last, std::int64_t id) {
+std::uint8_t emit_trade_gap(Context& context, Verdict verdict, const InstrumentEntry& entry,
+                            std::int64_t exchange_ns, std::int64_t last, std::int64_t id) {
   if (verdict != Verdict::gap) return 0;
   context.tx.emit_gap(entry, RecordType::trade, exchange_ns, last + 1, id);
   return market::flag_gap_before;
@@ -48,9 +51,22 @@ std::uint16_t partial_depth(std::string_view stream) {
 }  // namespace
 
 void on_agg_trade(Context& context, ondemand::object event) {
-  enum { type, event_ms, id, symbol, price, quantity, quantity_no_rpi, first, last, trade_ms, is_maker, margin };
-  static constexpr auto keys =
-      std::to_array<std::string_view>({"e", "E", "a", "s", "p", "q", "nq", "f", "l", "T", "m", "st"});
+  enum {
+    type,
+    event_ms,
+    id,
+    symbol,
+    price,
+    quantity,
+    quantity_no_rpi,
+    first,
+    last,
+    trade_ms,
+    is_maker,
+    margin
+  };
+  static constexpr auto keys = std::to_array<std::string_view>(
+      {"e", "E", "a", "s", "p", "q", "nq", "f", "l", "T", "m", "st"});
   context.set_kind(Kind::agg_trade);
   json::FlatObject fields(event, keys, context.own.fault);
   const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
@@ -69,16 +85,20 @@ void on_agg_trade(Context& context, ondemand::object event) {
   if (!context.tx.ok()) return;
 
   std::int64_t before = market::unknown_id;
-  const Verdict verdict = verdict_of(context, &Streams::agg_trade, *entry, trade.trade_id, true, before);
+  const Verdict verdict =
+      verdict_of(context, &Streams::agg_trade, *entry, trade.trade_id, true, before);
   context.tx.count_other(*entry);
   if (verdict == Verdict::repeat) return;
-  const std::uint8_t flags = emit_trade_gap(context, verdict, *entry, exchange_ns, before, trade.trade_id);
-  if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, flags)) *record = trade;
+  const std::uint8_t flags =
+      emit_trade_gap(context, verdict, *entry, exchange_ns, before, trade.trade_id);
+  if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, flags))
+    *record = trade;
 }
 
 void on_trade(Context& context, ondemand::object event) {
   enum { type, event_ms, trade_ms, symbol, id, price, quantity, execution, is_maker, margin };
-  static constexpr auto keys = std::to_array<std::string_view>({"e", "E", "T", "s", "t", "p", "q", "X", "m", "st"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"e", "E", "T", "s", "t", "p", "q", "X", "m", "st"});
   context.set_kind(Kind::trade);
   json::FlatObject fields(event, keys, context.own.fault);
   const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
@@ -96,17 +116,21 @@ void on_trade(Context& context, ondemand::object event) {
   const bool is_market = how.empty() || how == "MARKET";
   if (!is_market) context.set_kind(Kind::trade_not_market);
   std::int64_t before = market::unknown_id;
-  const Verdict verdict = verdict_of(context, &Streams::trade, *entry, trade.trade_id, true, before);
+  const Verdict verdict =
+      verdict_of(context, &Streams::trade, *entry, trade.trade_id, true, before);
   context.tx.count_other(*entry);
   if (verdict == Verdict::repeat) return;
-  const std::uint8_t flags = emit_trade_gap(context, verdict, *entry, exchange_ns, before, trade.trade_id);
+  const std::uint8_t flags =
+      emit_trade_gap(context, verdict, *entry, exchange_ns, before, trade.trade_id);
   if (!is_market) return;  // not an agreement between two traders
-  if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, flags)) *record = trade;
+  if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, flags))
+    *record = trade;
 }
 
 void on_book_ticker(Context& context, ondemand::object event) {
   enum { type, update_id, symbol, bid, bid_size, ask, ask_size, trade_ms, event_ms, margin };
-  static constexpr auto keys = std::to_array<std::string_view>({"e", "u", "s", "b", "B", "a", "A", "T", "E", "st"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"e", "u", "s", "b", "B", "a", "A", "T", "E", "st"});
   context.set_kind(Kind::book_ticker);
   json::FlatObject fields(event, keys, context.own.fault);
   const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
@@ -122,10 +146,12 @@ void on_book_ticker(Context& context, ondemand::object event) {
   if (!context.tx.ok()) return;
 
   std::int64_t before = market::unknown_id;
-  const Verdict verdict = verdict_of(context, &Streams::book_ticker, *entry, bbo.update_id, false, before);
+  const Verdict verdict =
+      verdict_of(context, &Streams::book_ticker, *entry, bbo.update_id, false, before);
   context.tx.count_other(*entry);
   if (verdict == Verdict::repeat) return;
-  if (auto* record = context.tx.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns)) *record = bbo;
+  if (auto* record = context.tx.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns))
+    *record = bbo;
 }
 
 void read_levels(Context& context, ondemand::value value, const InstrumentEntry& entry,
@@ -148,7 +174,7 @@ void read_levels(Context& context, ondemand::value value, const InstrumentEntry&
     for (auto cell : row) {
       const json::Token token = json::token_of(cell, fault, field);
       if (column == 0) level.price = json::decimal(token, price_scale, true, fault, field);
-      if (column == 1) level.quantity = json::coins(token, entry, true, fault, field);
+      if (column == 1) level.quantity = json::level_size(token, entry, fault, field);
       ++column;
       if (!fault.ok()) return;
     }
@@ -160,7 +186,8 @@ void read_levels(Context& context, ondemand::value value, const InstrumentEntry&
 
 void on_depth(Context& context, ondemand::object event) {
   enum { type, event_ms, trade_ms, symbol, first, last, previous, bids, asks, margin };
-  static constexpr auto keys = std::to_array<std::string_view>({"e", "E", "T", "s", "U", "u", "pu", "b", "a", "st"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"e", "E", "T", "s", "U", "u", "pu", "b", "a", "st"});
   json::Fault& fault = context.own.fault;
   const bool is_rpi = context.stream.find("@rpiDepth") != std::string_view::npos;
   const std::uint16_t depth = partial_depth(context.stream);
@@ -171,14 +198,16 @@ void on_depth(Context& context, ondemand::object event) {
   }
   // Scales first: the levels are read in the pass below, and a symbol need not come before them.
   const json::Token native = json::token_of(event.find_field_unordered("s"), fault, "s");
-  const InstrumentEntry* entry = context.instrument(json::text(native, true, fault, "s"), json::absent);
+  const InstrumentEntry* entry =
+      context.instrument(json::text(native, true, fault, "s"), json::absent);
   if (entry == nullptr) return;
   std::array<json::Token, keys.size()> tokens;
   const auto read = [&] {
     tokens.fill(json::absent);
     context.own.bids.clear();
     context.own.asks.clear();
-    if (event.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+    if (event.reset().error() != simdjson::SUCCESS)
+      return fault.raise(DecodeStatus::malformed_json, "message");
     json::each_field(event, keys, fault, [&](std::size_t index, ondemand::value value) {
       tokens[index].is_missing = false;
       if (index == bids) return read_levels(context, value, *entry, context.own.bids, "b");
@@ -191,7 +220,8 @@ void on_depth(Context& context, ondemand::object event) {
   const bool had_factor = entry->has_quantity_factor;
   const InstrumentEntry* judged = context.instrument(native.text, tokens[margin]);
   if (judged == nullptr) return;
-  if (judged->has_quantity_factor != had_factor) {  // it turned out to be a COIN-M contract: other scales
+  if (judged->has_quantity_factor !=
+      had_factor) {  // it turned out to be a COIN-M contract: other scales
     entry = judged;
     read();
   }
@@ -201,22 +231,28 @@ void on_depth(Context& context, ondemand::object event) {
   const std::int64_t last_id = json::integer(tokens[last], true, fault, "u");
   const std::int64_t previous_id = json::integer(tokens[previous], true, fault, "pu");
   std::int64_t exchange_ns = json::time_ms(tokens[trade_ms], false, fault, "T");
-  if (exchange_ns == core::unknown_ns) exchange_ns = json::time_ms(tokens[event_ms], true, fault, "E");
+  if (exchange_ns == core::unknown_ns)
+    exchange_ns = json::time_ms(tokens[event_ms], true, fault, "E");
   if (!context.close()) return;
   context.tx.count_other(*entry);
-  // The book with retail orders in it is another book than the one everybody can trade on: read, counted, not kept.
+  // The book with retail orders in it is another book than the one everybody can trade on: read,
+  // counted, not kept.
   if (is_rpi) return;
 
   Streams& streams = context.own.streams_of(*entry);
   market::Book* book = nullptr;
   if (depth != 0) {
-    market::SnapshotBookSequence& sequence = streams.partial_books[depth == 5 ? 0 : depth == 10 ? 1 : 2];
-    book = context.tx.emit_book(RecordType::book_snapshot, *entry, exchange_ns, 0, market::unknown_id, last_id,
-                                [&] { return sequence.snapshot(exchange_ns); });
+    market::SnapshotBookSequence& sequence = streams.partial_books[depth == 5    ? 0
+                                                                   : depth == 10 ? 1
+                                                                                 : 2];
+    book =
+        context.tx.emit_book(RecordType::book_snapshot, *entry, exchange_ns, 0, market::unknown_id,
+                             last_id, [&] { return sequence.snapshot(exchange_ns); });
   } else {
     if (streams.book == nullptr) streams.book = std::make_unique<market::BinanceBookSequence>();
-    book = context.tx.emit_book(RecordType::book_delta, *entry, exchange_ns, 0, streams.book->last_id(), previous_id,
-                                [&] { return streams.book->delta(first_id, last_id, previous_id); });
+    book = context.tx.emit_book(
+        RecordType::book_delta, *entry, exchange_ns, 0, streams.book->last_id(), previous_id,
+        [&] { return streams.book->delta(first_id, last_id, previous_id); });
   }
   if (book == nullptr) return;
   book->first_id = first_id;

@@ -22,7 +22,9 @@ bool parse_period(std::string_view text, std::int64_t& period_ns) noexcept {
   if (text.ends_with("utc")) text.remove_suffix(3);
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   std::int64_t count = 0;
-  if (digits == 0 || digits > 5 || !market::parse_integer(text.substr(0, digits), count) || count == 0) return false;
+  if (digits == 0 || digits > 5 || !market::parse_integer(text.substr(0, digits), count) ||
+      count == 0)
+    return false;
   const std::string_view unit = text.substr(digits);
   std::int64_t unit_ns = 0;
   if (unit == "s") unit_ns = core::ns_per_second;
@@ -42,8 +44,12 @@ void sort_by_time(RecordSink& sink, std::size_t from_bytes) {
   PERP_ASSERT(bytes.size() % size == 0);
   const std::size_t count = bytes.size() / size;
   const auto at = [&](std::size_t index) { return bytes.data() + index * size; };
-  const auto time = [&](std::size_t index) { return reinterpret_cast<const RecordHeader*>(at(index))->exchange_ns; };
-  const auto exchange = [&](std::size_t a, std::size_t b) { std::swap_ranges(at(a), at(a) + size, at(b)); };
+  const auto time = [&](std::size_t index) {
+    return reinterpret_cast<const RecordHeader*>(at(index))->exchange_ns;
+  };
+  const auto exchange = [&](std::size_t a, std::size_t b) {
+    std::swap_ranges(at(a), at(a) + size, at(b));
+  };
   if (time(0) > time(count - 1))
     for (std::size_t i = 0; i < count / 2; ++i) exchange(i, count - 1 - i);
   // What remains is ordered but for a few neighbours; insertion keeps equal times as they came.
@@ -52,7 +58,8 @@ void sort_by_time(RecordSink& sink, std::size_t from_bytes) {
   if (is_sorted) return;
   std::vector<std::size_t> order(count);
   for (std::size_t i = 0; i < count; ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return time(a) < time(b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return time(a) < time(b); });
   std::vector<std::byte> sorted(bytes.size());
   for (std::size_t i = 0; i < count; ++i) std::memcpy(sorted.data() + i * size, at(order[i]), size);
   std::memcpy(bytes.data(), sorted.data(), sorted.size());
@@ -65,10 +72,12 @@ void complete(InstrumentEntry& entry, const InstrumentFacts& facts) {
   entry.instrument = facts.instrument;
   entry.instrument.is_primary = 0;
   entry.instrument.multiplier = market::to_double(facts.multiplier);
-  entry.instrument.contract_size = facts.has_contract_size ? market::to_double(facts.contract_size) : market::missing;
+  entry.instrument.contract_size =
+      facts.has_contract_size ? market::to_double(facts.contract_size) : market::missing;
   entry.price_divisor = facts.multiplier;
   entry.has_quantity_factor =
-      facts.has_contract_size && market::multiply(facts.contract_size, facts.multiplier, entry.quantity_factor);
+      facts.has_contract_size &&
+      market::multiply(facts.contract_size, facts.multiplier, entry.quantity_factor);
 }
 
 }  // namespace
@@ -77,7 +86,8 @@ bool Transaction::is_candidate(const InstrumentEntry& entry) const {
   const market::Venue* venue = market::find_venue(state_.instruments.venue());
   return entry.instrument.contract_type == market::ContractType::linear_perpetual &&
          entry.instrument.status == market::InstrumentStatus::live && venue != nullptr &&
-         entry.instrument.quote.view() == venue->quote && entry.instrument.settle.view() == venue->quote;
+         entry.instrument.quote.view() == venue->quote &&
+         entry.instrument.settle.view() == venue->quote;
 }
 
 bool Transaction::is_other(const InstrumentEntry& entry) const {
@@ -87,12 +97,15 @@ bool Transaction::is_other(const InstrumentEntry& entry) const {
 }
 
 const InstrumentEntry* Transaction::find_or_stage(std::string_view native) {
-  if (const StagedInstrument* staged = find_staged(native); staged != nullptr) return &staged->entry;
-  if (const InstrumentEntry* entry = state_.instruments.find(native); entry != nullptr) return entry;
+  if (const StagedInstrument* staged = find_staged(native); staged != nullptr)
+    return &staged->entry;
+  if (const InstrumentEntry* entry = state_.instruments.find(native); entry != nullptr)
+    return entry;
   if (!own_.fault.ok() || is_full_) return nullptr;
   InstrumentFacts facts;
   if (!describe_(native, facts)) {
-    own_.fault.raise(native.empty() ? DecodeStatus::missing_field : DecodeStatus::out_of_range, "symbol");
+    own_.fault.raise(native.empty() ? DecodeStatus::missing_field : DecodeStatus::out_of_range,
+                     "symbol");
     return nullptr;
   }
   facts.instrument.is_provisional = 1;
@@ -137,7 +150,9 @@ StagedInstrument* Transaction::find_staged(std::string_view native) const {
   return nullptr;
 }
 
-bool Transaction::is_staged(std::string_view native) const { return find_staged(native) != nullptr; }
+bool Transaction::is_staged(std::string_view native) const {
+  return find_staged(native) != nullptr;
+}
 
 const InstrumentEntry* Transaction::stage(const InstrumentFacts& facts) {
   StagedInstrument staged;
@@ -146,15 +161,18 @@ const InstrumentEntry* Transaction::stage(const InstrumentFacts& facts) {
   InstrumentEntry& entry = staged.entry;
   complete(entry, facts);
   const InstrumentEntry* known = state_.instruments.find(facts.instrument.native.view());
-  // Lists are polled and mostly say what is known. Only one that is not primary may have become so since.
+  // Lists are polled and mostly say what is known. Only one that is not primary may have become so
+  // since.
   if (known != nullptr && known->instrument.is_primary == (is_candidate(entry) ? 1 : 0)) {
     entry.instrument.is_primary = known->instrument.is_primary;
-    if (std::memcmp(&entry.instrument, &known->instrument, sizeof entry.instrument) == 0) return known;
+    if (std::memcmp(&entry.instrument, &known->instrument, sizeof entry.instrument) == 0)
+      return known;
     entry.instrument.is_primary = 0;
   }
-  entry.id = known != nullptr ? known->id
-                              : static_cast<std::uint32_t>(state_.instruments.venue()) << 24 |
-                                    static_cast<std::uint32_t>(state_.instruments.size() + new_count_);
+  entry.id = known != nullptr
+                 ? known->id
+                 : static_cast<std::uint32_t>(state_.instruments.venue()) << 24 |
+                       static_cast<std::uint32_t>(state_.instruments.size() + new_count_);
   auto* record = emit<market::Instrument>(market::RecordType::instrument, entry, core::unknown_ns);
   if (record == nullptr) return nullptr;
   *record = entry.instrument;
@@ -169,8 +187,9 @@ void Transaction::intern_staged() {
   std::size_t write = 0;
   for (const StagedInstrument& staged : own_.staged) {
     bool changed = false;
-    const InstrumentEntry& entry = state_.instruments.define(staged.facts.instrument, staged.facts.contract_size,
-                                                             staged.facts.has_contract_size, staged.facts.multiplier, changed);
+    const InstrumentEntry& entry =
+        state_.instruments.define(staged.facts.instrument, staged.facts.contract_size,
+                                  staged.facts.has_contract_size, staged.facts.multiplier, changed);
     PERP_ASSERT(entry.id == staged.entry.id);
     state_.provisional_instruments += staged.facts.instrument.is_provisional;
     std::byte* const begin = sink_.bytes().data();
@@ -180,7 +199,8 @@ void Transaction::intern_staged() {
       continue;
     }
     // A list said what was known: mark its record, close the holes below.
-    reinterpret_cast<RecordHeader*>(begin + staged.offset_bytes)->type = market::RecordType::padding;
+    reinterpret_cast<RecordHeader*>(begin + staged.offset_bytes)->type =
+        market::RecordType::padding;
     if (removed == 0) write = staged.offset_bytes;
     ++removed;
   }

@@ -1,19 +1,20 @@
 #pragma once
-// What every adapter needs to take a message whole or not at all. A Transaction lives for one decode call: it writes
-// records, stages unknown instruments and counts; finish() either makes all of that true or undoes it. Private to
-// the venue layer; one feed thread; allocates only when an instrument is new.
+// What every adapter needs to take a message whole or not at all. A Transaction lives for one
+// decode call: it writes records, stages unknown instruments and counts; finish() either makes all
+// of that true or undoes it. Private to the venue layer; one feed thread; allocates only when an
+// instrument is new.
+#include "venue/json.hpp"
+
+#include <perp/core/platform.hpp>
+#include <perp/market/continuity.hpp>
+#include <perp/venue/adapter.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <deque>
 #include <span>
 #include <string_view>
 #include <vector>
-
-#include <perp/core/platform.hpp>
-#include <perp/market/continuity.hpp>
-#include <perp/venue/adapter.hpp>
-
-#include "venue/json.hpp"
 
 namespace perp::venue {
 
@@ -25,11 +26,12 @@ struct InstrumentFacts {
   market::Scale multiplier;  ///< coins per named unit
 };
 
-/// Says what a native symbol is that no list has defined yet. @returns false when it cannot be an instrument
-/// (empty, or too long for its field).
+/// Says what a native symbol is that no list has defined yet. @returns false when it cannot be an
+/// instrument (empty, or too long for its field).
 using DescribeInstrument = bool (*)(std::string_view native, InstrumentFacts& facts);
 
-/// An instrument that a message brings: its record is in the sink, the table learns of it in finish().
+/// An instrument that a message brings: its record is in the sink, the table learns of it in
+/// finish().
 struct StagedInstrument {
   market::InstrumentEntry entry;
   InstrumentFacts facts;
@@ -40,13 +42,14 @@ struct StagedInstrument {
 struct CommonState : json::JsonState {
   std::deque<StagedInstrument> staged;  ///< addresses stay valid while a message is read
   std::size_t staged_hint = 0;
-  std::vector<market::Level> bids;      ///< scratch; keep their capacity from message to message
+  std::vector<market::Level> bids;  ///< scratch; keep their capacity from message to message
   std::vector<market::Level> asks;
 };
 
-/// The newest id of a stream whose ids only grow. verdict() changes nothing, so that a message may still be refused;
-/// advance() follows when it was taken. Repeats (overlapping connections) are told from a venue that began to count
-/// anew by their number: after market::repeat_limit in a row the lower id is believed.
+/// The newest id of a stream whose ids only grow. verdict() changes nothing, so that a message may
+/// still be refused; advance() follows when it was taken. Repeats (overlapping connections) are
+/// told from a venue that began to count anew by their number: after market::repeat_limit in a row
+/// the lower id is believed.
 class IdSequence {
  public:
   enum class Verdict : std::uint8_t { next, gap, repeat };
@@ -72,24 +75,42 @@ class IdSequence {
 /// The adapter's endpoint of this name or alias, nullptr if it has none.
 const Endpoint* find_endpoint(std::span<const Endpoint> endpoints, std::string_view name) noexcept;
 
-/// "5m", "1h", "1H", "1d", "1Dutc", "5min", "1w" as ns. @returns false for anything else, also for calendar months.
+/// "5m", "1h", "1H", "1d", "1Dutc", "5min", "1w" as ns. @returns false for anything else, also for
+/// calendar months.
 [[nodiscard]] bool parse_period(std::string_view text, std::int64_t& period_ns) noexcept;
 
-/// Flags of a REST reply's records. `is_now`: the endpoint tells the state of now, not events or history.
+/// Length of a candle whose close is its last millisecond. A close that is not behind the open is
+/// out of range.
+inline std::int64_t candle_length(std::int64_t open_ns, std::int64_t close_ns, json::Fault& fault,
+                                  std::string_view close_field) {
+  if (!fault.ok() || open_ns == core::unknown_ns || close_ns == core::unknown_ns)
+    return core::unknown_ns;
+  if (close_ns <= open_ns) fault.raise(DecodeStatus::out_of_range, close_field);
+  return close_ns - open_ns + core::ns_per_ms;
+}
+
+/// Flags of a REST reply's records. `is_now`: the endpoint tells the state of now, not events or
+/// history.
 inline std::uint8_t rest_flags(const RestReply& reply, bool is_now) {
   if (reply.is_backfill) return market::flag_backfill;
   return is_now ? market::flag_snapshot : 0;
 }
 
-/// Puts the records behind `from_bytes`, all of one size, into ascending exchange time. Lists that came newest
-/// first are turned round; equal times keep the venue's order.
+/// Puts the records behind `from_bytes`, all of one size, into ascending exchange time. Lists that
+/// came newest first are turned round; equal times keep the venue's order.
 void sort_by_time(RecordSink& sink, std::size_t from_bytes);
 
 class Transaction {
  public:
-  Transaction(VenueState& state, CommonState& own, RecordSink& sink, std::int64_t receive_ns, DescribeInstrument describe)
-      : state_(state), own_(own), sink_(sink), describe_(describe), receive_ns_(receive_ns),
-        begin_bytes_(sink.bytes().size()), begin_records_(sink.record_count()) {
+  Transaction(VenueState& state, CommonState& own, RecordSink& sink, std::int64_t receive_ns,
+              DescribeInstrument describe)
+      : state_(state),
+        own_(own),
+        sink_(sink),
+        describe_(describe),
+        receive_ns_(receive_ns),
+        begin_bytes_(sink.bytes().size()),
+        begin_records_(sink.record_count()) {
     state_.message_kind = 0;
     state_.fault_field = {};
   }
@@ -106,18 +127,21 @@ class Transaction {
 
   /// A record about `entry`. nullptr when the sink has no room; finish() then says so.
   template <class Payload>
-  [[nodiscard]] Payload* emit(market::RecordType type, const market::InstrumentEntry& entry, std::int64_t exchange_ns,
-                              std::uint8_t flags = 0, std::size_t tail_bytes = 0) {
-    Payload* payload = is_full_ ? nullptr
-                                : sink_.emplace<Payload>(type, state_.instruments.venue(), entry.id, exchange_ns,
-                                                         receive_ns_, flags, tail_bytes);
+  [[nodiscard]] Payload* emit(market::RecordType type, const market::InstrumentEntry& entry,
+                              std::int64_t exchange_ns, std::uint8_t flags = 0,
+                              std::size_t tail_bytes = 0) {
+    Payload* payload = is_full_
+                           ? nullptr
+                           : sink_.emplace<Payload>(type, state_.instruments.venue(), entry.id,
+                                                    exchange_ns, receive_ns_, flags, tail_bytes);
     is_full_ |= payload == nullptr;
     return payload;
   }
 
   /// A hole in a stream of ids; counted. @returns false when the sink has no room.
-  bool emit_gap(const market::InstrumentEntry& entry, market::RecordType stream, std::int64_t exchange_ns,
-                std::int64_t expected_id, std::int64_t got_id, market::GapCause cause = market::GapCause::sequence) {
+  bool emit_gap(const market::InstrumentEntry& entry, market::RecordType stream,
+                std::int64_t exchange_ns, std::int64_t expected_id, std::int64_t got_id,
+                market::GapCause cause = market::GapCause::sequence) {
     auto* gap = emit<market::Gap>(market::RecordType::gap, entry, exchange_ns);
     if (gap == nullptr) return false;
     gap->expected_id = expected_id;
@@ -128,24 +152,28 @@ class Transaction {
     ++gaps_;
     return true;
   }
-  /// A book record, then the verdict of its sequence checker, asked last and only when there is room for the gap
-  /// record that it may call for. `levels` are own.bids and own.asks. `ask()` returns the Continuity.
+  /// A book record, then the verdict of its sequence checker, asked last and only when there is
+  /// room for the gap record that it may call for. `levels` are own.bids and own.asks. `ask()`
+  /// returns the Continuity.
   template <class Ask>
-  market::Book* emit_book(market::RecordType type, const market::InstrumentEntry& entry, std::int64_t exchange_ns,
-                          std::uint8_t flags, std::int64_t expected_id, std::int64_t got_id, Ask ask);
+  market::Book* emit_book(market::RecordType type, const market::InstrumentEntry& entry,
+                          std::int64_t exchange_ns, std::uint8_t flags, std::int64_t expected_id,
+                          std::int64_t got_id, Ask ask);
 
-  /// The instrument of this native symbol; an unknown one is described, staged as provisional and its record
-  /// written. nullptr: refused (fault raised) or no room.
+  /// The instrument of this native symbol; an unknown one is described, staged as provisional and
+  /// its record written. nullptr: refused (fault raised) or no room.
   const market::InstrumentEntry* instrument(std::string_view native) {
     if (own_.staged.empty()) {
-      if (const market::InstrumentEntry* entry = state_.instruments.find(native); entry != nullptr) return entry;
+      if (const market::InstrumentEntry* entry = state_.instruments.find(native); entry != nullptr)
+        return entry;
     }
     return find_or_stage(native);
   }
-  /// An instrument as the venue's list gives it. Its record stays in the sink only if it says something new.
-  /// nullptr: no room.
+  /// An instrument as the venue's list gives it. Its record stays in the sink only if it says
+  /// something new. nullptr: no room.
   const market::InstrumentEntry* define(const InstrumentFacts& facts);
-  /// The same for an event about one instrument, which may correct what this message has staged already.
+  /// The same for an event about one instrument, which may correct what this message has staged
+  /// already.
   const market::InstrumentEntry* redefine(const InstrumentFacts& facts);
   bool is_staged(std::string_view native) const;
 
@@ -153,11 +181,13 @@ class Transaction {
   void count_checksum(bool is_match) { ++(is_match ? checksums_verified_ : checksum_mismatches_); }
   /// Counts a message (or a row of a list) that is not about a primary perpetual.
   void count_other_instrument() { ++other_instruments_; }
-  void count_other(const market::InstrumentEntry& entry) { other_instruments_ += is_other(entry) ? 1U : 0U; }
+  void count_other(const market::InstrumentEntry& entry) {
+    other_instruments_ += is_other(entry) ? 1U : 0U;
+  }
 
-  /// Ends the call. On ok: instruments are interned, their records completed, counters advanced; the adapter then
-  /// advances its own state. Otherwise the sink is as it was and only the message counters have moved; after
-  /// sink_full not even those.
+  /// Ends the call. On ok: instruments are interned, their records completed, counters advanced;
+  /// the adapter then advances its own state. Otherwise the sink is as it was and only the message
+  /// counters have moved; after sink_full not even those.
   [[nodiscard]] DecodeStatus finish();
 
  private:
@@ -186,12 +216,14 @@ class Transaction {
 };
 
 template <class Ask>
-market::Book* Transaction::emit_book(market::RecordType type, const market::InstrumentEntry& entry, std::int64_t exchange_ns,
-                                     std::uint8_t flags, std::int64_t expected_id, std::int64_t got_id, Ask ask) {
+market::Book* Transaction::emit_book(market::RecordType type, const market::InstrumentEntry& entry,
+                                     std::int64_t exchange_ns, std::uint8_t flags,
+                                     std::int64_t expected_id, std::int64_t got_id, Ask ask) {
   const std::size_t bid_bytes = own_.bids.size() * sizeof(market::Level);
   const std::size_t ask_bytes = own_.asks.size() * sizeof(market::Level);
   const std::size_t book_offset = sink_.bytes().size() + sizeof(market::RecordHeader);
-  if (emit<market::Book>(type, entry, exchange_ns, flags, bid_bytes + ask_bytes) == nullptr) return nullptr;
+  if (emit<market::Book>(type, entry, exchange_ns, flags, bid_bytes + ask_bytes) == nullptr)
+    return nullptr;
   const std::size_t end_bytes = sink_.bytes().size();
   const std::size_t end_records = sink_.record_count();
   if (!emit_gap(entry, type, exchange_ns, expected_id, got_id)) return nullptr;

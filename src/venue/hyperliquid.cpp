@@ -10,23 +10,70 @@ namespace ondemand = json::ondemand;
 namespace {
 
 constexpr auto kind_names = std::to_array<std::string_view>({
-    "unknown", "subscriptionResponse", "pong", "error", "greeting", "post", "trades", "l2Book", "bbo", "activeAssetCtx",
-    "activeSpotAssetCtx", "allDexsAssetCtxs", "fastAssetCtxs", "allMids", "candle", "user", "userFills", "userFundings",
-    "userNonFundingLedgerUpdates", "orderUpdates", "notification", "activeAssetData", "clearinghouseState",
-    "allDexsClearinghouseState", "webData2", "webData3",
-    "rest_meta", "rest_metaAndAssetCtxs", "rest_allMids", "rest_l2Book", "rest_recentTrades", "rest_candleSnapshot",
-    "rest_fundingHistory", "rest_predictedFundings", "rest_clearinghouseState", "rest_userFills", "rest_userFillsByTime",
-    "rest_perpDexs", "rest_allPerpMetas", "rest_spotMeta", "rest_spotMetaAndAssetCtxs", "rest_exchangeStatus",
-    "rest_userFunding", "rest_userNonFundingLedgerUpdates", "rest_openOrders", "rest_frontendOpenOrders", "rest_userRole",
-    "rest_vaultDetails", "rest_userVaultEquities", "rest_portfolio", "rest_subAccounts", "rest_perpsAtOpenInterestCap",
-    "rest_perpDexLimits", "rest_userRateLimit", "rest_leaderboard", "rest_vaults",
+    "unknown",
+    "subscriptionResponse",
+    "pong",
+    "error",
+    "greeting",
+    "post",
+    "trades",
+    "l2Book",
+    "bbo",
+    "activeAssetCtx",
+    "activeSpotAssetCtx",
+    "allDexsAssetCtxs",
+    "fastAssetCtxs",
+    "allMids",
+    "candle",
+    "user",
+    "userFills",
+    "userFundings",
+    "userNonFundingLedgerUpdates",
+    "orderUpdates",
+    "notification",
+    "activeAssetData",
+    "clearinghouseState",
+    "allDexsClearinghouseState",
+    "webData2",
+    "webData3",
+    "rest_meta",
+    "rest_metaAndAssetCtxs",
+    "rest_allMids",
+    "rest_l2Book",
+    "rest_recentTrades",
+    "rest_candleSnapshot",
+    "rest_fundingHistory",
+    "rest_predictedFundings",
+    "rest_clearinghouseState",
+    "rest_userFills",
+    "rest_userFillsByTime",
+    "rest_perpDexs",
+    "rest_allPerpMetas",
+    "rest_spotMeta",
+    "rest_spotMetaAndAssetCtxs",
+    "rest_exchangeStatus",
+    "rest_userFunding",
+    "rest_userNonFundingLedgerUpdates",
+    "rest_openOrders",
+    "rest_frontendOpenOrders",
+    "rest_userRole",
+    "rest_vaultDetails",
+    "rest_userVaultEquities",
+    "rest_portfolio",
+    "rest_subAccounts",
+    "rest_perpsAtOpenInterestCap",
+    "rest_perpDexLimits",
+    "rest_userRateLimit",
+    "rest_leaderboard",
+    "rest_vaults",
 });
-static_assert(kind_names.size() == static_cast<std::size_t>(Kind::count) && kind_names.size() <= message_kind_limit);
+static_assert(kind_names.size() == static_cast<std::size_t>(Kind::count) &&
+              kind_names.size() <= message_kind_limit);
 
 constexpr Kind first_rest_kind = Kind::rest_meta;
 
-// In the order of the kinds from rest_meta on; the name is the `type` of the request's body. What an account query
-// asked for travels in RestReply::symbol as the account's address.
+// In the order of the kinds from rest_meta on; the name is the `type` of the request's body. What
+// an account query asked for travels in RestReply::symbol as the account's address.
 constexpr auto endpoints = std::to_array<Endpoint>({
     {"meta", "/info", "", ""},
     {"metaAndAssetCtxs", "/info", "", ""},
@@ -59,7 +106,8 @@ constexpr auto endpoints = std::to_array<Endpoint>({
     {"leaderboard", "/Mainnet/leaderboard", "", ""},
     {"vaults", "/Mainnet/vaults", "", ""},
 });
-static_assert(endpoints.size() + static_cast<std::size_t>(first_rest_kind) == static_cast<std::size_t>(Kind::count));
+static_assert(endpoints.size() + static_cast<std::size_t>(first_rest_kind) ==
+              static_cast<std::size_t>(Kind::count));
 
 constexpr std::string_view greeting = "Websocket connection established.";
 constexpr std::string_view refusal = "Failed to deserialize";
@@ -118,13 +166,16 @@ constexpr auto channels = std::to_array<ChannelRow>({
 
 void read_frame(Context& context) {
   json::Fault& fault = context.fault();
-  ondemand::json_type type;  // asked first: text that is no JSON at all is malformed, not of a wrong type
+  ondemand::json_type
+      type;  // asked first: text that is no JSON at all is malformed, not of a wrong type
   if (const auto error = context.document.type().get(type); error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "message");
   ondemand::object root;
   if (const auto error = context.document.get_object().get(root); error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "message");
-  const std::string_view channel = json::text(json::token_of(root.find_field_unordered("channel"), fault, "channel"), true, fault, "channel");
+  const std::string_view channel =
+      json::text(json::token_of(root.find_field_unordered("channel"), fault, "channel"), true,
+                 fault, "channel");
   if (!fault.ok()) {
     // JSON, but not in the envelope that every stream has.
     if (fault.status == DecodeStatus::missing_field) fault.status = DecodeStatus::unknown_stream;
@@ -178,33 +229,40 @@ bool is_state(Kind kind) {
 }
 
 Kind kind_of(const Endpoint& endpoint) {
-  return static_cast<Kind>(static_cast<std::size_t>(first_rest_kind) + static_cast<std::size_t>(&endpoint - endpoints.data()));
+  return static_cast<Kind>(static_cast<std::size_t>(first_rest_kind) +
+                           static_cast<std::size_t>(&endpoint - endpoints.data()));
 }
 
-// {"id":7,"response":{"type":"info","payload":{"type":"l2Book","data":{..}}}}: a REST reply on the socket.
+// {"id":7,"response":{"type":"info","payload":{"type":"l2Book","data":{..}}}}: a REST reply on the
+// socket.
 void read_post(Context& context, Value data) {
   json::Fault& fault = context.fault();
   ondemand::object body;
   ondemand::object response;
   if (!as_object(context, data, body, "data")) return;
-  if (const auto error = body.find_field_unordered("response").get_object().get(response); error != simdjson::SUCCESS)
+  if (const auto error = body.find_field_unordered("response").get_object().get(response);
+      error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "response");
-  const std::string_view type = json::text(json::token_of(response.find_field_unordered("type"), fault, "type"), true, fault, "type");
+  const std::string_view type = json::text(
+      json::token_of(response.find_field_unordered("type"), fault, "type"), true, fault, "type");
   if (!fault.ok()) return;
   Value payload;
-  if (const auto error = response.find_field_unordered("payload").get(payload); error != simdjson::SUCCESS)
+  if (const auto error = response.find_field_unordered("payload").get(payload);
+      error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "payload");
   if (type == "error") return refuse(context, payload);
   if (type != "info") return;  // an action's answer: we send none
   ondemand::object info;
   if (!as_object(context, payload, info, "payload")) return;
-  const std::string_view name = json::text(json::token_of(info.find_field_unordered("type"), fault, "type"), true, fault, "type");
+  const std::string_view name = json::text(
+      json::token_of(info.find_field_unordered("type"), fault, "type"), true, fault, "type");
   Value inner;
   if (!fault.ok()) return;
   if (const auto error = info.find_field_unordered("data").get(inner); error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "data");
   bool is_null = false;
-  if (const auto error = inner.is_null().get(is_null); error != simdjson::SUCCESS) return fault.raise(json::status_of(error), "data");
+  if (const auto error = inner.is_null().get(is_null); error != simdjson::SUCCESS)
+    return fault.raise(json::status_of(error), "data");
   if (is_null) return fault.raise(DecodeStatus::venue_error, "null");
   const Endpoint* endpoint = find_endpoint(endpoints, name);
   if (endpoint == nullptr) return;
@@ -225,8 +283,10 @@ void advance(State& own, VenueState& state) {
       ids.insert(seen.id, seen.time_ns);
   }
   for (Universe& universe : own.new_universes) {
-    for (const std::string& name : universe.names) universe.instruments.push_back(state.instruments.find(name)->id & 0x00ff'ffff);
-    const auto known = std::find_if(own.universes.begin(), own.universes.end(), [&](const Universe& u) { return u.dex == universe.dex; });
+    for (const std::string& name : universe.names)
+      universe.instruments.push_back(state.instruments.find(name)->id & 0x00ff'ffff);
+    const auto known = std::find_if(own.universes.begin(), own.universes.end(),
+                                    [&](const Universe& u) { return u.dex == universe.dex; });
     if (known != own.universes.end())
       *known = std::move(universe);
     else
@@ -242,7 +302,8 @@ void begin_message(State& own) {
   own.new_tokens.clear();
 }
 
-DecodeStatus end_message(VenueState& state, State& own, Transaction& tx, std::uint64_t unnamed_rows) {
+DecodeStatus end_message(VenueState& state, State& own, Transaction& tx,
+                         std::uint64_t unnamed_rows) {
   const DecodeStatus status = tx.finish();
   if (status != DecodeStatus::ok) return status;
   state.unnamed_rows += unnamed_rows;
@@ -256,9 +317,11 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// Whether the first bracket is answered by the last one, which document::get_value() does not look at.
+/// Whether the first bracket is answered by the last one, which document::get_value() does not look
+/// at.
 bool is_bracketed(std::string_view body) {
-  return body.size() >= 2 && ((body.front() == '{' && body.back() == '}') || (body.front() == '[' && body.back() == ']'));
+  return body.size() >= 2 && ((body.front() == '{' && body.back() == '}') ||
+                              (body.front() == '[' && body.back() == ']'));
 }
 
 std::unique_ptr<AdapterState> make_state() { return std::make_unique<State>(); }
@@ -297,12 +360,18 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     own.fault.raise(DecodeStatus::malformed_json, "message");
   } else if (own.open(reply.body, document)) {
     const Kind kind = kind_of(*endpoint);
-    Context context{.state = state, .own = own, .tx = tx, .document = document, .flags = rest_flags(reply, is_state(kind)), .is_rest = true};
+    Context context{.state = state,
+                    .own = own,
+                    .tx = tx,
+                    .document = document,
+                    .flags = rest_flags(reply, is_state(kind)),
+                    .is_rest = true};
     Value value;
     if (const auto error = document.get_value().get(value); error != simdjson::SUCCESS)
       own.fault.raise(json::status_of(error), "message");
     else
-      read_body(context, value, kind, reply.symbol.starts_with("0x") ? reply.symbol : std::string_view());
+      read_body(context, value, kind,
+                reply.symbol.starts_with("0x") ? reply.symbol : std::string_view());
     context.close();
     own.judge();
   }

@@ -1,5 +1,11 @@
 #pragma once
-// Hyperliquid perpetuals: what the parts of the decoder share. Facts and quirks: docs/venues/hyperliquid.md.
+// Hyperliquid perpetuals: what the parts of the decoder share. Facts and quirks:
+// docs/venues/hyperliquid.md.
+#include "venue/common.hpp"
+#include "venue/recent_ids.hpp"
+
+#include <perp/market/continuity.hpp>
+
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -7,11 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <perp/market/continuity.hpp>
-
-#include "venue/common.hpp"
-#include "venue/recent_ids.hpp"
 
 namespace perp::venue::hyperliquid {
 
@@ -143,7 +144,8 @@ struct Context {
     return tx.ok();
   }
   /// Whether this fill was told before; remembers it either way.
-  bool is_repeat(RecentIds Streams::*ids, const market::InstrumentEntry& entry, std::int64_t id, std::int64_t time_ns);
+  bool is_repeat(RecentIds Streams::*ids, const market::InstrumentEntry& entry, std::int64_t id,
+                 std::int64_t time_ns);
 };
 
 using Value = json::ondemand::value;
@@ -203,7 +205,8 @@ bool each_element(Context& context, Value value, std::string_view field, Visit v
 }
 
 /// The value as an object. @returns false with the fault raised.
-inline bool as_object(Context& context, Value value, json::ondemand::object& object, std::string_view field) {
+inline bool as_object(Context& context, Value value, json::ondemand::object& object,
+                      std::string_view field) {
   const auto error = value.get_object().get(object);
   if (error != simdjson::SUCCESS) context.fault().raise(json::status_of(error), field);
   return error == simdjson::SUCCESS;

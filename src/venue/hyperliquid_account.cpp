@@ -1,4 +1,5 @@
-// Hyperliquid: other people's accounts, as anyone may read them: positions, and the liquidations among fills.
+// Hyperliquid: other people's accounts, as anyone may read them: positions, and the liquidations
+// among fills.
 #include "venue/hyperliquid.hpp"
 
 namespace perp::venue::hyperliquid {
@@ -28,11 +29,23 @@ bool parse_address(std::string_view text, std::uint8_t (&address)[20]) noexcept 
 
 namespace {
 
-void read_position(Context& context, Value element, std::int64_t exchange_ns, const market::Position& owner) {
-  enum { coin, size, leverage, entry_price, notional, pnl, liquidation, margin, max_leverage, funding };
-  static constexpr auto keys =
-      std::to_array<std::string_view>({"coin", "szi", "leverage", "entryPx", "positionValue", "unrealizedPnl", "liquidationPx",
-                                       "marginUsed", "maxLeverage", "cumFunding"});
+void read_position(Context& context, Value element, std::int64_t exchange_ns,
+                   const market::Position& owner) {
+  enum {
+    coin,
+    size,
+    leverage,
+    entry_price,
+    notional,
+    pnl,
+    liquidation,
+    margin,
+    max_leverage,
+    funding
+  };
+  static constexpr auto keys = std::to_array<std::string_view>(
+      {"coin", "szi", "leverage", "entryPx", "positionValue", "unrealizedPnl", "liquidationPx",
+       "marginUsed", "maxLeverage", "cumFunding"});
   enum { leverage_type, leverage_value };
   static constexpr auto leverage_keys = std::to_array<std::string_view>({"type", "value"});
   static constexpr auto funding_keys = std::to_array<std::string_view>({"sinceOpen"});
@@ -40,7 +53,8 @@ void read_position(Context& context, Value element, std::int64_t exchange_ns, co
   ondemand::object row;
   if (!as_object(context, element, row, "assetPositions")) return;
   ondemand::object body;
-  if (const auto error = row.find_field_unordered("position").get_object().get(body); error != simdjson::SUCCESS)
+  if (const auto error = row.find_field_unordered("position").get_object().get(body);
+      error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "position");
   market::Position position = owner;
   std::array<json::Token, keys.size()> tokens;
@@ -67,15 +81,19 @@ void read_position(Context& context, Value element, std::int64_t exchange_ns, co
   if (entry == nullptr) return;
   const market::Scale per_coin = json::inverse(entry->price_divisor);
   position.size = json::coins(tokens[size], *entry, true, fault, keys[size]);
-  position.entry_price = json::decimal(tokens[entry_price], per_coin, false, fault, keys[entry_price]);
-  position.liquidation_price = json::decimal(tokens[liquidation], per_coin, false, fault, keys[liquidation]);
+  position.entry_price =
+      json::decimal(tokens[entry_price], per_coin, false, fault, keys[entry_price]);
+  position.liquidation_price =
+      json::decimal(tokens[liquidation], per_coin, false, fault, keys[liquidation]);
   position.notional = json::decimal(tokens[notional], {}, true, fault, keys[notional]);
   position.margin_used = json::decimal(tokens[margin], {}, true, fault, keys[margin]);
   position.unrealized_pnl = json::decimal(tokens[pnl], {}, true, fault, keys[pnl]);
   position.max_leverage = json::decimal(tokens[max_leverage], {}, false, fault, keys[max_leverage]);
   if (!context.tx.ok()) return;
   context.tx.count_other(*entry);
-  if (auto* record = context.tx.emit<market::Position>(RecordType::position, *entry, exchange_ns, context.flags)) *record = position;
+  if (auto* record = context.tx.emit<market::Position>(RecordType::position, *entry, exchange_ns,
+                                                       context.flags))
+    *record = position;
 }
 
 struct LiquidationMark {
@@ -84,9 +102,11 @@ struct LiquidationMark {
   std::string_view method;
 };
 
-/// Which order of the two was the liquidation's. The fill is one party's: it is the liquidated one's own, or its
-/// counterparty's; without knowing whose fill it is, a market liquidation is the side that crossed the spread.
-Side order_side(Side fill_side, const LiquidationMark& mark, std::string_view user, market::Tristate crossed) {
+/// Which order of the two was the liquidation's. The fill is one party's: it is the liquidated
+/// one's own, or its counterparty's; without knowing whose fill it is, a market liquidation is the
+/// side that crossed the spread.
+Side order_side(Side fill_side, const LiquidationMark& mark, std::string_view user,
+                market::Tristate crossed) {
   const Side other = fill_side == Side::buy ? Side::sell : Side::buy;
   if (!user.empty() && !mark.user.empty()) {
     std::uint8_t whose[20];
@@ -107,35 +127,44 @@ void read_clearinghouse_state(Context& context, Value data, std::string_view use
   ondemand::object body;
   if (!as_object(context, data, body, "message")) return;
   market::Position owner;
-  if (!user.empty() && !parse_address(user, owner.address)) return fault.raise(DecodeStatus::wrong_type, "user");
+  if (!user.empty() && !parse_address(user, owner.address))
+    return fault.raise(DecodeStatus::wrong_type, "user");
   const json::Token when = json::token_of(body.find_field_unordered(keys[time]), fault, keys[time]);
-  const std::int64_t exchange_ns = json::time_ms(when, false, fault, keys[time]);  // replies of 2023 have none
+  const std::int64_t exchange_ns =
+      json::time_ms(when, false, fault, keys[time]);  // replies of 2023 have none
   if (!fault.ok()) return;
-  if (body.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (body.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
   Value list;
-  if (const auto error = body.find_field_unordered(keys[positions]).get(list); error != simdjson::SUCCESS)
+  if (const auto error = body.find_field_unordered(keys[positions]).get(list);
+      error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), keys[positions]);
-  each_element(context, list, keys[positions],
-               [&](std::size_t, Value element) { read_position(context, element, exchange_ns, owner); });
+  each_element(context, list, keys[positions], [&](std::size_t, Value element) {
+    read_position(context, element, exchange_ns, owner);
+  });
 }
 
 void read_clearinghouse_push(Context& context, Value data) {
   json::Fault& fault = context.fault();
   ondemand::object body;
   if (!as_object(context, data, body, "data")) return;
-  const std::string_view user = json::text(json::token_of(body.find_field_unordered("user"), fault, "user"), false, fault, "user");
+  const std::string_view user = json::text(
+      json::token_of(body.find_field_unordered("user"), fault, "user"), false, fault, "user");
   // Nobody's positions are no use to anyone: without the address the push is only counted.
   if (!fault.ok() || user.empty()) return;
-  if (body.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (body.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
   Value state;
-  if (const auto error = body.find_field_unordered("clearinghouseState").get(state); error != simdjson::SUCCESS)
+  if (const auto error = body.find_field_unordered("clearinghouseState").get(state);
+      error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "clearinghouseState");
   read_clearinghouse_state(context, state, user);
 }
 
 void read_fills(Context& context, Value fills, std::string_view user) {
   enum { coin, price, quantity, side, time, crossed, id, liquidation };
-  static constexpr auto keys = std::to_array<std::string_view>({"coin", "px", "sz", "side", "time", "crossed", "tid", "liquidation"});
+  static constexpr auto keys = std::to_array<std::string_view>(
+      {"coin", "px", "sz", "side", "time", "crossed", "tid", "liquidation"});
   enum { liquidated_user, method };
   static constexpr auto mark_keys = std::to_array<std::string_view>({"liquidatedUser", "method"});
   json::Fault& fault = context.fault();
@@ -164,34 +193,42 @@ void read_fills(Context& context, Value fills, std::string_view user) {
       mark.user = fields.optional_text(liquidated_user);
       mark.method = fields.optional_text(method);
     });
-    // Somebody's own trades are no market data; their liquidations are the only ones this venue shows.
+    // Somebody's own trades are no market data; their liquidations are the only ones this venue
+    // shows.
     if (!fault.ok() || !mark.is_present) return;
     const std::string_view native = json::text(tokens[coin], true, fault, keys[coin]);
     if (!fault.ok()) return;
     const InstrumentEntry* entry = context.tx.instrument(native);
     if (entry == nullptr) return;
     market::Liquidation record;
-    record.price = json::decimal(tokens[price], json::inverse(entry->price_divisor), true, fault, keys[price]);
+    record.price =
+        json::decimal(tokens[price], json::inverse(entry->price_divisor), true, fault, keys[price]);
     record.average_price = record.price;
     record.quantity = json::coins(tokens[quantity], *entry, true, fault, keys[quantity]);
     record.filled_quantity = record.quantity;
     const std::string_view way = json::text(tokens[side], true, fault, keys[side]);
     const Side fill_side = way == "B" ? Side::buy : way == "A" ? Side::sell : Side::unknown;
-    if (fault.ok() && fill_side == Side::unknown) fault.raise(DecodeStatus::unknown_value, keys[side]);
-    record.order_side = order_side(fill_side, mark, user, json::boolean(tokens[crossed], false, fault, keys[crossed]));
+    if (fault.ok() && fill_side == Side::unknown)
+      fault.raise(DecodeStatus::unknown_value, keys[side]);
+    record.order_side = order_side(fill_side, mark, user,
+                                   json::boolean(tokens[crossed], false, fault, keys[crossed]));
     if (record.order_side != Side::unknown)
-      record.position_side = record.order_side == Side::sell ? PositionSide::long_side : PositionSide::short_side;
+      record.position_side =
+          record.order_side == Side::sell ? PositionSide::long_side : PositionSide::short_side;
     const std::int64_t exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
     const std::int64_t trade_id = json::integer(tokens[id], false, fault, keys[id]);
     if (!context.tx.ok()) return;
     context.tx.count_other(*entry);
     // Both parties' fills and each new subscription's snapshot tell of the same one.
-    if (trade_id != market::unknown_id && context.is_repeat(&Streams::liquidations, *entry, trade_id, exchange_ns)) return;
+    if (trade_id != market::unknown_id &&
+        context.is_repeat(&Streams::liquidations, *entry, trade_id, exchange_ns))
+      return;
     if (!has_rows) begin = sink.bytes().size();
     if (!has_rows) staged = context.own.staged.size();
     has_rows = true;
-    auto* out = context.tx.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns,
-                                                     static_cast<std::uint8_t>((context.flags & ~market::flag_snapshot) | market::flag_sampled));
+    auto* out = context.tx.emit<market::Liquidation>(
+        RecordType::liquidation, *entry, exchange_ns,
+        static_cast<std::uint8_t>((context.flags & ~market::flag_snapshot) | market::flag_sampled));
     if (out != nullptr) *out = record;
   });
   if (context.tx.ok() && has_rows && staged == context.own.staged.size()) sort_by_time(sink, begin);
@@ -201,9 +238,11 @@ void read_user_fills_push(Context& context, Value data) {
   json::Fault& fault = context.fault();
   ondemand::object body;
   if (!as_object(context, data, body, "data")) return;
-  const std::string_view user = json::text(json::token_of(body.find_field_unordered("user"), fault, "user"), false, fault, "user");
+  const std::string_view user = json::text(
+      json::token_of(body.find_field_unordered("user"), fault, "user"), false, fault, "user");
   if (!fault.ok()) return;
-  if (body.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (body.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
   Value fills;
   if (const auto error = body.find_field_unordered("fills").get(fills); error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "fills");

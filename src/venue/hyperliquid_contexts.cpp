@@ -1,4 +1,5 @@
-// Hyperliquid: asset contexts (mark, oracle, funding, open interest and day figures in one) and funding lists.
+// Hyperliquid: asset contexts (mark, oracle, funding, open interest and day figures in one) and
+// funding lists.
 #include "venue/hyperliquid.hpp"
 
 namespace perp::venue::hyperliquid {
@@ -9,9 +10,21 @@ using market::RecordType;
 
 namespace {
 
-enum ContextKey { funding, interest, previous_day, day_quote, premium, oracle, mark, mid, impact, day_base };
-constexpr auto context_keys = std::to_array<std::string_view>(
-    {"funding", "openInterest", "prevDayPx", "dayNtlVlm", "premium", "oraclePx", "markPx", "midPx", "impactPxs", "dayBaseVlm"});
+enum ContextKey {
+  funding,
+  interest,
+  previous_day,
+  day_quote,
+  premium,
+  oracle,
+  mark,
+  mid,
+  impact,
+  day_base
+};
+constexpr auto context_keys =
+    std::to_array<std::string_view>({"funding", "openInterest", "prevDayPx", "dayNtlVlm", "premium",
+                                     "oraclePx", "markPx", "midPx", "impactPxs", "dayBaseVlm"});
 
 /// A context as it stands in the message; scaled when its instrument is known.
 struct ContextTokens {
@@ -32,7 +45,8 @@ void read_tokens(Context& context, ondemand::object& body, ContextTokens& tokens
       return fault.raise(json::status_of(error), context_keys[impact]);
     if (is_null) return;
     each_element(context, value, context_keys[impact], [&](std::size_t at, Value price) {
-      if (at >= tokens.impacts.size()) return fault.raise(DecodeStatus::wrong_type, context_keys[impact]);
+      if (at >= tokens.impacts.size())
+        return fault.raise(DecodeStatus::wrong_type, context_keys[impact]);
       tokens.impacts[at] = json::make_token(price.raw_json_token(), fault, context_keys[impact]);
     });
   });
@@ -40,7 +54,8 @@ void read_tokens(Context& context, ondemand::object& body, ContextTokens& tokens
 
 /// The settlement that a running rate is for: rates are settled at each whole hour.
 std::int64_t next_hour(std::int64_t now_ns) {
-  return now_ns == core::unknown_ns ? now_ns : core::floor_to(now_ns, core::ns_per_hour) + core::ns_per_hour;
+  return now_ns == core::unknown_ns ? now_ns
+                                    : core::floor_to(now_ns, core::ns_per_hour) + core::ns_per_hour;
 }
 
 /// Up to four records. A context has no time: what is known of it is when it came.
@@ -50,7 +65,8 @@ void emit_context(Context& context, const InstrumentEntry& entry, const ContextT
   const auto number = [&](ContextKey key, market::Scale scale) {
     return json::decimal(tokens.scalars[key], scale, false, fault, context_keys[key]);
   };
-  const bool is_perpetual = !tokens.scalars[funding].is_missing || !tokens.scalars[interest].is_missing;
+  const bool is_perpetual =
+      !tokens.scalars[funding].is_missing || !tokens.scalars[interest].is_missing;
   market::MarkPrice price;
   price.mark_price = number(mark, per_coin);
   price.index_price = number(oracle, per_coin);
@@ -60,33 +76,41 @@ void emit_context(Context& context, const InstrumentEntry& entry, const ContextT
   market::Ticker ticker;
   ticker.open_24h = number(previous_day, per_coin);
   ticker.volume_quote_24h = number(day_quote, {});
-  ticker.volume_base_24h = json::coins(tokens.scalars[day_base], entry, false, fault, context_keys[day_base]);
+  ticker.volume_base_24h =
+      json::coins(tokens.scalars[day_base], entry, false, fault, context_keys[day_base]);
   ticker.mid_price = number(mid, per_coin);
   const double rate = number(funding, {});
-  const double coins = json::coins(tokens.scalars[interest], entry, false, fault, context_keys[interest]);
+  const double coins =
+      json::coins(tokens.scalars[interest], entry, false, fault, context_keys[interest]);
   const double units = number(interest, {});
   // Spot contexts have no funding; a perpetual's without it is not what it says.
   if (is_perpetual && (tokens.scalars[funding].is_empty() || tokens.scalars[interest].is_empty()))
-    fault.raise(DecodeStatus::missing_field, context_keys[tokens.scalars[funding].is_empty() ? funding : interest]);
-  if (!is_perpetual && tokens.scalars[mark].is_missing) fault.raise(DecodeStatus::missing_field, context_keys[mark]);
+    fault.raise(DecodeStatus::missing_field,
+                context_keys[tokens.scalars[funding].is_empty() ? funding : interest]);
+  if (!is_perpetual && tokens.scalars[mark].is_missing)
+    fault.raise(DecodeStatus::missing_field, context_keys[mark]);
   if (!context.tx.ok()) return;
   context.tx.count_other(entry);
 
-  auto* mark_record = context.tx.emit<market::MarkPrice>(RecordType::mark_price, entry, core::unknown_ns, context.flags);
+  auto* mark_record = context.tx.emit<market::MarkPrice>(RecordType::mark_price, entry,
+                                                         core::unknown_ns, context.flags);
   if (mark_record == nullptr) return;
   *mark_record = price;
-  auto* ticker_record = context.tx.emit<market::Ticker>(RecordType::ticker, entry, core::unknown_ns, context.flags);
+  auto* ticker_record =
+      context.tx.emit<market::Ticker>(RecordType::ticker, entry, core::unknown_ns, context.flags);
   if (ticker_record == nullptr) return;
   *ticker_record = ticker;
   if (!is_perpetual) return;
-  auto* funding_record = context.tx.emit<market::Funding>(RecordType::funding, entry, core::unknown_ns, context.flags);
+  auto* funding_record =
+      context.tx.emit<market::Funding>(RecordType::funding, entry, core::unknown_ns, context.flags);
   if (funding_record == nullptr) return;
   funding_record->rate = rate;
   funding_record->premium = price.premium;
   funding_record->funding_ns = next_hour(context.tx.receive_ns());
   funding_record->interval_ns = core::ns_per_hour;
   funding_record->kind = market::FundingKind::predicted;
-  auto* interest_record = context.tx.emit<market::OpenInterest>(RecordType::open_interest, entry, core::unknown_ns, context.flags);
+  auto* interest_record = context.tx.emit<market::OpenInterest>(RecordType::open_interest, entry,
+                                                                core::unknown_ns, context.flags);
   if (interest_record == nullptr) return;
   interest_record->quantity = coins;
   interest_record->contracts = units;
@@ -141,7 +165,8 @@ void read_asset_ctx(Context& context, Value data) {
   if (!has_context) fault.raise(DecodeStatus::missing_field, keys[ctx]);
   const std::string_view native = json::text(name, true, fault, keys[coin]);
   if (!fault.ok()) return;
-  if (const InstrumentEntry* entry = context.tx.instrument(native); entry != nullptr) emit_context(context, *entry, tokens);
+  if (const InstrumentEntry* entry = context.tx.instrument(native); entry != nullptr)
+    emit_context(context, *entry, tokens);
 }
 
 void read_all_dexs_asset_ctxs(Context& context, Value data) {
@@ -164,7 +189,10 @@ void read_all_dexs_asset_ctxs(Context& context, Value data) {
         [&](Value contexts) {
           each_element(context, contexts, "ctxs", [&](std::size_t index, Value element) {
             const bool is_named = universe != nullptr && index < universe->instruments.size();
-            read_unnamed(context, element, is_named ? &context.state.instruments.entries()[universe->instruments[index]] : nullptr);
+            read_unnamed(context, element,
+                         is_named
+                             ? &context.state.instruments.entries()[universe->instruments[index]]
+                             : nullptr);
           });
         });
   });
@@ -175,13 +203,16 @@ void read_meta_and_asset_ctxs(Context& context, Value data) {
   read_pair(
       context, data, [&](Value meta) { read_meta(context, meta); },
       [&](Value contexts) {
-        const std::vector<std::string>* names = context.own.new_universes.empty() ? nullptr : &context.own.new_universes.back().names;
+        const std::vector<std::string>* names =
+            context.own.new_universes.empty() ? nullptr : &context.own.new_universes.back().names;
         each_element(context, contexts, "ctxs", [&](std::size_t index, Value element) {
           ++count;
-          if (names == nullptr || index >= names->size()) return context.fault().raise(DecodeStatus::missing_field, "universe");
+          if (names == nullptr || index >= names->size())
+            return context.fault().raise(DecodeStatus::missing_field, "universe");
           read_unnamed(context, element, context.tx.instrument((*names)[index]));
         });
-        if (context.tx.ok() && names != nullptr && count != names->size()) context.fault().raise(DecodeStatus::missing_field, "ctxs");
+        if (context.tx.ok() && names != nullptr && count != names->size())
+          context.fault().raise(DecodeStatus::missing_field, "ctxs");
       });
 }
 
@@ -196,18 +227,21 @@ void read_spot_meta_and_asset_ctxs(Context& context, Value data) {
           const json::Token name = json::token_of(body.find_field_unordered("coin"), fault, "coin");
           const std::string_view native = json::text(name, true, fault, "coin");
           if (!fault.ok()) return;
-          if (body.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+          if (body.reset().error() != simdjson::SUCCESS)
+            return fault.raise(DecodeStatus::malformed_json, "message");
           ContextTokens tokens;
           read_tokens(context, body, tokens);
           if (!context.tx.ok()) return;
-          if (const InstrumentEntry* entry = context.tx.instrument(native); entry != nullptr) emit_context(context, *entry, tokens);
+          if (const InstrumentEntry* entry = context.tx.instrument(native); entry != nullptr)
+            emit_context(context, *entry, tokens);
         });
       });
 }
 
 void read_funding_history(Context& context, Value rows) {
   enum { coin, rate, premium_key, time };
-  static constexpr auto keys = std::to_array<std::string_view>({"coin", "fundingRate", "premium", "time"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"coin", "fundingRate", "premium", "time"});
   json::Fault& fault = context.fault();
   RecordSink& sink = context.tx.sink();
   std::size_t begin = 0;
@@ -225,23 +259,29 @@ void read_funding_history(Context& context, Value rows) {
     record.rate = fields.decimal(rate);
     record.premium = fields.optional_decimal(premium_key);
     const std::int64_t exchange_ns = fields.time_ms(time);
+    if (fault.ok() && exchange_ns == core::unknown_ns)
+      fault.raise(DecodeStatus::missing_field, keys[time]);
     if (!context.tx.ok()) return;
-    // A row is behind the whole hour it settles: by milliseconds, by seconds, once (May 2023) by 24 minutes. How long
-    // it was since the one before is not said: an hour today, eight hours before June 2023.
+    // A row is behind the whole hour it settles: by milliseconds, by seconds, once (May 2023) by 24
+    // minutes. How long it was since the one before is not said: an hour today, eight hours before
+    // June 2023.
     record.funding_ns = core::floor_to(exchange_ns, core::ns_per_hour);
     record.kind = market::FundingKind::settled;
     context.tx.count_other(*entry);
     if (!has_rows) begin = sink.bytes().size();
     if (!has_rows) staged = context.own.staged.size();
     has_rows = true;
-    if (auto* out = context.tx.emit<market::Funding>(RecordType::funding, *entry, exchange_ns, context.flags)) *out = record;
+    if (auto* out = context.tx.emit<market::Funding>(RecordType::funding, *entry, exchange_ns,
+                                                     context.flags))
+      *out = record;
   });
   if (context.tx.ok() && has_rows && staged == context.own.staged.size()) sort_by_time(sink, begin);
 }
 
 void read_predicted_fundings(Context& context, Value rows) {
   enum { rate, next_ms, hours };
-  static constexpr auto keys = std::to_array<std::string_view>({"fundingRate", "nextFundingTime", "fundingIntervalHours"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"fundingRate", "nextFundingTime", "fundingIntervalHours"});
   json::Fault& fault = context.fault();
   const auto read_own = [&](std::string_view native, Value value) {
     ondemand::object row;
@@ -251,26 +291,36 @@ void read_predicted_fundings(Context& context, Value rows) {
     record.rate = fields.decimal(rate);
     record.kind = market::FundingKind::predicted;
     const std::int64_t interval = fields.optional_integer(hours);
-    record.interval_ns = interval == market::unknown_id ? core::ns_per_hour : interval * core::ns_per_hour;
+    if (interval != market::unknown_id && (interval <= 0 || interval > 24 * 31))
+      fault.raise(DecodeStatus::out_of_range, keys[hours]);
     record.funding_ns = fields.time_ms(next_ms);
-    if (fault.ok() && (record.interval_ns <= 0 || interval > 24 * 31)) fault.raise(DecodeStatus::out_of_range, keys[hours]);
+    if (fault.ok() && record.funding_ns == core::unknown_ns)
+      fault.raise(DecodeStatus::missing_field, keys[next_ms]);
     if (!fault.ok()) return;
+    record.interval_ns =
+        interval == market::unknown_id ? core::ns_per_hour : interval * core::ns_per_hour;
     // The venue names the hour just settled; the rate is for the one to come.
-    if (context.tx.receive_ns() == core::unknown_ns || record.funding_ns <= context.tx.receive_ns()) record.funding_ns += record.interval_ns;
+    if (context.tx.receive_ns() == core::unknown_ns || record.funding_ns <= context.tx.receive_ns())
+      record.funding_ns += record.interval_ns;
     const InstrumentEntry* entry = context.tx.instrument(native);
     if (entry == nullptr) return;
     context.tx.count_other(*entry);
-    if (auto* out = context.tx.emit<market::Funding>(RecordType::funding, *entry, core::unknown_ns, context.flags)) *out = record;
+    if (auto* out = context.tx.emit<market::Funding>(RecordType::funding, *entry, core::unknown_ns,
+                                                     context.flags))
+      *out = record;
   };
   each_element(context, rows, "message", [&](std::size_t, Value coin_row) {
     std::string_view native;
     each_element(context, coin_row, "message", [&](std::size_t part, Value item) {
-      if (part == 0) native = json::text(json::make_token(item.raw_json_token(), fault, "coin"), true, fault, "coin");
+      if (part == 0)
+        native =
+            json::text(json::make_token(item.raw_json_token(), fault, "coin"), true, fault, "coin");
       if (part != 1) return;
       each_element(context, item, "message", [&](std::size_t, Value venue_row) {
         bool is_own = false;  // the other venues' rates come to us from themselves
         each_element(context, venue_row, "message", [&](std::size_t at, Value cell) {
-          if (at == 0) is_own = json::make_token(cell.raw_json_token(), fault, "venue").text == "HlPerp";
+          if (at == 0)
+            is_own = json::make_token(cell.raw_json_token(), fault, "venue").text == "HlPerp";
           if (at != 1 || !is_own) return;
           bool is_null = false;
           if (const auto error = cell.is_null().get(is_null); error != simdjson::SUCCESS)

@@ -36,8 +36,8 @@ std::string_view dex_of(std::string_view name) {
 
 }  // namespace
 
-// Perpetuals of other dexes are `other`, not linear perpetuals: several dexes list the same coin, each with its own
-// oracle and collateral, and none of them is the coin's perpetual on this venue.
+// Perpetuals of other dexes are `other`, not linear perpetuals: several dexes list the same coin,
+// each with its own oracle and collateral, and none of them is the coin's perpetual on this venue.
 bool describe(std::string_view native, InstrumentFacts& facts) {
   market::Instrument& instrument = facts.instrument;
   instrument.status = InstrumentStatus::live;
@@ -66,21 +66,26 @@ bool describe(std::string_view native, InstrumentFacts& facts) {
     base = asset.coin;
     facts.multiplier = asset.multiplier;
   }
-  return !base.empty() && instrument.base.assign(base) && instrument.quote.assign(quote) && instrument.settle.assign(quote);
+  return !base.empty() && instrument.base.assign(base) && instrument.quote.assign(quote) &&
+         instrument.settle.assign(quote);
 }
 
 void read_meta(Context& context, Value meta) {
   enum { decimals, name, leverage, delisted };
-  static constexpr auto keys = std::to_array<std::string_view>({"szDecimals", "name", "maxLeverage", "isDelisted"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"szDecimals", "name", "maxLeverage", "isDelisted"});
   json::Fault& fault = context.fault();
   ondemand::object body;
   if (!as_object(context, meta, body, "meta")) return;
-  const json::Token collateral = json::token_of(body.find_field_unordered("collateralToken"), fault, "collateralToken");
+  const json::Token collateral =
+      json::token_of(body.find_field_unordered("collateralToken"), fault, "collateralToken");
   const std::int64_t token = json::integer(collateral, false, fault, "collateralToken");
   if (!fault.ok()) return;
-  if (body.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (body.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
   Value list;
-  if (const auto error = body.find_field_unordered("universe").get(list); error != simdjson::SUCCESS)
+  if (const auto error = body.find_field_unordered("universe").get(list);
+      error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "universe");
   Universe universe;
   each_element(context, list, "universe", [&](std::size_t index, Value element) {
@@ -92,7 +97,8 @@ void read_meta(Context& context, Value meta) {
     const double max_leverage = fields.optional_decimal(leverage);
     const bool is_delisted = fields.optional_boolean(delisted) == market::Tristate::yes;
     if (!fault.ok()) return;
-    if (!is_plausible_decimals(size_decimals)) return fault.raise(DecodeStatus::out_of_range, keys[decimals]);
+    if (!is_plausible_decimals(size_decimals))
+      return fault.raise(DecodeStatus::out_of_range, keys[decimals]);
     InstrumentFacts facts;
     if (!describe(native, facts)) return fault.raise(DecodeStatus::out_of_range, keys[name]);
     if (facts.instrument.contract_type != ContractType::linear_perpetual) {
@@ -102,7 +108,8 @@ void read_meta(Context& context, Value meta) {
       facts.instrument.funding_interval_ns = core::ns_per_hour;
     }
     market::Scale lot;
-    if (market::multiply(size_step(size_decimals), facts.multiplier, lot)) facts.instrument.lot_size = market::to_double(lot);
+    if (market::multiply(size_step(size_decimals), facts.multiplier, lot))
+      facts.instrument.lot_size = market::to_double(lot);
     facts.instrument.max_leverage = max_leverage;
     facts.instrument.status = is_delisted ? InstrumentStatus::delisted : InstrumentStatus::live;
     if (index == 0) universe.dex = dex_of(native);
@@ -110,11 +117,13 @@ void read_meta(Context& context, Value meta) {
     universe.names.emplace_back(native);
     context.tx.define(facts);
   });
-  if (context.tx.ok() && !universe.names.empty()) context.own.new_universes.push_back(std::move(universe));
+  if (context.tx.ok() && !universe.names.empty())
+    context.own.new_universes.push_back(std::move(universe));
 }
 
 void read_all_perp_metas(Context& context, Value metas) {
-  each_element(context, metas, "message", [&](std::size_t, Value meta) { read_meta(context, meta); });
+  each_element(context, metas, "message",
+               [&](std::size_t, Value meta) { read_meta(context, meta); });
 }
 
 void read_perp_dexs(Context& context, Value dexs) {
@@ -126,7 +135,8 @@ void read_perp_dexs(Context& context, Value dexs) {
     if (is_null && index == 0) return;  // the first dex has no row
     ondemand::object row;
     if (!as_object(context, dex, row, "message")) return;
-    json::text(json::token_of(row.find_field_unordered("name"), fault, "name"), true, fault, "name");
+    json::text(json::token_of(row.find_field_unordered("name"), fault, "name"), true, fault,
+               "name");
   });
 }
 
@@ -138,23 +148,27 @@ void read_spot_meta(Context& context, Value meta) {
     enum { name, decimals, index };
     static constexpr auto keys = std::to_array<std::string_view>({"name", "szDecimals", "index"});
     Value list;
-    if (const auto error = body.find_field_unordered("tokens").get(list); error != simdjson::SUCCESS)
+    if (const auto error = body.find_field_unordered("tokens").get(list);
+        error != simdjson::SUCCESS)
       return fault.raise(json::status_of(error), "tokens");
     each_element(context, list, "tokens", [&](std::size_t, Value element) {
       ondemand::object row;
       if (!as_object(context, element, row, "tokens")) return;
       json::FlatObject fields(row, keys, fault);
       Token token{fields.integer(index), std::string(fields.text(name)), fields.integer(decimals)};
-      if (fault.ok() && !is_plausible_decimals(token.size_decimals)) fault.raise(DecodeStatus::out_of_range, keys[decimals]);
+      if (fault.ok() && !is_plausible_decimals(token.size_decimals))
+        fault.raise(DecodeStatus::out_of_range, keys[decimals]);
       if (fault.ok()) context.own.new_tokens.push_back(std::move(token));
     });
     if (!context.tx.ok()) return;
   }
-  if (body.reset().error() != simdjson::SUCCESS) return fault.raise(DecodeStatus::malformed_json, "message");
+  if (body.reset().error() != simdjson::SUCCESS)
+    return fault.raise(DecodeStatus::malformed_json, "message");
   enum { name, tokens };
   static constexpr auto keys = std::to_array<std::string_view>({"name", "tokens"});
   Value list;
-  if (const auto error = body.find_field_unordered("universe").get(list); error != simdjson::SUCCESS)
+  if (const auto error = body.find_field_unordered("universe").get(list);
+      error != simdjson::SUCCESS)
     return fault.raise(json::status_of(error), "universe");
   each_element(context, list, "universe", [&](std::size_t, Value element) {
     ondemand::object row;
@@ -168,17 +182,19 @@ void read_spot_meta(Context& context, Value meta) {
       }
       each_element(context, value, keys[tokens], [&](std::size_t at, Value number) {
         if (at >= pair.size()) return fault.raise(DecodeStatus::wrong_type, keys[tokens]);
-        pair[at] = json::integer(json::make_token(number.raw_json_token(), fault, keys[tokens]), true, fault, keys[tokens]);
+        pair[at] = json::integer(json::make_token(number.raw_json_token(), fault, keys[tokens]),
+                                 true, fault, keys[tokens]);
       });
     });
     const std::string_view symbol = json::text(native, true, fault, keys[name]);
     if (!fault.ok()) return;
     const Token* base = find_token(context, pair[0]);
     const Token* quote = find_token(context, pair[1]);
-    if (base == nullptr || quote == nullptr) return fault.raise(DecodeStatus::missing_field, keys[tokens]);
+    if (base == nullptr || quote == nullptr)
+      return fault.raise(DecodeStatus::missing_field, keys[tokens]);
     InstrumentFacts facts;
-    if (!describe(symbol, facts) || !facts.instrument.base.assign(base->name) || !facts.instrument.quote.assign(quote->name) ||
-        !facts.instrument.settle.assign(quote->name))
+    if (!describe(symbol, facts) || !facts.instrument.base.assign(base->name) ||
+        !facts.instrument.quote.assign(quote->name) || !facts.instrument.settle.assign(quote->name))
       return fault.raise(DecodeStatus::out_of_range, keys[name]);
     facts.instrument.contract_type = ContractType::spot;
     facts.instrument.lot_size = market::to_double(size_step(base->size_decimals));

@@ -16,7 +16,8 @@ struct Quote {
   std::uint32_t orders = 0;
 };
 
-bool read_quote(Context& context, Value value, const InstrumentEntry& entry, Quote& quote, std::string_view field) {
+bool read_quote(Context& context, Value value, const InstrumentEntry& entry, Quote& quote,
+                std::string_view field) {
   enum { price, quantity, orders };
   static constexpr auto keys = std::to_array<std::string_view>({"px", "sz", "n"});
   json::Fault& fault = context.fault();
@@ -36,18 +37,22 @@ bool read_quote(Context& context, Value value, const InstrumentEntry& entry, Quo
 /// The instrument named by `coin`, read ahead of the pass that needs its scales.
 const InstrumentEntry* coin_of(Context& context, ondemand::object& body, std::string_view key) {
   json::Fault& fault = context.fault();
-  const std::string_view coin = json::text(json::token_of(body.find_field_unordered(key), fault, key), true, fault, key);
-  if (fault.ok() && body.reset().error() != simdjson::SUCCESS) fault.raise(DecodeStatus::malformed_json, "message");
+  const std::string_view coin =
+      json::text(json::token_of(body.find_field_unordered(key), fault, key), true, fault, key);
+  if (fault.ok() && body.reset().error() != simdjson::SUCCESS)
+    fault.raise(DecodeStatus::malformed_json, "message");
   return fault.ok() ? context.tx.instrument(coin) : nullptr;
 }
 
 }  // namespace
 
-bool Context::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, std::int64_t id, std::int64_t time_ns) {
+bool Context::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, std::int64_t id,
+                        std::int64_t time_ns) {
   const std::size_t index = entry.id & 0x00ff'ffff;
   const auto key = static_cast<std::uint64_t>(id);
   bool found = index < own.streams.size() && (own.streams[index].*ids).contains(key, time_ns);
-  for (const SeenTrade& seen : own.seen) found |= id != 0 && seen.ids == ids && seen.instrument == entry.id && seen.id == key;
+  for (const SeenTrade& seen : own.seen)
+    found |= id != 0 && seen.ids == ids && seen.instrument == entry.id && seen.id == key;
   own.seen.push_back({ids, entry.id, key, time_ns, found});
   if (found) tx.count_duplicate();
   return found;
@@ -55,7 +60,8 @@ bool Context::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, s
 
 void read_trades(Context& context, Value data) {
   enum { coin, side, price, quantity, time, id, users };
-  static constexpr auto keys = std::to_array<std::string_view>({"coin", "side", "px", "sz", "time", "tid", "users"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"coin", "side", "px", "sz", "time", "tid", "users"});
   json::Fault& fault = context.fault();
   RecordSink& sink = context.tx.sink();
   std::size_t begin = 0;
@@ -76,8 +82,10 @@ void read_trades(Context& context, Value data) {
       }
       std::size_t count = 0;
       each_element(context, value, keys[users], [&](std::size_t at, Value user) {
-        const std::string_view text = json::text(json::make_token(user.raw_json_token(), fault, keys[users]), true, fault, keys[users]);
-        if (fault.ok() && (at > 1 || !parse_address(text, at == 0 ? parties.buyer : parties.seller)))
+        const std::string_view text = json::text(
+            json::make_token(user.raw_json_token(), fault, keys[users]), true, fault, keys[users]);
+        if (fault.ok() &&
+            (at > 1 || !parse_address(text, at == 0 ? parties.buyer : parties.seller)))
           fault.raise(DecodeStatus::wrong_type, keys[users]);
         ++count;
       });
@@ -89,7 +97,8 @@ void read_trades(Context& context, Value data) {
     const InstrumentEntry* entry = context.tx.instrument(native);
     if (entry == nullptr) return;
     market::Trade trade;
-    trade.price = json::decimal(tokens[price], json::inverse(entry->price_divisor), true, fault, keys[price]);
+    trade.price =
+        json::decimal(tokens[price], json::inverse(entry->price_divisor), true, fault, keys[price]);
     trade.quantity = json::coins(tokens[quantity], *entry, true, fault, keys[quantity]);
     trade.trade_id = json::integer(tokens[id], true, fault, keys[id]);
     trade.fill_count = 1;
@@ -97,15 +106,19 @@ void read_trades(Context& context, Value data) {
     const std::string_view aggressor = json::text(tokens[side], true, fault, keys[side]);
     if (aggressor == "B") trade.taker_side = Side::buy;
     if (aggressor == "A") trade.taker_side = Side::sell;
-    if (fault.ok() && trade.taker_side == Side::unknown) fault.raise(DecodeStatus::unknown_value, keys[side]);
+    if (fault.ok() && trade.taker_side == Side::unknown)
+      fault.raise(DecodeStatus::unknown_value, keys[side]);
     const std::int64_t exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
     if (!fault.ok()) return;
     context.tx.count_other(*entry);
     // The first frame after a subscription repeats recent trades and does not say so.
-    if (!context.is_rest && context.is_repeat(&Streams::trades, *entry, trade.trade_id, exchange_ns)) return;
+    if (!context.is_rest &&
+        context.is_repeat(&Streams::trades, *entry, trade.trade_id, exchange_ns))
+      return;
     const std::size_t tail = has_parties ? sizeof parties : 0;
     const std::size_t at = sink.bytes().size();
-    auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, context.flags, tail);
+    auto* record =
+        context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, context.flags, tail);
     if (record == nullptr) return;
     *record = trade;
     if (has_parties) *new (record + 1) market::TradeParties = parties;
@@ -118,7 +131,8 @@ void read_trades(Context& context, Value data) {
     is_uniform &= size == stride && (at - begin) % stride == 0;
   });
   // A frame is about one coin, so nothing but trades of one size stands behind the first of them.
-  if (context.tx.ok() && stride != 0 && is_uniform && staged == context.own.staged.size()) sort_by_time(sink, begin);
+  if (context.tx.ok() && stride != 0 && is_uniform && staged == context.own.staged.size())
+    sort_by_time(sink, begin);
 }
 
 void read_book(Context& context, Value data) {
@@ -151,18 +165,20 @@ void read_book(Context& context, Value data) {
   });
   if (fault.ok() && side_count != 2) fault.raise(DecodeStatus::missing_field, keys[levels]);
   const std::int64_t exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
-  const bool says_fast = json::boolean(tokens[fast], false, fault, keys[fast]) == market::Tristate::yes;
+  const bool says_fast =
+      json::boolean(tokens[fast], false, fault, keys[fast]) == market::Tristate::yes;
   if (!context.close()) return;
   context.tx.count_other(*entry);
-  // The 5-level and the 20-level stream share a channel. Exactly five on both sides is the former; a book that is
-  // thinner than that is whole either way.
+  // The 5-level and the 20-level stream share a channel. Exactly five on both sides is the former;
+  // a book that is thinner than that is whole either way.
   const std::size_t most = std::max(context.own.bids.size(), context.own.asks.size());
   const std::size_t least = std::min(context.own.bids.size(), context.own.asks.size());
   const bool is_fast = says_fast || (most == 5 && least == 5);
   Streams& streams = context.own.streams_of(*entry);
   market::SnapshotBookSequence& sequence = is_fast ? streams.fast_book : streams.book;
-  market::Book* book = context.tx.emit_book(RecordType::book_snapshot, *entry, exchange_ns, context.flags, market::unknown_id,
-                                            market::unknown_id, [&] { return sequence.snapshot(exchange_ns); });
+  market::Book* book = context.tx.emit_book(RecordType::book_snapshot, *entry, exchange_ns,
+                                            context.flags, market::unknown_id, market::unknown_id,
+                                            [&] { return sequence.snapshot(exchange_ns); });
   if (book != nullptr) book->depth = is_fast ? 5 : 20;
 }
 
@@ -205,7 +221,8 @@ void read_bbo(Context& context, Value data) {
 
 void read_candle(Context& context, Value data) {
   enum { open_ms, close_ms, symbol, interval, open, close, high, low, volume, trades };
-  static constexpr auto keys = std::to_array<std::string_view>({"t", "T", "s", "i", "o", "c", "h", "l", "v", "n"});
+  static constexpr auto keys =
+      std::to_array<std::string_view>({"t", "T", "s", "i", "o", "c", "h", "l", "v", "n"});
   json::Fault& fault = context.fault();
   ondemand::object row;
   if (!as_object(context, data, row, "data")) return;
@@ -217,17 +234,17 @@ void read_candle(Context& context, Value data) {
   market::Kline kline;
   kline.open_ns = fields.time_ms(open_ms);
   const std::int64_t close_ns = fields.time_ms(close_ms);
-  kline.interval_ns = close_ns - kline.open_ns + core::ns_per_ms;
+  kline.interval_ns = candle_length(kline.open_ns, close_ns, fault, keys[close_ms]);
   kline.open = fields.price(open, *entry);
   kline.high = fields.price(high, *entry);
   kline.low = fields.price(low, *entry);
   kline.close = fields.price(close, *entry);
   kline.volume_base = fields.quantity(volume, *entry);
   kline.trade_count = fields.integer(trades);
-  if (fault.ok() && close_ns <= kline.open_ns) fault.raise(DecodeStatus::out_of_range, keys[close_ms]);
   if (!context.tx.ok()) return;
   context.tx.count_other(*entry);
-  // A pushed candle is closed when one with a later `t` follows, which its reader sees; a fetched one by the clock.
+  // A pushed candle is closed when one with a later `t` follows, which its reader sees; a fetched
+  // one by the clock.
   const std::int64_t now_ns = context.tx.receive_ns();
   std::int64_t exchange_ns = core::unknown_ns;
   if (now_ns == core::unknown_ns) {
@@ -235,9 +252,12 @@ void read_candle(Context& context, Value data) {
     kline.is_closed = context.is_rest ? market::Tristate::yes : market::Tristate::unknown;
   } else {
     if (close_ns < now_ns) exchange_ns = close_ns;
-    if (context.is_rest) kline.is_closed = close_ns < now_ns ? market::Tristate::yes : market::Tristate::no;
+    if (context.is_rest)
+      kline.is_closed = close_ns < now_ns ? market::Tristate::yes : market::Tristate::no;
   }
-  if (auto* record = context.tx.emit<market::Kline>(RecordType::kline, *entry, exchange_ns, context.flags)) *record = kline;
+  if (auto* record =
+          context.tx.emit<market::Kline>(RecordType::kline, *entry, exchange_ns, context.flags))
+    *record = kline;
 }
 
 void read_candles(Context& context, Value data) {
@@ -269,10 +289,12 @@ void read_all_mids(Context& context, Value mids) {
     if (!fault.ok()) return;
     const InstrumentEntry* entry = context.tx.instrument(coin);
     if (entry == nullptr) return;
-    const double mid = json::decimal(price, json::inverse(entry->price_divisor), true, fault, "mids");
+    const double mid =
+        json::decimal(price, json::inverse(entry->price_divisor), true, fault, "mids");
     if (!fault.ok()) return;
     context.tx.count_other(*entry);
-    auto* ticker = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, core::unknown_ns, context.flags);
+    auto* ticker = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, core::unknown_ns,
+                                                   context.flags);
     if (ticker == nullptr) return;
     ticker->mid_price = mid;
   }

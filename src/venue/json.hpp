@@ -1,7 +1,12 @@
 #pragma once
-// simdjson On-Demand for adapters: one message, its fields by name in any order, each number scaled and rounded
-// once. The first refusal is remembered with its field; later reads then return missing values, so a decoder
-// reads everything and asks once. Private to the venue layer. No allocation once the parser has grown.
+// simdjson On-Demand for adapters: one message, its fields by name in any order, each number scaled
+// and rounded once. The first refusal is remembered with its field; later reads then return missing
+// values, so a decoder reads everything and asks once. Private to the venue layer. No allocation
+// once the parser has grown.
+#include <perp/market/decimal.hpp>
+#include <perp/market/instrument_table.hpp>
+#include <perp/venue/adapter.hpp>
+
 #include <simdjson.h>
 
 #include <array>
@@ -9,10 +14,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
-
-#include <perp/market/decimal.hpp>
-#include <perp/market/instrument_table.hpp>
-#include <perp/venue/adapter.hpp>
 
 namespace perp::venue::json {
 
@@ -48,15 +49,13 @@ inline DecodeStatus status_of(simdjson::error_code code) {
 struct Token {
   std::string_view text;  ///< for a string: what is between the quotes, escapes not resolved
   bool is_string = false;
-  bool has_escape = false;
   bool is_null = false;
   bool is_missing = false;  ///< no such field
   /// Nothing was said: absent, null or "".
   bool is_empty() const { return is_missing || is_null || (is_string && text.empty()); }
 };
 
-inline constexpr Token absent{
-    .text = {}, .is_string = false, .has_escape = false, .is_null = false, .is_missing = true};
+inline constexpr Token absent{.text = {}, .is_string = false, .is_null = false, .is_missing = true};
 
 inline Token make_token(std::string_view raw, Fault& fault, std::string_view field) {
   while (!raw.empty() && static_cast<unsigned char>(raw.back()) <= ' ') raw.remove_suffix(1);
@@ -73,7 +72,6 @@ inline Token make_token(std::string_view raw, Fault& fault, std::string_view fie
     }
     token.is_string = true;
     token.text = raw.substr(1, raw.size() - 2);
-    token.has_escape = token.text.find('\\') != std::string_view::npos;
   } else {
     token.text = raw;
     token.is_null = raw == "null";
@@ -82,7 +80,8 @@ inline Token make_token(std::string_view raw, Fault& fault, std::string_view fie
   return token;
 }
 
-inline Token token_of(simdjson::simdjson_result<ondemand::value> value, Fault& fault, std::string_view field) {
+inline Token token_of(simdjson::simdjson_result<ondemand::value> value, Fault& fault,
+                      std::string_view field) {
   Token token;
   ondemand::value inner;
   if (const auto error = std::move(value).get(inner); error != simdjson::SUCCESS) {
@@ -93,38 +92,47 @@ inline Token token_of(simdjson::simdjson_result<ondemand::value> value, Fault& f
   return make_token(inner.raw_json_token(), fault, field);
 }
 
-// --- a token as a value. `required`: absent, null or "" is a fault; otherwise it is a missing value. ---
+// --- a token as a value. `required`: absent, null or "" is a fault; otherwise it is a missing
+// value. ---
 
-inline double decimal(const Token& token, market::Scale scale, bool required, Fault& fault, std::string_view field) {
+inline double decimal(const Token& token, market::Scale scale, bool required, Fault& fault,
+                      std::string_view field) {
   double value = market::missing;
   if (token.is_empty()) {
     if (required) fault.raise(DecodeStatus::missing_field, field);
     return value;
   }
-  if (token.has_escape || !market::parse_decimal(token.text, scale, value)) {
-    const bool looks_like_number = !token.text.empty() && (token.text[0] == '-' || (token.text[0] >= '0' && token.text[0] <= '9'));
+  if (!market::parse_decimal(token.text, scale, value)) {
+    const bool looks_like_number =
+        !token.text.empty() &&
+        (token.text[0] == '-' || (token.text[0] >= '0' && token.text[0] <= '9'));
     fault.raise(looks_like_number ? DecodeStatus::out_of_range : DecodeStatus::wrong_type, field);
     return market::missing;
   }
   return value;
 }
 
-inline std::int64_t integer(const Token& token, bool required, Fault& fault, std::string_view field) {
+inline std::int64_t integer(const Token& token, bool required, Fault& fault,
+                            std::string_view field) {
   std::int64_t value = market::unknown_id;
   if (token.is_empty()) {
     if (required) fault.raise(DecodeStatus::missing_field, field);
     return value;
   }
-  if (token.has_escape || !market::parse_integer(token.text, value)) {
-    const bool looks_like_number = !token.text.empty() && (token.text[0] == '-' || (token.text[0] >= '0' && token.text[0] <= '9'));
+  if (!market::parse_integer(token.text, value)) {
+    const bool looks_like_number =
+        !token.text.empty() &&
+        (token.text[0] == '-' || (token.text[0] >= '0' && token.text[0] <= '9'));
     fault.raise(looks_like_number ? DecodeStatus::out_of_range : DecodeStatus::wrong_type, field);
     return market::unknown_id;
   }
   return value;
 }
 
-/// A wire time in milliseconds (number or text) as ns. 0 is "none" on these venues and becomes unknown.
-inline std::int64_t time_ms(const Token& token, bool required, Fault& fault, std::string_view field) {
+/// A wire time in milliseconds (number or text) as ns. 0 is "none" on these venues and becomes
+/// unknown.
+inline std::int64_t time_ms(const Token& token, bool required, Fault& fault,
+                            std::string_view field) {
   const std::int64_t ms = integer(token, required, fault, field);
   if (ms == market::unknown_id || ms == 0) return core::unknown_ns;
   if (ms < 0 || ms > 9'000'000'000'000) {  // beyond the year 2255 it is not a time in ms
@@ -135,19 +143,21 @@ inline std::int64_t time_ms(const Token& token, bool required, Fault& fault, std
 }
 
 /// Text as it stands; one with escapes is refused (symbols, sides and ids have none).
-inline std::string_view text(const Token& token, bool required, Fault& fault, std::string_view field) {
+inline std::string_view text(const Token& token, bool required, Fault& fault,
+                             std::string_view field) {
   if (token.is_empty()) {
     if (required) fault.raise(DecodeStatus::missing_field, field);
     return {};
   }
-  if (!token.is_string || token.has_escape) {
+  if (!token.is_string || token.text.find('\\') != std::string_view::npos) {
     fault.raise(DecodeStatus::wrong_type, field);
     return {};
   }
   return token.text;
 }
 
-inline market::Tristate boolean(const Token& token, bool required, Fault& fault, std::string_view field) {
+inline market::Tristate boolean(const Token& token, bool required, Fault& fault,
+                                std::string_view field) {
   if (token.is_empty()) {
     if (required) fault.raise(DecodeStatus::missing_field, field);
     return market::Tristate::unknown;
@@ -162,13 +172,17 @@ inline market::Tristate boolean(const Token& token, bool required, Fault& fault,
 constexpr market::Scale inverse(market::Scale power_of_ten) { return {1, -power_of_ten.exponent}; }
 
 /// Native size -> coins; NaN while the contract size is unknown, but checked all the same.
-inline double coins(const Token& token, const market::InstrumentEntry& entry, bool required, Fault& fault, std::string_view field) {
-  const double value = decimal(token, entry.has_quantity_factor ? entry.quantity_factor : market::Scale{}, required, fault, field);
+inline double coins(const Token& token, const market::InstrumentEntry& entry, bool required,
+                    Fault& fault, std::string_view field) {
+  const double value =
+      decimal(token, entry.has_quantity_factor ? entry.quantity_factor : market::Scale{}, required,
+              fault, field);
   return entry.has_quantity_factor ? value : market::missing;
 }
 
-/// A JSON object being read. Fields may be asked in any order; asking in the message's order is fastest. After a fault
-/// nothing more is read: simdjson abandons a document that it found broken and must not be asked again.
+/// A JSON object being read. Fields may be asked in any order; asking in the message's order is
+/// fastest. After a fault nothing more is read: simdjson abandons a document that it found broken
+/// and must not be asked again.
 class Object {
  public:
   Object(ondemand::object object, Fault& fault) : object_(object), fault_(&fault) {}
@@ -182,31 +196,59 @@ class Object {
 
   /// Text as it stands; a text with escapes is refused (symbols, sides and ids have none).
   std::string_view text(std::string_view key) { return json::text(token(key), true, *fault_, key); }
-  std::string_view optional_text(std::string_view key) { return json::text(token(key), false, *fault_, key); }
+  std::string_view optional_text(std::string_view key) {
+    return json::text(token(key), false, *fault_, key);
+  }
 
-  double decimal(std::string_view key, market::Scale scale = {}) { return json::decimal(token(key), scale, true, *fault_, key); }
-  double optional_decimal(std::string_view key, market::Scale scale = {}) { return json::decimal(token(key), scale, false, *fault_, key); }
+  double decimal(std::string_view key, market::Scale scale = {}) {
+    return json::decimal(token(key), scale, true, *fault_, key);
+  }
+  double optional_decimal(std::string_view key, market::Scale scale = {}) {
+    return json::decimal(token(key), scale, false, *fault_, key);
+  }
   /// Native price per named unit -> price per coin.
-  double price(std::string_view key, const market::InstrumentEntry& entry) { return decimal(key, inverse(entry.price_divisor)); }
-  double optional_price(std::string_view key, const market::InstrumentEntry& entry) { return optional_decimal(key, inverse(entry.price_divisor)); }
+  double price(std::string_view key, const market::InstrumentEntry& entry) {
+    return decimal(key, inverse(entry.price_divisor));
+  }
+  double optional_price(std::string_view key, const market::InstrumentEntry& entry) {
+    return optional_decimal(key, inverse(entry.price_divisor));
+  }
   /// Native size -> coins; NaN while the contract size is unknown.
-  double quantity(std::string_view key, const market::InstrumentEntry& entry) { return coins(token(key), entry, true, key); }
-  double optional_quantity(std::string_view key, const market::InstrumentEntry& entry) { return coins(token(key), entry, false, key); }
+  double quantity(std::string_view key, const market::InstrumentEntry& entry) {
+    return coins(token(key), entry, true, key);
+  }
+  double optional_quantity(std::string_view key, const market::InstrumentEntry& entry) {
+    return coins(token(key), entry, false, key);
+  }
 
-  std::int64_t integer(std::string_view key) { return json::integer(token(key), true, *fault_, key); }
-  std::int64_t optional_integer(std::string_view key) { return json::integer(token(key), false, *fault_, key); }
-  std::int64_t time_ms(std::string_view key) { return json::time_ms(token(key), true, *fault_, key); }
-  std::int64_t optional_time_ms(std::string_view key) { return json::time_ms(token(key), false, *fault_, key); }
+  std::int64_t integer(std::string_view key) {
+    return json::integer(token(key), true, *fault_, key);
+  }
+  std::int64_t optional_integer(std::string_view key) {
+    return json::integer(token(key), false, *fault_, key);
+  }
+  std::int64_t time_ms(std::string_view key) {
+    return json::time_ms(token(key), true, *fault_, key);
+  }
+  std::int64_t optional_time_ms(std::string_view key) {
+    return json::time_ms(token(key), false, *fault_, key);
+  }
 
-  bool boolean(std::string_view key) { return json::boolean(token(key), true, *fault_, key) == market::Tristate::yes; }
-  market::Tristate optional_boolean(std::string_view key) { return json::boolean(token(key), false, *fault_, key); }
+  bool boolean(std::string_view key) {
+    return json::boolean(token(key), true, *fault_, key) == market::Tristate::yes;
+  }
+  market::Tristate optional_boolean(std::string_view key) {
+    return json::boolean(token(key), false, *fault_, key);
+  }
 
   /// A nested object or array; false (and a fault if required) where it is absent.
   bool object(std::string_view key, ondemand::object& out, bool required = true) {
-    return fault_->ok() && nested(object_.find_field_unordered(key).get_object().get(out), key, required);
+    return fault_->ok() &&
+           nested(object_.find_field_unordered(key).get_object().get(out), key, required);
   }
   bool array(std::string_view key, ondemand::array& out, bool required = true) {
-    return fault_->ok() && nested(object_.find_field_unordered(key).get_array().get(out), key, required);
+    return fault_->ok() &&
+           nested(object_.find_field_unordered(key).get_array().get(out), key, required);
   }
 
   ondemand::object& raw() { return object_; }
@@ -214,14 +256,16 @@ class Object {
 
   static market::Scale inverse(market::Scale power_of_ten) { return json::inverse(power_of_ten); }
 
-  double coins(const Token& token, const market::InstrumentEntry& entry, bool required, std::string_view key) {
+  double coins(const Token& token, const market::InstrumentEntry& entry, bool required,
+               std::string_view key) {
     return json::coins(token, entry, required, *fault_, key);
   }
 
  private:
   bool nested(simdjson::error_code error, std::string_view key, bool required) {
     if (error == simdjson::SUCCESS) return true;
-    if (required || (error != simdjson::NO_SUCH_FIELD && error != simdjson::INCORRECT_TYPE)) fault_->raise(status_of(error), key);
+    if (required || (error != simdjson::NO_SUCH_FIELD && error != simdjson::INCORRECT_TYPE))
+      fault_->raise(status_of(error), key);
     return false;
   }
 
@@ -229,11 +273,13 @@ class Object {
   Fault* fault_;
 };
 
-/// One pass over an object's fields in the order they come: visit(index, value) for each key of `keys` (compile-time
-/// text; best in the usual order of the message), others are skipped. A key that comes twice is malformed: which of
-/// the two is meant is not for us to guess. Faster than asking field by field. @returns fault.ok().
+/// One pass over an object's fields in the order they come: visit(index, value) for each key of
+/// `keys` (compile-time text; best in the usual order of the message), others are skipped. A key
+/// that comes twice is malformed: which of the two is meant is not for us to guess. Faster than
+/// asking field by field. @returns fault.ok().
 template <std::size_t Count, class Visit>
-bool each_field(ondemand::object& object, const std::array<std::string_view, Count>& keys, Fault& fault, Visit visit) {
+bool each_field(ondemand::object& object, const std::array<std::string_view, Count>& keys,
+                Fault& fault, Visit visit) {
   static_assert(Count <= 64);
   if (!fault.ok()) return false;
   std::uint64_t seen = 0;
@@ -248,7 +294,8 @@ bool each_field(ondemand::object& object, const std::array<std::string_view, Cou
     const char* const key = field.key().raw();
     const auto is_key = [&](std::size_t index) {
       const std::string_view wanted = keys[index];
-      return std::memcmp(key, wanted.data(), wanted.size()) == 0 && key[wanted.size()] == '"';
+      if (key[0] != wanted[0] || key[wanted.size()] != '"') return false;
+      return wanted.size() == 1 || std::memcmp(key, wanted.data(), wanted.size()) == 0;
     };
     std::size_t index = next;
     if (index == Count || !is_key(index)) {
@@ -272,7 +319,8 @@ bool each_field(ondemand::object& object, const std::array<std::string_view, Cou
 template <std::size_t Count>
 class FlatObject {
  public:
-  FlatObject(ondemand::object object, const std::array<std::string_view, Count>& keys, Fault& fault) : keys_(keys), fault_(fault) {
+  FlatObject(ondemand::object object, const std::array<std::string_view, Count>& keys, Fault& fault)
+      : keys_(keys), fault_(fault) {
     tokens_.fill(absent);
     each_field(object, keys, fault, [&](std::size_t index, ondemand::value value) {
       tokens_[index] = make_token(value.raw_json_token(), fault, keys[index]);
@@ -283,13 +331,21 @@ class FlatObject {
   const Token& token(std::size_t index) const { return tokens_[index]; }
   bool has(std::size_t index) const { return !tokens_[index].is_empty(); }
 
-  std::string_view text(std::size_t index) { return json::text(tokens_[index], true, fault_, keys_[index]); }
-  std::string_view optional_text(std::size_t index) { return json::text(tokens_[index], false, fault_, keys_[index]); }
-  double decimal(std::size_t index, market::Scale scale = {}) { return json::decimal(tokens_[index], scale, true, fault_, keys_[index]); }
+  std::string_view text(std::size_t index) {
+    return json::text(tokens_[index], true, fault_, keys_[index]);
+  }
+  std::string_view optional_text(std::size_t index) {
+    return json::text(tokens_[index], false, fault_, keys_[index]);
+  }
+  double decimal(std::size_t index, market::Scale scale = {}) {
+    return json::decimal(tokens_[index], scale, true, fault_, keys_[index]);
+  }
   double optional_decimal(std::size_t index, market::Scale scale = {}) {
     return json::decimal(tokens_[index], scale, false, fault_, keys_[index]);
   }
-  double price(std::size_t index, const market::InstrumentEntry& entry) { return decimal(index, inverse(entry.price_divisor)); }
+  double price(std::size_t index, const market::InstrumentEntry& entry) {
+    return decimal(index, inverse(entry.price_divisor));
+  }
   double optional_price(std::size_t index, const market::InstrumentEntry& entry) {
     return optional_decimal(index, inverse(entry.price_divisor));
   }
@@ -299,12 +355,24 @@ class FlatObject {
   double optional_quantity(std::size_t index, const market::InstrumentEntry& entry) {
     return coins(tokens_[index], entry, false, fault_, keys_[index]);
   }
-  std::int64_t integer(std::size_t index) { return json::integer(tokens_[index], true, fault_, keys_[index]); }
-  std::int64_t optional_integer(std::size_t index) { return json::integer(tokens_[index], false, fault_, keys_[index]); }
-  std::int64_t time_ms(std::size_t index) { return json::time_ms(tokens_[index], true, fault_, keys_[index]); }
-  std::int64_t optional_time_ms(std::size_t index) { return json::time_ms(tokens_[index], false, fault_, keys_[index]); }
-  bool boolean(std::size_t index) { return json::boolean(tokens_[index], true, fault_, keys_[index]) == market::Tristate::yes; }
-  market::Tristate optional_boolean(std::size_t index) { return json::boolean(tokens_[index], false, fault_, keys_[index]); }
+  std::int64_t integer(std::size_t index) {
+    return json::integer(tokens_[index], true, fault_, keys_[index]);
+  }
+  std::int64_t optional_integer(std::size_t index) {
+    return json::integer(tokens_[index], false, fault_, keys_[index]);
+  }
+  std::int64_t time_ms(std::size_t index) {
+    return json::time_ms(tokens_[index], true, fault_, keys_[index]);
+  }
+  std::int64_t optional_time_ms(std::size_t index) {
+    return json::time_ms(tokens_[index], false, fault_, keys_[index]);
+  }
+  bool boolean(std::size_t index) {
+    return json::boolean(tokens_[index], true, fault_, keys_[index]) == market::Tristate::yes;
+  }
+  market::Tristate optional_boolean(std::size_t index) {
+    return json::boolean(tokens_[index], false, fault_, keys_[index]);
+  }
 
  private:
   const std::array<std::string_view, Count>& keys_;
@@ -322,7 +390,9 @@ struct JsonState : AdapterState {
     fault = {};
     payload_ = payload;
     static_assert(frame_padding >= simdjson::SIMDJSON_PADDING);
-    if (const auto error = parser.iterate(payload.data(), payload.size(), payload.size() + frame_padding).get(document);
+    if (const auto error =
+            parser.iterate(payload.data(), payload.size(), payload.size() + frame_padding)
+                .get(document);
         error != simdjson::SUCCESS) {
       fault.raise(status_of(error), "message");
       return false;
@@ -330,7 +400,25 @@ struct JsonState : AdapterState {
     return true;
   }
 
-  /// The message must be one whole value: unbalanced brackets or bytes behind its end are malformed.
+  /// The same, at once for a message read to its end: nothing is left, or (`in_envelope`) the one
+  /// bracket that closes the envelope. Only for documents whose every field was visited; whatever
+  /// else is found is looked at closely.
+  void close_read(ondemand::document& document, bool in_envelope) {
+    if (!fault.ok()) return;
+    const char* at = nullptr;
+    const auto error = document.current_location().get(at);
+    if (error == simdjson::OUT_OF_BOUNDS && !in_envelope) return;
+    if (error == simdjson::SUCCESS && in_envelope && *at == '}') {
+      const char* const end = payload_.data() + payload_.size();
+      do ++at;
+      while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'));
+      if (at >= end) return;
+    }
+    close(document);
+  }
+
+  /// The message must be one whole value: unbalanced brackets or bytes behind its end are
+  /// malformed.
   void close(ondemand::document& document) {
     if (!fault.ok()) return;
     document.rewind();
@@ -359,16 +447,20 @@ struct JsonState : AdapterState {
     if (!is_clean) fault.raise(DecodeStatus::malformed_json, "end of message");
   }
 
-  /// A refusal for a missing field or a wrong type may be the effect of a message that was cut short: then that is
-  /// its reason. Reads the message once more, so only what was refused pays for it.
+  /// A refusal for a missing field or a wrong type may be the effect of a message that was cut
+  /// short: then that is its reason. Reads the message once more, so only what was refused pays for
+  /// it.
   void judge() {
-    const bool may_be_effect = fault.status == DecodeStatus::missing_field || fault.status == DecodeStatus::wrong_type ||
+    const bool may_be_effect = fault.status == DecodeStatus::missing_field ||
+                               fault.status == DecodeStatus::wrong_type ||
                                fault.status == DecodeStatus::unknown_stream;
-    if (may_be_effect && !payload_.empty() && !is_balanced(payload_)) fault = {DecodeStatus::malformed_json, "message"};
+    if (may_be_effect && !payload_.empty() && !is_balanced(payload_))
+      fault = {DecodeStatus::malformed_json, "message"};
   }
 
  private:
-  /// Whether each bracket outside a text is closed by its own kind and nothing stands open at the end.
+  /// Whether each bracket outside a text is closed by its own kind and nothing stands open at the
+  /// end.
   static bool is_balanced(std::string_view text) {
     std::array<char, 256> open;  // deeper is no message of any venue
     std::size_t depth = 0;

@@ -1,6 +1,6 @@
 #pragma once
 // Runs the built program as its user would: arguments in, exit code and both outputs back.
-#include <sys/wait.h>
+#include <gtest/gtest.h>
 
 #include <array>
 #include <cstdio>
@@ -9,8 +9,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
-
-#include <gtest/gtest.h>
+#include <sys/wait.h>
 
 namespace perp::app::testing {
 
@@ -48,7 +47,8 @@ inline std::string read_file(const std::string& path) {
 /// @param arguments as typed in a shell.
 inline Outcome run(const std::string& arguments) {
   const Folder folder;
-  const std::string command = std::string(PERP_PROGRAM) + " " + arguments + " >" + (folder / "out") + " 2>" + (folder / "err");
+  const std::string command = std::string(PERP_PROGRAM) + " " + arguments + " >" +
+                              (folder / "out") + " 2>" + (folder / "err");
   const int status = std::system(command.c_str());
   Outcome outcome;
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;

@@ -1,12 +1,12 @@
-// Goal: the program tells the truth without a database: exit codes, summaries, refusals with their place. Method: run
-// it; count the messages of its input independently.
-#include <cmath>
-#include <string>
+// Goal: the program tells the truth without a database: exit codes, summaries, refusals with their
+// place. Method: run it; count the messages of its input independently.
+#include "app/program.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "app/program.hpp"
+#include <cmath>
+#include <string>
 
 namespace perp::app::testing {
 namespace {
@@ -21,7 +21,8 @@ std::uint64_t count_lines(const std::string& path) {
 TEST(Program, HelpAndUsageHaveTheirExitCodes) {
   const Outcome help = run("--help");
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* command : {"replay", "run", "query", "db", "journal", "sim", "venues", "doctor", "version"})
+  for (const char* command :
+       {"replay", "run", "query", "db", "journal", "sim", "venues", "doctor", "version"})
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
   EXPECT_EQ(run("").exit_code, 2);
   EXPECT_EQ(run("nonsense").exit_code, 2);
@@ -33,11 +34,14 @@ TEST(Program, HelpAndUsageHaveTheirExitCodes) {
 
 TEST(Program, EveryMessageOfARecordingIsCounted) {
   const Folder folder;
-  ASSERT_EQ(run("sim record " + (folder / "sim") + " --seed 2 --minutes 3 --symbols 3").exit_code, 0);
+  ASSERT_EQ(run("sim record " + (folder / "sim") + " --seed 2 --minutes 3 --symbols 3").exit_code,
+            0);
   std::uint64_t lines = 0;
   for (const char* venue : {"binance", "bybit", "okx", "hyperliquid"})
-    for (const char* file : {"ws.tsv", "rest.tsv"}) lines += count_lines(folder / ("sim/" + std::string(venue) + "/" + file));
-  const Outcome replay = run("replay " + (folder / "sim") + " --journal " + (folder / "journal") + " --format json");
+    for (const char* file : {"ws.tsv", "rest.tsv"})
+      lines += count_lines(folder / ("sim/" + std::string(venue) + "/" + file));
+  const Outcome replay =
+      run("replay " + (folder / "sim") + " --journal " + (folder / "journal") + " --format json");
   ASSERT_EQ(replay.exit_code, 0) << replay.err << replay.out;
   const json summary = json::parse(replay.out);
   EXPECT_EQ(summary["messages"], lines);
@@ -64,23 +68,28 @@ TEST(Program, RefusedMessagesAreCountedLocatedAndPartial) {
   const Folder folder;
   std::filesystem::create_directories(folder / "binance");
   std::ofstream(folder / "binance/ws.tsv")
-      << "1786171884.7\t{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":1786171884624,\"a\":1,\"s\":\"BTCUSDT\",\"p\":\"64990.90\","
+      << "1786171884.7\t{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":"
+         "1786171884624,\"a\":1,\"s\":\"BTCUSDT\",\"p\":\"64990.90\","
          "\"q\":\"0.002\",\"f\":1,\"l\":1,\"T\":1786171884471,\"m\":true}}\n"
-      << "1786171884.8\t{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":1786171884624,\"a\":2,\"s\":\"BTCUSDT\",\"p\":\"oops\","
+      << "1786171884.8\t{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":"
+         "1786171884624,\"a\":2,\"s\":\"BTCUSDT\",\"p\":\"oops\","
          "\"q\":\"0.002\",\"f\":1,\"l\":1,\"T\":1786171884471,\"m\":true}}\n"
       << "1786171884.9\t{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":1786\n"
       << "not a line\n"
-      << "1786171885.0\t{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":1786171884624,\"a\":3,\"s\":\"BTCUSDT\",\"p\":\"64990.90\","
+      << "1786171885.0\t{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":"
+         "1786171884624,\"a\":3,\"s\":\"BTCUSDT\",\"p\":\"64990.90\","
          "\"q\":\"0.002\",\"f\":1,\"l\":1,\"T\":1786171884471,\"m\":true}}\n";
   const Outcome replay = run("replay " + folder.path() + " --format json");
   EXPECT_EQ(replay.exit_code, 3) << "partial";
   const json summary = json::parse(replay.out);
   EXPECT_EQ(summary["decode_errors"], 2);
   EXPECT_EQ(summary["bad_lines"], 1);
-  EXPECT_EQ(summary["bad_line_places"][0], (folder / "binance/ws.tsv") + ":4: expected 'seconds<TAB>json'");
+  EXPECT_EQ(summary["bad_line_places"][0],
+            (folder / "binance/ws.tsv") + ":4: expected 'seconds<TAB>json'");
   EXPECT_EQ(summary["records"]["trade"], 2) << "the rest of the stream goes on";
   bool has_field = false;
-  for (const json& error : summary["errors"]) has_field |= error["field"] == "p" && error["status"] == "wrong_type";
+  for (const json& error : summary["errors"])
+    has_field |= error["field"] == "p" && error["status"] == "wrong_type";
   EXPECT_TRUE(has_field) << summary["errors"].dump(1);
 }
 
@@ -88,8 +97,10 @@ class RecordedVenue : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(RecordedVenue, GenuineRecordingsReplayWithoutARefusal) {
   const char* captures = std::getenv("PERP_CAPTURES_DIR");
-  if (captures == nullptr || *captures == '\0') GTEST_SKIP() << "PERP_CAPTURES_DIR is not set: no recorded messages to read";
-  const Outcome replay = run("replay " + std::string(captures) + "/" + GetParam() + " --format json");
+  if (captures == nullptr || *captures == '\0')
+    GTEST_SKIP() << "PERP_CAPTURES_DIR is not set: no recorded messages to read";
+  const Outcome replay =
+      run("replay " + std::string(captures) + "/" + GetParam() + " --format json");
   const json summary = json::parse(replay.out);
   EXPECT_EQ(replay.exit_code, 0) << replay.err << summary["errors"].dump(1);
   EXPECT_EQ(summary["decode_errors"], 0) << summary["errors"].dump(1);
@@ -98,11 +109,14 @@ TEST_P(RecordedVenue, GenuineRecordingsReplayWithoutARefusal) {
   // Every file is replayed but the notes, and bodies whose symbol neither they nor their names say.
   for (const json& skipped : summary["skipped"]) {
     const std::string why = skipped["why"];
-    EXPECT_TRUE(skipped["path"].get<std::string>().ends_with(".md") || why.find("--symbol") != std::string::npos) << skipped.dump();
+    EXPECT_TRUE(skipped["path"].get<std::string>().ends_with(".md") ||
+                why.find("--symbol") != std::string::npos)
+        << skipped.dump();
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Venues, RecordedVenue, ::testing::Values("binance", "bybit", "okx", "hyperliquid"));
+INSTANTIATE_TEST_SUITE_P(Venues, RecordedVenue,
+                         ::testing::Values("binance", "bybit", "okx", "hyperliquid"));
 
 }  // namespace
 }  // namespace perp::app::testing

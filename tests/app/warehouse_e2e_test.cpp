@@ -1,20 +1,21 @@
-// Goal: what reaches the tables is what the simulated markets did. Method: the program records a seeded market, replays
-// it into a real database, and every row is compared with truth.csv, which the model wrote from its own integers;
-// every % change is compared with the specification's SQL over perp_data. Once per server that is at hand.
+// Goal: what reaches the tables is what the simulated markets did. Method: the program records a
+// seeded market, replays it into a real database, and every row is compared with truth.csv, which
+// the model wrote from its own integers; every % change is compared with the specification's SQL
+// over perp_data. Once per server that is at hand.
+#include "app/program.hpp"
+
+#include <perp/market/perpspec.hpp>
+#include <perp/warehouse/connection.hpp>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
 #include <cmath>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
-
-#include <perp/market/perpspec.hpp>
-#include <perp/warehouse/connection.hpp>
-
-#include "app/program.hpp"
 
 namespace perp::app::testing {
 namespace {
@@ -30,14 +31,17 @@ class WarehouseEndToEnd : public ::testing::TestWithParam<Server> {
  protected:
   void SetUp() override {
     const char* dsn = std::getenv(GetParam().variable);
-    if (dsn == nullptr || *dsn == '\0') GTEST_SKIP() << GetParam().variable << " is not set: scripts/test-databases starts the servers";
+    if (dsn == nullptr || *dsn == '\0')
+      GTEST_SKIP() << GetParam().variable
+                   << " is not set: scripts/test-databases starts the servers";
     admin_ = dsn;
     database_ = "perp_e2e_" + std::to_string(getpid()) + "_" + GetParam().name;
     warehouse::Connection(admin_).execute("CREATE DATABASE " + database_);
     dsn_ = admin_ + " dbname=" + database_;  // the last dbname of a DSN wins
   }
   void TearDown() override {
-    if (!database_.empty()) warehouse::Connection(admin_).execute("DROP DATABASE " + database_ + " WITH (FORCE)");
+    if (!database_.empty())
+      warehouse::Connection(admin_).execute("DROP DATABASE " + database_ + " WITH (FORCE)");
   }
   std::string db() const { return "--db '" + dsn_ + "'"; }
 
@@ -79,10 +83,12 @@ std::map<Key, StoredRow> read_rows(warehouse::Connection& connection) {
   std::map<Key, StoredRow> rows;
   const auto result = connection.query("SELECT * FROM perp_data");
   for (std::size_t i = 0; i < result.rows; ++i) {
-    auto& row = rows[{std::string(result.column("perpspec").text(i)), std::string(result.column("symbol").text(i)), result.column("ts").ints[i]}];
+    auto& row = rows[{std::string(result.column("perpspec").text(i)),
+                      std::string(result.column("symbol").text(i)), result.column("ts").ints[i]}];
     for (const auto& column : result.columns) {
       if (column.is_null(i)) continue;
-      if (column.kind == warehouse::ColumnKind::float64) row.numbers[column.name] = column.floats[i];
+      if (column.kind == warehouse::ColumnKind::float64)
+        row.numbers[column.name] = column.floats[i];
       if (column.name == "lqside") row.side = column.text(i);
     }
   }
@@ -90,9 +96,11 @@ std::map<Key, StoredRow> read_rows(warehouse::Connection& connection) {
 }
 
 TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
-  ASSERT_EQ(run("sim record " + folder_.path() + " --seed 11 --minutes 16 --symbols 8").exit_code, 0);
+  ASSERT_EQ(run("sim record " + folder_.path() + " --seed 11 --minutes 16 --symbols 8").exit_code,
+            0);
   ASSERT_EQ(run("db setup " + db() + " --venues binance,bybit,okx,hyperliquid").exit_code, 0);
-  const Outcome replay = run("replay " + folder_.path() + " --journal " + (folder_ / "journal") + " --format json " + db());
+  const Outcome replay = run("replay " + folder_.path() + " --journal " + (folder_ / "journal") +
+                             " --format json " + db());
   ASSERT_EQ(replay.exit_code, 0) << replay.err << replay.out;
   const json summary = json::parse(replay.out);
   EXPECT_EQ(summary["decode_errors"], 0);
@@ -116,15 +124,19 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
     const std::string& symbol = row.at("symbol");
     const std::int64_t ts = std::stoll(row.at("minute_ts_ms"));
     if (ts == last) continue;  // the recording ends in it or right behind it
-    const auto expect = [&](const std::string& spec, const std::string& column, const std::string& truth_column, double tolerance) {
+    const auto expect = [&](const std::string& spec, const std::string& column,
+                            const std::string& truth_column, double tolerance) {
       const std::string& cell = row.at(truth_column);
       if (cell.empty()) return;
       const auto found = stored.find({std::string(venue->code) + "-" + spec, symbol, ts});
-      ASSERT_NE(found, stored.end()) << venue->code << "-" << spec << " " << symbol << " " << ts << " has no row";
+      ASSERT_NE(found, stored.end())
+          << venue->code << "-" << spec << " " << symbol << " " << ts << " has no row";
       const auto value = found->second.numbers.find(column);
-      ASSERT_NE(value, found->second.numbers.end()) << venue->code << "-" << spec << " " << symbol << " " << ts << " " << column << " is NULL";
+      ASSERT_NE(value, found->second.numbers.end()) << venue->code << "-" << spec << " " << symbol
+                                                    << " " << ts << " " << column << " is NULL";
       const double expected = std::stod(cell);
-      EXPECT_NEAR(value->second, expected, std::abs(expected) * tolerance) << venue->code << "-" << spec << " " << symbol << " " << ts << " " << column;
+      EXPECT_NEAR(value->second, expected, std::abs(expected) * tolerance)
+          << venue->code << "-" << spec << " " << symbol << " " << ts << " " << column;
       ++compared;
       specs.insert(std::string(venue->code) + "-" + spec);
     };
@@ -147,13 +159,18 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
   std::size_t liquidation_minutes = 0;
   for (const auto& row : truth) {
     const market::Venue* venue = market::find_venue(std::string_view(row.at("venue")));
-    if (!market::has_perpspec(venue->id, market::SpecKind::lq) || std::stoll(row.at("minute_ts_ms")) == last) continue;
-    const auto found = stored.find({std::string(venue->code) + "-lq", row.at("symbol"), std::stoll(row.at("minute_ts_ms"))});
+    if (!market::has_perpspec(venue->id, market::SpecKind::lq) ||
+        std::stoll(row.at("minute_ts_ms")) == last)
+      continue;
+    const auto found = stored.find(
+        {std::string(venue->code) + "-lq", row.at("symbol"), std::stoll(row.at("minute_ts_ms"))});
     if (found == stored.end()) continue;  // not live for the whole minute
-    EXPECT_EQ(found->second.side, row.at("lqside")) << row.at("venue") << row.at("symbol") << row.at("minute_ts_ms");
+    EXPECT_EQ(found->second.side, row.at("lqside"))
+        << row.at("venue") << row.at("symbol") << row.at("minute_ts_ms");
     for (const char* column : {"lqqty", "lql", "lqs"}) {
       const double expected = row.at(column).empty() ? 0 : std::stod(row.at(column));
-      EXPECT_NEAR(found->second.numbers.at(column), expected, std::abs(expected) * 1e-9) << row.at("venue") << row.at("symbol") << row.at("minute_ts_ms") << column;
+      EXPECT_NEAR(found->second.numbers.at(column), expected, std::abs(expected) * 1e-9)
+          << row.at("venue") << row.at("symbol") << row.at("minute_ts_ms") << column;
     }
     ++liquidation_minutes;
   }
@@ -162,12 +179,14 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
   // Nothing else reached the tables: dated, spot, inverse and USDC contracts are on the wire.
   const auto symbols = connection.query("SELECT DISTINCT symbol FROM perp_data");
   EXPECT_EQ(symbols.rows, 8u);
-  const auto others = connection.query("SELECT count(*) AS n FROM instruments WHERE NOT is_primary");
+  const auto others =
+      connection.query("SELECT count(*) AS n FROM instruments WHERE NOT is_primary");
   EXPECT_GT(others.column("n").ints.at(0), 0);
 }
 
 TEST_P(WarehouseEndToEnd, ChangesEqualTheSpecificationsSql) {
-  ASSERT_EQ(run("sim record " + folder_.path() + " --seed 3 --minutes 14 --symbols 4").exit_code, 0);
+  ASSERT_EQ(run("sim record " + folder_.path() + " --seed 3 --minutes 14 --symbols 4").exit_code,
+            0);
   ASSERT_EQ(run("db setup " + db() + " --venues binance,bybit,okx,hyperliquid").exit_code, 0);
   ASSERT_EQ(run("replay " + folder_.path() + " " + db()).exit_code, 0);
   warehouse::Connection connection(dsn_);
@@ -179,11 +198,19 @@ TEST_P(WarehouseEndToEnd, ChangesEqualTheSpecificationsSql) {
       const std::string chg = x + "_chg_" + std::to_string(window) + "m";
       // warehouse.md 4.3, as it is written there.
       const auto result = connection.query(
-          "WITH raw AS (SELECT d.ts, d.symbol, d.perpspec, ((d." + x + " - p." + x + ") / abs(p." + x + ")) * 100 AS v FROM perp_data d "
-          "JOIN perp_data p ON p.symbol = d.symbol AND p.perpspec = d.perpspec AND p.ts = d.ts - " + std::to_string(window * 60000) +
-          " WHERE d." + x + " IS NOT NULL AND p." + x + " IS NOT NULL AND p." + x + " <> 0), "
-          "expected AS (SELECT ts, symbol, perpspec, greatest(-9999.999::float8, least(9999.999::float8, sign(v) * (floor(abs(v) * 1000 + 0.5) / 1000))) AS chg FROM raw) "
-          "SELECT count(*) AS n, count(*) FILTER (WHERE m." + chg + " IS DISTINCT FROM e.chg) AS wrong "
+          "WITH raw AS (SELECT d.ts, d.symbol, d.perpspec, ((d." + x + " - p." + x + ") / abs(p." +
+          x +
+          ")) * 100 AS v FROM perp_data d "
+          "JOIN perp_data p ON p.symbol = d.symbol AND p.perpspec = d.perpspec AND p.ts = d.ts - " +
+          std::to_string(window * 60000) + " WHERE d." + x + " IS NOT NULL AND p." + x +
+          " IS NOT NULL AND p." + x +
+          " <> 0), "
+          "expected AS (SELECT ts, symbol, perpspec, greatest(-9999.999::float8, "
+          "least(9999.999::float8, sign(v) * (floor(abs(v) * 1000 + 0.5) / 1000))) AS chg FROM "
+          "raw) "
+          "SELECT count(*) AS n, count(*) FILTER (WHERE m." +
+          chg +
+          " IS DISTINCT FROM e.chg) AS wrong "
           "FROM perp_metrics m LEFT JOIN expected e USING (ts, symbol, perpspec)");
       EXPECT_EQ(result.column("wrong").ints.at(0), 0) << chg;
       checked += result.column("n").ints.at(0);
@@ -196,7 +223,9 @@ TEST_P(WarehouseEndToEnd, ChangesEqualTheSpecificationsSql) {
     if (column.name == "prem" || column.name == "oi_contracts" || column.name == "age_ms") continue;
     same += " OR d." + std::string(column.name) + " IS DISTINCT FROM m." + std::string(column.name);
   }
-  const auto compared = connection.query("SELECT count(*) AS n, " + same + ") AS wrong FROM perp_data d FULL JOIN perp_metrics m USING (ts, symbol, perpspec)");
+  const auto compared = connection.query(
+      "SELECT count(*) AS n, " + same +
+      ") AS wrong FROM perp_data d FULL JOIN perp_metrics m USING (ts, symbol, perpspec)");
   EXPECT_GT(compared.column("n").ints.at(0), 0);
   EXPECT_EQ(compared.column("wrong").ints.at(0), 0);
 }
@@ -206,19 +235,23 @@ TEST_P(WarehouseEndToEnd, ReplayingTwiceDoublesNothing) {
   ASSERT_EQ(run("db setup " + db() + " --venues binance,bybit,okx,hyperliquid").exit_code, 0);
   const auto digest = [&] {
     warehouse::Connection connection(dsn_);
-    const auto result = connection.query("SELECT count(*)::text || md5(string_agg(m::text, '' ORDER BY ts, symbol, perpspec)) AS digest FROM perp_metrics m");
+    const auto result = connection.query(
+        "SELECT count(*)::text || md5(string_agg(m::text, '' ORDER BY ts, symbol, perpspec)) AS "
+        "digest FROM perp_metrics m");
     return std::string(result.column("digest").text(0));
   };
   ASSERT_EQ(run("replay " + folder_.path() + " " + db()).exit_code, 0);
   const std::string once = digest();
-  ASSERT_EQ(run("replay " + folder_.path() + " " + db()).exit_code, 0) << "another journal, the same facts";
+  ASSERT_EQ(run("replay " + folder_.path() + " " + db()).exit_code, 0)
+      << "another journal, the same facts";
   EXPECT_EQ(digest(), once);
   ASSERT_EQ(run("db setup " + db()).exit_code, 0);
   EXPECT_EQ(digest(), once) << "setup keeps rows";
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, WarehouseEndToEnd,
-                         ::testing::Values(Server{"plain", "PERP_TEST_PLAIN_DSN"}, Server{"timescale", "PERP_TEST_TIMESCALE_DSN"}),
+                         ::testing::Values(Server{"plain", "PERP_TEST_PLAIN_DSN"},
+                                           Server{"timescale", "PERP_TEST_TIMESCALE_DSN"}),
                          [](const auto& server) { return std::string(server.param.name); });
 
 }  // namespace

@@ -1,16 +1,16 @@
-// Goal: what a file name and its form say is understood, and every message comes out with its bytes, its place and
-// its time. Method: files written here, names as recorders use them.
+// Goal: what a file name and its form say is understood, and every message comes out with its
+// bytes, its place and its time. Method: files written here, names as recorders use them.
+#include <perp/core/error.hpp>
+#include <perp/feed/recording.hpp>
+
+#include <gtest/gtest.h>
+
 #include <zlib.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
-
-#include <gtest/gtest.h>
-
-#include <perp/core/error.hpp>
-#include <perp/feed/recording.hpp>
 
 namespace perp::feed {
 namespace {
@@ -71,7 +71,9 @@ TEST_F(RecordingFiles, ReadsTimedLinesWithoutLosingADigit) {
 }
 
 TEST_F(RecordingFiles, ThirdColumnNamesARestBody) {
-  RecordingReader reader(only(write("okx/rest.tsv", "5.5\t{\"code\":\"0\"}\tcandles symbol=BTC-USDT-SWAP period=1m backfill=1\n")));
+  RecordingReader reader(
+      only(write("okx/rest.tsv",
+                 "5.5\t{\"code\":\"0\"}\tcandles symbol=BTC-USDT-SWAP period=1m backfill=1\n")));
   RecordedMessage message;
   ASSERT_TRUE(reader.next(message));
   EXPECT_TRUE(message.is_rest);
@@ -114,13 +116,13 @@ TEST_F(RecordingFiles, ReadsZippedNanosecondsAndABareDepthSnapshot) {
 
 TEST_F(RecordingFiles, ATruncatedArchiveIsAnErrorNotAnEnd) {
   std::string text;
-  for (int i = 0; i < 20'000; ++i) text += std::to_string(i) + " {\"n\":" + std::to_string(i * 7919) + "}\n";
+  for (int i = 0; i < 20'000; ++i)
+    text += std::to_string(i) + " {\"n\":" + std::to_string(i * 7919) + "}\n";
   const auto path = write_zipped("binance/x.txt.gz", text);
   fs::resize_file(path, fs::file_size(path) / 2);
   RecordingReader reader(only(path));
   RecordedMessage message;
-  EXPECT_THROW(
-      while (reader.next(message)) {}, core::Error);
+  EXPECT_THROW(while (reader.next(message)){}, core::Error);
 }
 
 TEST_F(RecordingFiles, MessagesLargerThanTheBufferComeWhole) {
@@ -136,7 +138,8 @@ TEST_F(RecordingFiles, MessagesLargerThanTheBufferComeWhole) {
 }
 
 TEST_F(RecordingFiles, NamesTellVenueEndpointSymbolAndPeriod) {
-  const auto file = only(write("binance/rest_globalLongShortAccountRatio_btcusdt_5m_2020-10.json", "[]"));
+  const auto file =
+      only(write("binance/rest_globalLongShortAccountRatio_btcusdt_5m_2020-10.json", "[]"));
   EXPECT_TRUE(file.is_rest);
   EXPECT_EQ(file.endpoint, "globalLongShortAccountRatio");
   EXPECT_EQ(file.symbol, "BTCUSDT");
@@ -154,7 +157,10 @@ TEST_F(RecordingFiles, NamesTellVenueEndpointSymbolAndPeriod) {
 }
 
 TEST_F(RecordingFiles, OptionsStandOverNames) {
-  const auto file = only(write("data.json", "[]"), {.venue = market::VenueId::binance, .endpoint = "klines", .symbol = "ETHUSDT", .period = "1m"});
+  const auto file = only(write("data.json", "[]"), {.venue = market::VenueId::binance,
+                                                    .endpoint = "klines",
+                                                    .symbol = "ETHUSDT",
+                                                    .period = "1m"});
   EXPECT_EQ(file.venue, market::VenueId::binance);
   EXPECT_EQ(file.endpoint, "klines");
   EXPECT_EQ(file.symbol, "ETHUSDT");
@@ -165,7 +171,8 @@ TEST_F(RecordingFiles, WhatCannotBeReadIsNamed) {
   std::vector<SkippedFile> skipped;
   EXPECT_THROW(find_recordings({(folder_ / "absent").string()}, {}, skipped), core::Error);
   const auto nowhere = write("data.jsonl", "{}\n");
-  EXPECT_THROW(find_recordings({nowhere}, {}, skipped), core::Error) << "named outright, but no venue";
+  EXPECT_THROW(find_recordings({nowhere}, {}, skipped), core::Error)
+      << "named outright, but no venue";
   write("binance/SOURCES.md", "text");
   write("binance/rest_somethingElse_2020.json", "{}");
   write("binance/ws.jsonl", "{}\n");
@@ -174,7 +181,11 @@ TEST_F(RecordingFiles, WhatCannotBeReadIsNamed) {
   ASSERT_EQ(skipped.size(), 2u);
   EXPECT_NE(skipped[0].why.find("not a recording"), std::string::npos);
   EXPECT_NE(skipped[1].why.find("--endpoint"), std::string::npos);
-  EXPECT_THROW(find_recordings({nowhere}, {.venue = market::VenueId::okx, .endpoint = "nope", .symbol = "", .period = ""}, skipped), core::Error);
+  EXPECT_THROW(
+      find_recordings(
+          {nowhere},
+          {.venue = market::VenueId::okx, .endpoint = "nope", .symbol = "", .period = ""}, skipped),
+      core::Error);
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
-// Every recorded Binance message, decoded and read again independently: each field of each record must be equal.
+// Every recorded Binance message, decoded and read again independently: each field of each record
+// must be equal.
+#include "venue/capture.hpp"
+
 #include <algorithm>
 #include <map>
 #include <set>
-
-#include "venue/capture.hpp"
 
 namespace perp::venue::test {
 namespace {
@@ -94,15 +95,17 @@ std::vector<Expected> read(const Json& message, Memory& memory) {
     book.previous_id = data["pu"];
     book.bid_count = static_cast<std::uint32_t>(bids.size());
     book.ask_count = static_cast<std::uint32_t>(asks.size());
-    // The rule of the venue's documentation: of all events, before or after the snapshot came, the first to use spans
-    // or follows it; from there each one follows its predecessor. Nothing is known before there is a snapshot.
+    // The rule of the venue's documentation: of all events, before or after the snapshot came, the
+    // first to use spans or follows it; from there each one follows its predecessor. Nothing is
+    // known before there is a snapshot.
     auto& events = memory.events[symbol];
     events.push_back({book.first_id, book.last_id, book.previous_id});
     market::Continuity continuity = market::Continuity::unchecked;
     if (memory.snapshot_u.contains(symbol)) {
       const std::int64_t snapshot = memory.snapshot_u[symbol];
       const auto used = std::find_if(events.begin(), events.end(), [&](const Memory::Event& event) {
-        return event.last >= snapshot && ((event.first <= snapshot && snapshot <= event.last) || event.previous == snapshot);
+        return event.last >= snapshot &&
+               ((event.first <= snapshot && snapshot <= event.last) || event.previous == snapshot);
       });
       if (used == events.end()) {
         EXPECT_LT(book.last_id, snapshot);
@@ -110,15 +113,19 @@ std::vector<Expected> read(const Json& message, Memory& memory) {
       } else if (memory.is_live.insert(symbol).second) {
         continuity = market::Continuity::restart;
       } else {
-        continuity = book.previous_id == events[events.size() - 2].last ? market::Continuity::continuous : market::Continuity::gap;
+        continuity = book.previous_id == events[events.size() - 2].last
+                         ? market::Continuity::continuous
+                         : market::Continuity::gap;
       }
       for (auto event = used; event != events.end() && event + 1 != events.end(); ++event) {
         EXPECT_EQ(event[1].previous, event->last);
-        if (events.end() - event > 3) event = events.end() - 3;  // each pair was looked at when it was new
+        if (events.end() - event > 3)
+          event = events.end() - 3;  // each pair was looked at when it was new
       }
     }
     book.continuity = static_cast<std::uint8_t>(continuity);
-    result.push_back(expect(RecordType::book_delta, symbol, time_of(data["T"]), 0, book, level_bytes(bids, asks)));
+    result.push_back(expect(RecordType::book_delta, symbol, time_of(data["T"]), 0, book,
+                            level_bytes(bids, asks)));
   } else if (e == "markPriceUpdate") {
     market::MarkPrice price;
     price.mark_price = number(data["p"], -shift);
@@ -132,7 +139,8 @@ std::vector<Expected> read(const Json& message, Memory& memory) {
     funding.kind = market::FundingKind::predicted;
     result.push_back(expect(RecordType::funding, symbol, time_of(data["E"]), 0, funding));
   } else if (e == "kline") {
-    result.push_back(expect(RecordType::kline, symbol, time_of(data["E"]), 0, kline_of(data["k"], shift)));
+    result.push_back(
+        expect(RecordType::kline, symbol, time_of(data["E"]), 0, kline_of(data["k"], shift)));
   } else if (e == "forceOrder") {
     const Json& o = data["o"];
     market::Liquidation liquidation;
@@ -141,8 +149,10 @@ std::vector<Expected> read(const Json& message, Memory& memory) {
     liquidation.quantity = number(o["q"], shift);
     liquidation.filled_quantity = number(o["z"], shift);
     liquidation.order_side = o["S"] == "SELL" ? Side::sell : Side::buy;
-    liquidation.position_side = o["S"] == "SELL" ? market::PositionSide::long_side : market::PositionSide::short_side;
-    result.push_back(expect(RecordType::liquidation, symbol, time_of(o["T"]), market::flag_sampled, liquidation));
+    liquidation.position_side =
+        o["S"] == "SELL" ? market::PositionSide::long_side : market::PositionSide::short_side;
+    result.push_back(expect(RecordType::liquidation, symbol, time_of(o["T"]), market::flag_sampled,
+                            liquidation));
   } else if (e == "24hrTicker" || e == "24hrMiniTicker") {
     market::Ticker ticker;
     ticker.last_price = number(data["c"], -shift);
@@ -176,11 +186,13 @@ Expected read_depth(const Json& data, const std::string& symbol, Memory& memory)
   book.ask_count = static_cast<std::uint32_t>(asks.size());
   book.continuity = static_cast<std::uint8_t>(market::Continuity::restart);
   memory.snapshot_u[symbol] = book.last_id;
-  return expect(RecordType::book_snapshot, symbol, time_of(data["T"]), market::flag_snapshot, book, level_bytes(bids, asks));
+  return expect(RecordType::book_snapshot, symbol, time_of(data["T"]), market::flag_snapshot, book,
+                level_bytes(bids, asks));
 }
 
 /// Plays lines, comparing every record. @returns the number of snapshot lines.
-std::size_t play(VenueState& state, const std::vector<Line>& lines, const std::string& symbol, Memory& memory) {
+std::size_t play(VenueState& state, const std::vector<Line>& lines, const std::string& symbol,
+                 Memory& memory) {
   RecordSink sink;
   std::size_t snapshots = 0;
   for (const Line& line : lines) {
@@ -190,13 +202,20 @@ std::size_t play(VenueState& state, const std::vector<Line>& lines, const std::s
       ++snapshots;
       EXPECT_EQ(decode(state, line.payload, sink, line.receive_ns), DecodeStatus::unknown_stream);
       EXPECT_EQ(sink.record_count(), 0U);
-      EXPECT_EQ(decode_rest(state, {.endpoint = "depth", .symbol = symbol, .receive_ns = line.receive_ns}, line.payload, sink), DecodeStatus::ok);
-      if (!matches(state, sink, {read_depth(message, symbol, memory)}, line.receive_ns, line.payload)) return snapshots;
+      EXPECT_EQ(
+          decode_rest(state, {.endpoint = "depth", .symbol = symbol, .receive_ns = line.receive_ns},
+                      line.payload, sink),
+          DecodeStatus::ok);
+      if (!matches(state, sink, {read_depth(message, symbol, memory)}, line.receive_ns,
+                   line.payload))
+        return snapshots;
       continue;
     }
     const DecodeStatus status = decode(state, line.payload, sink, line.receive_ns);
-    EXPECT_EQ(status, DecodeStatus::ok) << name_of(status) << " " << state.fault_field << " " << line.payload.substr(0, 300);
-    if (!matches(state, sink, read(message, memory), line.receive_ns, line.payload)) return snapshots;
+    EXPECT_EQ(status, DecodeStatus::ok)
+        << name_of(status) << " " << state.fault_field << " " << line.payload.substr(0, 300);
+    if (!matches(state, sink, read(message, memory), line.receive_ns, line.payload))
+      return snapshots;
   }
   return snapshots;
 }
@@ -207,7 +226,8 @@ void expect_counts(const VenueState& state, const Memory& memory, std::size_t sn
     EXPECT_EQ(messages_of(state, event), count) << event;
     counted += count;
   }
-  EXPECT_EQ(messages_of(state, "rest_depth"), snapshots * 2);  // refused as a frame, taken as a reply
+  EXPECT_EQ(messages_of(state, "rest_depth"),
+            snapshots * 2);  // refused as a frame, taken as a reply
   EXPECT_EQ(messages_total(state), counted + snapshots * 2);
   EXPECT_EQ(state.decode_errors, snapshots);
   EXPECT_EQ(state.duplicates, 0U);
@@ -223,9 +243,15 @@ struct Recording {
 TEST(BinanceCapture, EveryFieldOfTheCombinedRecordings) {
   PERP_REQUIRE_CAPTURES(dir);
   const Recording recordings[] = {
-      {"ws_combined_btcusdt_2024-08-08.tsv", "BTCUSDT", {{"bookTicker", 12088}, {"trade", 2501}, {"depthUpdate", 1148}}},
-      {"ws_combined_ethusdt_2024-07-18.tsv", "ETHUSDT", {{"bookTicker", 9089}, {"trade", 1640}, {"depthUpdate", 3273}}},
-      {"ws_combined_btcusdt_2023-04-04.tsv", "BTCUSDT", {{"bookTicker", 6765}, {"trade", 2197}, {"depthUpdate", 4322}, {"markPriceUpdate", 99}}},
+      {"ws_combined_btcusdt_2024-08-08.tsv",
+       "BTCUSDT",
+       {{"bookTicker", 12088}, {"trade", 2501}, {"depthUpdate", 1148}}},
+      {"ws_combined_ethusdt_2024-07-18.tsv",
+       "ETHUSDT",
+       {{"bookTicker", 9089}, {"trade", 1640}, {"depthUpdate", 3273}}},
+      {"ws_combined_btcusdt_2023-04-04.tsv",
+       "BTCUSDT",
+       {{"bookTicker", 6765}, {"trade", 2197}, {"depthUpdate", 4322}, {"markPriceUpdate", 99}}},
   };
   for (const Recording& recording : recordings) {
     SCOPED_TRACE(recording.file);
@@ -244,8 +270,10 @@ TEST(BinanceCapture, EveryFieldOfTheCombinedRecordings) {
 
 TEST(BinanceCapture, EveryFieldOfTheSplitRecordings) {
   PERP_REQUIRE_CAPTURES(dir);
-  const std::pair<const char*, std::uint64_t> files[] = {
-      {"ws_aggtrade_2021-07.tsv", 48}, {"ws_depth_2021-07.tsv", 444}, {"ws_bookticker_2021-07.tsv", 393}, {"ws_kline_1m_2021-07.tsv", 30}};
+  const std::pair<const char*, std::uint64_t> files[] = {{"ws_aggtrade_2021-07.tsv", 48},
+                                                         {"ws_depth_2021-07.tsv", 444},
+                                                         {"ws_bookticker_2021-07.tsv", 393},
+                                                         {"ws_kline_1m_2021-07.tsv", 30}};
   for (const auto& [file, count] : files) {
     SCOPED_TRACE(file);
     VenueState state(binance_adapter());
@@ -263,14 +291,18 @@ TEST(BinanceCapture, ASnapshotTakenDuringTheStreamJoinsIt) {
   VenueState state(binance_adapter());
   RecordSink sink;
   const auto lines = split_lines(read_file(*dir + "/binance/ws_depth_2021-07.tsv"), '\t');
-  const std::pair<const char*, std::int64_t> snapshots[] = {{"sushiusdt", 1626992741301402000}, {"akrousdt", 1626992741475372000}};
+  const std::pair<const char*, std::int64_t> snapshots[] = {{"sushiusdt", 1626992741301402000},
+                                                            {"akrousdt", 1626992741475372000}};
   std::size_t next = 0;
   std::map<std::string, int> restarts;
   for (const Line& line : lines) {
     while (next < 2 && line.receive_ns > snapshots[next].second) {
       sink.reset();
-      const std::string body = read_file(*dir + "/binance/rest_depth_" + snapshots[next].first + "_2021-07.json");
-      ASSERT_EQ(decode_rest(state, {.endpoint = "depth", .symbol = snapshots[next].first}, body, sink), DecodeStatus::ok);
+      const std::string body =
+          read_file(*dir + "/binance/rest_depth_" + snapshots[next].first + "_2021-07.json");
+      ASSERT_EQ(
+          decode_rest(state, {.endpoint = "depth", .symbol = snapshots[next].first}, body, sink),
+          DecodeStatus::ok);
       const auto* book = only<market::Book>(sink, RecordType::book_snapshot);
       EXPECT_EQ(book->bid_count, Json::parse(body)["bids"].size());
       EXPECT_NE(book->continuity, static_cast<std::uint8_t>(market::Continuity::gap));
@@ -279,7 +311,8 @@ TEST(BinanceCapture, ASnapshotTakenDuringTheStreamJoinsIt) {
     sink.reset();
     ASSERT_EQ(decode(state, line.payload, sink, line.receive_ns), DecodeStatus::ok);
     const auto* book = only<market::Book>(sink, RecordType::book_delta);
-    if (book->continuity == static_cast<std::uint8_t>(market::Continuity::restart)) ++restarts[Json::parse(line.payload)["data"]["s"]];
+    if (book->continuity == static_cast<std::uint8_t>(market::Continuity::restart))
+      ++restarts[Json::parse(line.payload)["data"]["s"]];
   }
   EXPECT_EQ(next, 2U);
   EXPECT_EQ(restarts["SUSHIUSDT"], 1);
@@ -326,7 +359,8 @@ TEST(BinanceCapture, EveryFieldOfTheLongRecording) {
   const auto lines = split_lines(*text, ' ');
   EXPECT_EQ(lines.size(), 93954U);
   const std::size_t snapshots = play(state, lines, "BTCUSDT", memory);
-  const std::map<std::string, std::uint64_t> counts{{"depthUpdate", 6551}, {"bookTicker", 66089}, {"trade", 21313}};
+  const std::map<std::string, std::uint64_t> counts{
+      {"depthUpdate", 6551}, {"bookTicker", 66089}, {"trade", 21313}};
   EXPECT_EQ(memory.counts, counts);
   expect_counts(state, memory, snapshots);
 }

@@ -1,7 +1,8 @@
-// Every recorded Binance REST reply, read again independently: each field of each record must be equal.
-#include <set>
-
+// Every recorded Binance REST reply, read again independently: each field of each record must be
+// equal.
 #include "venue/capture.hpp"
+
+#include <set>
 
 namespace perp::venue::test {
 namespace {
@@ -64,7 +65,8 @@ TEST_F(BinanceRestCapture, Trades) {
     trade.trade_id = row["id"];
     trade.fill_count = 1;
     trade.taker_side = row["isBuyerMaker"].get<bool>() ? Side::sell : Side::buy;
-    expected.push_back(expect(RecordType::trade, "BTCUSDT", time_of(row["time"]), market::flag_backfill, trade));
+    expected.push_back(
+        expect(RecordType::trade, "BTCUSDT", time_of(row["time"]), market::flag_backfill, trade));
   }
   run({.endpoint = "trades", .symbol = "BTCUSDT", .is_backfill = true}, expected);
 }
@@ -78,7 +80,8 @@ TEST_F(BinanceRestCapture, BookTickers) {
     bbo.bid_quantity = number(row["bidQty"]);
     bbo.ask_price = number(row["askPrice"]);
     bbo.ask_quantity = number(row["askQty"]);
-    expected.push_back(expect(RecordType::bbo, row["symbol"], time_of(row["time"]), market::flag_snapshot, bbo));
+    expected.push_back(
+        expect(RecordType::bbo, row["symbol"], time_of(row["time"]), market::flag_snapshot, bbo));
   }
   EXPECT_GT(expected.size(), 50U);
   run({.endpoint = "bookTicker"}, expected);
@@ -98,7 +101,8 @@ TEST_F(BinanceRestCapture, Depth) {
   book.continuity = static_cast<std::uint8_t>(market::Continuity::restart);
   EXPECT_EQ(bids.size(), 100U);
   run({.endpoint = "depth", .symbol = "BTCUSDT"},
-      {expect(RecordType::book_snapshot, "BTCUSDT", time_of(body["T"]), market::flag_snapshot, book, level_bytes(bids, asks))});
+      {expect(RecordType::book_snapshot, "BTCUSDT", time_of(body["T"]), market::flag_snapshot, book,
+              level_bytes(bids, asks))});
 }
 
 TEST_F(BinanceRestCapture, Klines) {
@@ -118,7 +122,8 @@ TEST_F(BinanceRestCapture, Klines) {
     kline.taker_buy_base = number(row[9]);
     kline.taker_buy_quote = number(row[10]);
     kline.is_closed = Tristate::yes;
-    expected.push_back(expect(RecordType::kline, "BTCUSDT", time_of(row[6]), market::flag_backfill, kline));
+    expected.push_back(
+        expect(RecordType::kline, "BTCUSDT", time_of(row[6]), market::flag_backfill, kline));
   }
   ASSERT_GT(expected.size(), 3U);
   // A clock in the middle of the last candle: that one is open, and has no time yet.
@@ -126,14 +131,23 @@ TEST_F(BinanceRestCapture, Klines) {
   market::Kline last;
   std::memcpy(&last, expected.back().body.data(), sizeof last);
   last.is_closed = Tristate::no;
-  expected.back() = expect(RecordType::kline, "BTCUSDT", core::unknown_ns, market::flag_backfill, last);
-  run({.endpoint = "klines", .symbol = "BTCUSDT", .period = "1d", .receive_ns = now, .is_backfill = true}, expected);
+  expected.back() =
+      expect(RecordType::kline, "BTCUSDT", core::unknown_ns, market::flag_backfill, last);
+  run({.endpoint = "klines",
+       .symbol = "BTCUSDT",
+       .period = "1d",
+       .receive_ns = now,
+       .is_backfill = true},
+      expected);
   // Without a clock the last row may be open or closed.
   VenueState other(binance_adapter());
   last.is_closed = Tristate::unknown;
-  expected.back() = expect(RecordType::kline, "BTCUSDT", time_of(rows.back()[6]), market::flag_backfill, last);
+  expected.back() =
+      expect(RecordType::kline, "BTCUSDT", time_of(rows.back()[6]), market::flag_backfill, last);
   RecordSink sink;
-  EXPECT_EQ(decode_rest(other, {.endpoint = "klines", .symbol = "BTCUSDT", .is_backfill = true}, body_, sink), DecodeStatus::ok);
+  EXPECT_EQ(decode_rest(other, {.endpoint = "klines", .symbol = "BTCUSDT", .is_backfill = true},
+                        body_, sink),
+            DecodeStatus::ok);
   matches(other, sink, expected, core::unknown_ns, body_);
 }
 
@@ -149,7 +163,8 @@ TEST_F(BinanceRestCapture, FundingRates) {
     const std::int64_t ms = row["fundingTime"];
     funding.funding_ns = (ms + 60'000) / 28'800'000 * 28'800'000 * 1'000'000;
     EXPECT_LT(std::abs(ms * 1'000'000 - funding.funding_ns), core::ns_per_second);
-    expected.push_back(expect(RecordType::funding, row["symbol"], ms * 1'000'000, market::flag_backfill, funding));
+    expected.push_back(
+        expect(RecordType::funding, row["symbol"], ms * 1'000'000, market::flag_backfill, funding));
   }
   EXPECT_GT(expected.size(), 50U);
   run({.endpoint = "fundingRate", .symbol = "BTCUSDT", .is_backfill = true}, expected);
@@ -166,8 +181,10 @@ TEST_F(BinanceRestCapture, PremiumIndex) {
   funding.interest_rate = number(row["interestRate"]);
   funding.funding_ns = time_of(row["nextFundingTime"]);
   funding.kind = market::FundingKind::predicted;
-  run({.endpoint = "premiumIndex"}, {expect(RecordType::mark_price, "BTCUSDT", time_of(row["time"]), market::flag_snapshot, price),
-                                     expect(RecordType::funding, "BTCUSDT", time_of(row["time"]), market::flag_snapshot, funding)});
+  run({.endpoint = "premiumIndex"}, {expect(RecordType::mark_price, "BTCUSDT", time_of(row["time"]),
+                                            market::flag_snapshot, price),
+                                     expect(RecordType::funding, "BTCUSDT", time_of(row["time"]),
+                                            market::flag_snapshot, funding)});
 }
 
 TEST_F(BinanceRestCapture, OpenInterest) {
@@ -176,7 +193,8 @@ TEST_F(BinanceRestCapture, OpenInterest) {
   interest.quantity = number(row["openInterest"]);
   interest.contracts = interest.quantity;
   run({.endpoint = "openInterest", .symbol = "BTCUSDT"},
-      {expect(RecordType::open_interest, "BTCUSDT", time_of(row["time"]), market::flag_snapshot, interest)});
+      {expect(RecordType::open_interest, "BTCUSDT", time_of(row["time"]), market::flag_snapshot,
+              interest)});
 }
 
 TEST_F(BinanceRestCapture, OpenInterestHistory) {
@@ -188,9 +206,11 @@ TEST_F(BinanceRestCapture, OpenInterestHistory) {
     interest.contracts = interest.quantity;
     interest.notional = number(row["sumOpenInterestValue"]);
     interest.period_ns = 5 * core::ns_per_minute;
-    expected.push_back(expect(RecordType::open_interest, "BTCUSDT", time_of(row["timestamp"]), market::flag_backfill, interest));
+    expected.push_back(expect(RecordType::open_interest, "BTCUSDT", time_of(row["timestamp"]),
+                              market::flag_backfill, interest));
   }
-  run({.endpoint = "openInterestHist", .symbol = "BTCUSDT", .period = "5m", .is_backfill = true}, expected);
+  run({.endpoint = "openInterestHist", .symbol = "BTCUSDT", .period = "5m", .is_backfill = true},
+      expected);
 }
 
 TEST_F(BinanceRestCapture, AccountRatios) {
@@ -201,9 +221,12 @@ TEST_F(BinanceRestCapture, AccountRatios) {
     std::int64_t period_ns;
     market::RatioKind kind;
   } files[] = {
-      {"rest_globalLongShortAccountRatio_btcusdt_5m_2020-10.json", "globalLongShortAccountRatio", "5m", 5 * core::ns_per_minute, market::RatioKind::global_account},
-      {"rest_topLongShortAccountRatio_btcusdt_5m_2020-10.json", "topLongShortAccountRatio", "5m", 5 * core::ns_per_minute, market::RatioKind::top_account},
-      {"rest_topLongShortPositionRatio_btcusdt_1d_2020-10.json", "topLongShortPositionRatio", "1d", core::ns_per_day, market::RatioKind::top_position},
+      {"rest_globalLongShortAccountRatio_btcusdt_5m_2020-10.json", "globalLongShortAccountRatio",
+       "5m", 5 * core::ns_per_minute, market::RatioKind::global_account},
+      {"rest_topLongShortAccountRatio_btcusdt_5m_2020-10.json", "topLongShortAccountRatio", "5m",
+       5 * core::ns_per_minute, market::RatioKind::top_account},
+      {"rest_topLongShortPositionRatio_btcusdt_1d_2020-10.json", "topLongShortPositionRatio", "1d",
+       core::ns_per_day, market::RatioKind::top_position},
   };
   for (const auto& file : files) {
     SCOPED_TRACE(file.file);
@@ -217,12 +240,17 @@ TEST_F(BinanceRestCapture, AccountRatios) {
       ratio.short_share = number(row["shortAccount"]);
       ratio.period_ns = file.period_ns;
       ratio.kind = file.kind;
-      expected.push_back(expect(RecordType::long_short_ratio, "BTCUSDT", time_of(row["timestamp"]), 0, ratio));
+      expected.push_back(
+          expect(RecordType::long_short_ratio, "BTCUSDT", time_of(row["timestamp"]), 0, ratio));
     }
     RecordSink sink;
-    EXPECT_EQ(decode_rest(state, {.endpoint = file.endpoint, .symbol = "BTCUSDT", .period = file.period}, body_, sink), DecodeStatus::ok);
+    EXPECT_EQ(
+        decode_rest(state, {.endpoint = file.endpoint, .symbol = "BTCUSDT", .period = file.period},
+                    body_, sink),
+        DecodeStatus::ok);
     matches(state, sink, expected, core::unknown_ns, body_);
-    EXPECT_EQ(decode_rest(state, {.endpoint = file.endpoint, .symbol = "BTCUSDT"}, body_, sink), DecodeStatus::missing_field);
+    EXPECT_EQ(decode_rest(state, {.endpoint = file.endpoint, .symbol = "BTCUSDT"}, body_, sink),
+              DecodeStatus::missing_field);
     EXPECT_EQ(state.fault_field, "period");
   }
 }
@@ -235,12 +263,14 @@ TEST_F(BinanceRestCapture, TakerVolumes) {
     volume.buy_base = number(row["buyVol"]);
     volume.sell_base = number(row["sellVol"]);
     volume.period_ns = 5 * core::ns_per_minute;
-    expected.push_back(expect(RecordType::taker_volume, "BTCUSDT", time_of(row["timestamp"]), 0, volume));
+    expected.push_back(
+        expect(RecordType::taker_volume, "BTCUSDT", time_of(row["timestamp"]), 0, volume));
     market::LongShortRatio ratio;
     ratio.ratio = number(row["buySellRatio"]);
     ratio.period_ns = 5 * core::ns_per_minute;
     ratio.kind = market::RatioKind::taker;
-    expected.push_back(expect(RecordType::long_short_ratio, "BTCUSDT", time_of(row["timestamp"]), 0, ratio));
+    expected.push_back(
+        expect(RecordType::long_short_ratio, "BTCUSDT", time_of(row["timestamp"]), 0, ratio));
   }
   run({.endpoint = "takerlongshortRatio", .symbol = "btcusdt", .period = "5m"}, expected);
 }
@@ -261,7 +291,8 @@ TEST_F(BinanceRestCapture, Ticker24h) {
   ticker.trade_count_24h = row["count"];
   ticker.open_ns = time_of(row["openTime"]);
   ticker.close_ns = time_of(row["closeTime"]);
-  run({.endpoint = "ticker24hr"}, {expect(RecordType::ticker, "BTCUSDT", ticker.close_ns, market::flag_snapshot, ticker)});
+  run({.endpoint = "ticker24hr"},
+      {expect(RecordType::ticker, "BTCUSDT", ticker.close_ns, market::flag_snapshot, ticker)});
 }
 
 TEST_F(BinanceRestCapture, AnErrorReplyIsTheVenuesError) {
@@ -285,12 +316,14 @@ std::pair<std::string, int> split_base(const std::string& base) {
 }
 
 TEST_F(BinanceRestCapture, ExchangeInfo) {
-  for (const char* file : {"rest_exchangeInfo_2021-07.json", "rest_exchangeInfo_2025-08_25symbols.json"}) {
+  for (const char* file :
+       {"rest_exchangeInfo_2021-07.json", "rest_exchangeInfo_2025-08_25symbols.json"}) {
     SCOPED_TRACE(file);
     VenueState state(binance_adapter());
     const Json info = load(file);
     RecordSink sink;
-    ASSERT_EQ(decode_rest(state, {.endpoint = "exchangeInfo"}, body_, sink), DecodeStatus::ok) << state.fault_field;
+    ASSERT_EQ(decode_rest(state, {.endpoint = "exchangeInfo"}, body_, sink), DecodeStatus::ok)
+        << state.fault_field;
     const Json& symbols = info["symbols"];
     ASSERT_EQ(sink.record_count(), symbols.size());
     std::size_t index = 0;
@@ -308,7 +341,8 @@ TEST_F(BinanceRestCapture, ExchangeInfo) {
       want.contract_size = 1;
       want.multiplier = std::pow(10, shift);
       for (const Json& filter : symbol["filters"]) {
-        if (filter["filterType"] == "PRICE_FILTER") want.tick_size = number(filter["tickSize"], -shift);
+        if (filter["filterType"] == "PRICE_FILTER")
+          want.tick_size = number(filter["tickSize"], -shift);
         if (filter["filterType"] == "LOT_SIZE") want.lot_size = number(filter["stepSize"], shift);
         if (filter["filterType"] == "LOT_SIZE") want.min_quantity = number(filter["minQty"], shift);
         if (filter["filterType"] == "MIN_NOTIONAL") want.min_notional = number(filter["notional"]);
@@ -316,10 +350,15 @@ TEST_F(BinanceRestCapture, ExchangeInfo) {
       want.listed_ns = time_of(symbol["onboardDate"]);
       const bool is_perpetual = symbol["contractType"] == "PERPETUAL";
       const bool is_dated = symbol["contractType"] == "CURRENT_QUARTER";
-      want.contract_type = is_perpetual ? market::ContractType::linear_perpetual : is_dated ? market::ContractType::dated_future : market::ContractType::unknown;
-      want.status = symbol["status"] == "TRADING" ? market::InstrumentStatus::live : market::InstrumentStatus::prelaunch;
-      if (symbol["deliveryDate"] != 4133404800000) want.delisted_ns = time_of(symbol["deliveryDate"]);
-      want.is_primary = is_perpetual && want.status == market::InstrumentStatus::live && symbol["quoteAsset"] == "USDT";
+      want.contract_type = is_perpetual ? market::ContractType::linear_perpetual
+                           : is_dated   ? market::ContractType::dated_future
+                                        : market::ContractType::unknown;
+      want.status = symbol["status"] == "TRADING" ? market::InstrumentStatus::live
+                                                  : market::InstrumentStatus::prelaunch;
+      if (symbol["deliveryDate"] != 4133404800000)
+        want.delisted_ns = time_of(symbol["deliveryDate"]);
+      want.is_primary = is_perpetual && want.status == market::InstrumentStatus::live &&
+                        symbol["quoteAsset"] == "USDT";
       EXPECT_EQ(std::memcmp(&instrument, &want, sizeof want), 0) << symbol["symbol"];
     });
     // The same list again says nothing new.
@@ -335,25 +374,29 @@ TEST_F(BinanceRestCapture, FundingInfoSetsTheIntervals) {
   ASSERT_EQ(decode_rest(state_, {.endpoint = "exchangeInfo"}, body_, sink), DecodeStatus::ok);
   const Json rows = load("rest_fundingInfo_2025.json");
   sink.reset();
-  ASSERT_EQ(decode_rest(state_, {.endpoint = "fundingInfo"}, body_, sink), DecodeStatus::ok) << state_.fault_field;
+  ASSERT_EQ(decode_rest(state_, {.endpoint = "fundingInfo"}, body_, sink), DecodeStatus::ok)
+      << state_.fault_field;
   std::set<std::string> listed;
   for (const Json& row : rows) {
     const std::string symbol = row["symbol"];
     listed.insert(symbol);
     const auto* entry = state_.instruments.find(symbol);
     ASSERT_NE(entry, nullptr) << symbol;
-    EXPECT_EQ(entry->instrument.funding_interval_ns, row["fundingIntervalHours"].get<std::int64_t>() * core::ns_per_hour);
+    EXPECT_EQ(entry->instrument.funding_interval_ns,
+              row["fundingIntervalHours"].get<std::int64_t>() * core::ns_per_hour);
   }
   EXPECT_GT(listed.size(), 10U);
   for (const auto& entry : state_.instruments.entries()) {
     if (listed.contains(std::string(entry.instrument.native.view()))) continue;
-    EXPECT_EQ(entry.instrument.funding_interval_ns, 8 * core::ns_per_hour) << entry.instrument.native.view();
+    EXPECT_EQ(entry.instrument.funding_interval_ns, 8 * core::ns_per_hour)
+        << entry.instrument.native.view();
   }
   // A list read afterwards keeps what is known of the intervals.
   load("rest_exchangeInfo_2025-08_25symbols.json");
   sink.reset();
   ASSERT_EQ(decode_rest(state_, {.endpoint = "exchangeInfo"}, body_, sink), DecodeStatus::ok);
-  EXPECT_EQ(state_.instruments.find("BTCUSDT")->instrument.funding_interval_ns, 8 * core::ns_per_hour);
+  EXPECT_EQ(state_.instruments.find("BTCUSDT")->instrument.funding_interval_ns,
+            8 * core::ns_per_hour);
   EXPECT_EQ(sink.record_count(), 0U);
 }
 

@@ -1,21 +1,22 @@
 #pragma once
-// Recorded messages and the independent reading of them: a test builds from nlohmann_json and strtod the records that
-// a message should give, and compares them byte for byte with what the adapter wrote.
+// Recorded messages and the independent reading of them: a test builds from nlohmann_json and
+// strtod the records that a message should give, and compares them byte for byte with what the
+// adapter wrote.
+#include <perp/venue/registry.hpp>
+
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <perp/venue/registry.hpp>
 
 namespace perp::venue::test {
 
@@ -28,8 +29,8 @@ inline std::optional<std::string> captures_dir() {
   return std::string(dir);
 }
 
-#define PERP_REQUIRE_CAPTURES(variable)                                                     \
-  const auto variable = ::perp::venue::test::captures_dir();                                \
+#define PERP_REQUIRE_CAPTURES(variable)                      \
+  const auto variable = ::perp::venue::test::captures_dir(); \
   if (!variable.has_value()) GTEST_SKIP() << "PERP_CAPTURES_DIR is not set: no recordings"
 
 inline std::string read_file(const std::string& path) {
@@ -45,7 +46,8 @@ struct Line {
   std::string payload;
 };
 
-/// "1723161255.030314667" seconds or "1723161255030314667" nanoseconds, without a detour through double.
+/// "1723161255.030314667" seconds or "1723161255030314667" nanoseconds, without a detour through
+/// double.
 inline std::int64_t parse_stamp(std::string_view text) {
   const std::size_t point = text.find('.');
   if (point == std::string_view::npos) return std::stoll(std::string(text));
@@ -79,15 +81,18 @@ inline std::optional<std::string> gunzip(const std::string& path) {
   if (pipe == nullptr) return std::nullopt;
   std::string text;
   char block[65536];
-  for (std::size_t size = 0; (size = fread(block, 1, sizeof block, pipe)) > 0;) text.append(block, size);
+  for (std::size_t size = 0; (size = fread(block, 1, sizeof block, pipe)) > 0;)
+    text.append(block, size);
   if (pclose(pipe) != 0) return std::nullopt;
   return text;
 }
 
-/// A message in its own allocation with the padding that decode() may read, so that a sanitizer sees more.
+/// A message in its own allocation with the padding that decode() may read, so that a sanitizer
+/// sees more.
 class Padded {
  public:
-  explicit Padded(std::string_view text) : data_(text.size() + frame_padding, '\0'), size_(text.size()) {
+  explicit Padded(std::string_view text)
+      : data_(text.size() + frame_padding, '\0'), size_(text.size()) {
     std::memcpy(data_.data(), text.data(), text.size());
   }
   std::string_view view() const { return {data_.data(), size_}; }
@@ -120,7 +125,8 @@ struct Query {
   bool is_backfill = false;
 };
 
-inline DecodeStatus decode_rest(VenueState& state, const Query& query, std::string_view body, RecordSink& sink) {
+inline DecodeStatus decode_rest(VenueState& state, const Query& query, std::string_view body,
+                                RecordSink& sink) {
   const Padded& padded = hold(body);
   RestReply reply;
   reply.endpoint = query.endpoint;
@@ -166,35 +172,44 @@ struct Expected {
 };
 
 template <class Payload>
-Expected expect(market::RecordType type, std::string native, std::int64_t exchange_ns, std::uint8_t flags,
-                const Payload& payload, std::string_view tail = {}) {
+Expected expect(market::RecordType type, std::string native, std::int64_t exchange_ns,
+                std::uint8_t flags, const Payload& payload, std::string_view tail = {}) {
   Expected expected{type, std::move(native), exchange_ns, flags, std::string(sizeof payload, '\0')};
   std::memcpy(expected.body.data(), &payload, sizeof payload);
   expected.body += tail;
   return expected;
 }
 
-inline std::string level_bytes(const std::vector<market::Level>& bids, const std::vector<market::Level>& asks) {
+inline std::string level_bytes(const std::vector<market::Level>& bids,
+                               const std::vector<market::Level>& asks) {
   std::string bytes((bids.size() + asks.size()) * sizeof(market::Level), '\0');
   if (!bids.empty()) std::memcpy(bytes.data(), bids.data(), bids.size() * sizeof(market::Level));
-  if (!asks.empty()) std::memcpy(bytes.data() + bids.size() * sizeof(market::Level), asks.data(), asks.size() * sizeof(market::Level));
+  if (!asks.empty())
+    std::memcpy(bytes.data() + bids.size() * sizeof(market::Level), asks.data(),
+                asks.size() * sizeof(market::Level));
   return bytes;
 }
 
 inline std::string_view native_of(const VenueState& state, std::uint32_t id) {
   const std::size_t index = id & 0x00ff'ffff;
-  return index < state.instruments.size() ? state.instruments.entries()[index].instrument.native.view() : "<unknown>";
+  return index < state.instruments.size()
+             ? state.instruments.entries()[index].instrument.native.view()
+             : "<unknown>";
 }
 
-/// Compares all records but instrument and gap records with what is expected. @returns whether they were equal; the
-/// first difference is a test failure that shows `message`.
-inline bool matches(const VenueState& state, const RecordSink& sink, const std::vector<Expected>& expected,
-                    std::int64_t receive_ns, std::string_view message) {
+/// Compares all records but instrument and gap records with what is expected. @returns whether they
+/// were equal; the first difference is a test failure that shows `message`.
+inline bool matches(const VenueState& state, const RecordSink& sink,
+                    const std::vector<Expected>& expected, std::int64_t receive_ns,
+                    std::string_view message) {
   std::size_t index = 0;
   std::string difference;
   for_each_record(sink.bytes(), [&](const market::RecordHeader& header) {
-    if (!market::is_well_formed({reinterpret_cast<const std::byte*>(&header), header.size})) difference = "a record is not well-formed";
-    if (header.type == market::RecordType::instrument || header.type == market::RecordType::gap || !difference.empty()) return;
+    if (!market::is_well_formed({reinterpret_cast<const std::byte*>(&header), header.size}))
+      difference = "a record is not well-formed";
+    if (header.type == market::RecordType::instrument || header.type == market::RecordType::gap ||
+        !difference.empty())
+      return;
     if (index == expected.size()) {
       difference = "more records than expected";
       return;
@@ -203,13 +218,23 @@ inline bool matches(const VenueState& state, const RecordSink& sink, const std::
     const std::string at = "record " + std::to_string(index - 1);
     const auto* body = reinterpret_cast<const char*>(&header + 1);
     const std::size_t size = header.size - sizeof header;
-    if (header.type != want.type) difference = at + ": type " + std::to_string(static_cast<int>(header.type));
-    else if (native_of(state, header.instrument) != want.native) difference = at + ": instrument " + std::string(native_of(state, header.instrument));
-    else if (header.exchange_ns != want.exchange_ns) difference = at + ": exchange_ns " + std::to_string(header.exchange_ns) + " not " + std::to_string(want.exchange_ns);
-    else if (header.receive_ns != receive_ns) difference = at + ": receive_ns";
-    else if (header.venue != state.instruments.venue()) difference = at + ": venue";
-    else if (header.flags != want.flags) difference = at + ": flags " + std::to_string(header.flags) + " not " + std::to_string(want.flags);
-    else if (size != want.body.size()) difference = at + ": size " + std::to_string(size) + " not " + std::to_string(want.body.size());
+    if (header.type != want.type)
+      difference = at + ": type " + std::to_string(static_cast<int>(header.type));
+    else if (native_of(state, header.instrument) != want.native)
+      difference = at + ": instrument " + std::string(native_of(state, header.instrument));
+    else if (header.exchange_ns != want.exchange_ns)
+      difference = at + ": exchange_ns " + std::to_string(header.exchange_ns) + " not " +
+                   std::to_string(want.exchange_ns);
+    else if (header.receive_ns != receive_ns)
+      difference = at + ": receive_ns";
+    else if (header.venue != state.instruments.venue())
+      difference = at + ": venue";
+    else if (header.flags != want.flags)
+      difference =
+          at + ": flags " + std::to_string(header.flags) + " not " + std::to_string(want.flags);
+    else if (size != want.body.size())
+      difference =
+          at + ": size " + std::to_string(size) + " not " + std::to_string(want.body.size());
     else if (std::memcmp(body, want.body.data(), size) != 0) {
       std::size_t byte = 0;
       while (body[byte] == want.body[byte]) ++byte;
@@ -217,18 +242,21 @@ inline bool matches(const VenueState& state, const RecordSink& sink, const std::
       double wanted = 0;
       std::memcpy(&found, body + byte / 8 * 8, 8);
       std::memcpy(&wanted, want.body.data() + byte / 8 * 8, 8);
-      difference = at + ": payload differs at byte " + std::to_string(byte) + ": " + std::to_string(found) + " not " + std::to_string(wanted);
+      difference = at + ": payload differs at byte " + std::to_string(byte) + ": " +
+                   std::to_string(found) + " not " + std::to_string(wanted);
     }
   });
   if (difference.empty() && index != expected.size())
-    difference = "found " + std::to_string(index) + " records, not " + std::to_string(expected.size());
+    difference =
+        "found " + std::to_string(index) + " records, not " + std::to_string(expected.size());
   EXPECT_TRUE(difference.empty()) << difference << "\n" << message.substr(0, 700);
   return difference.empty();
 }
 
 /// The payload of the only record of a type in the sink.
 template <class Payload>
-const Payload* only(const RecordSink& sink, market::RecordType type, const market::RecordHeader** found = nullptr) {
+const Payload* only(const RecordSink& sink, market::RecordType type,
+                    const market::RecordHeader** found = nullptr) {
   const Payload* payload = nullptr;
   int count = 0;
   for_each_record(sink.bytes(), [&](const market::RecordHeader& header) {

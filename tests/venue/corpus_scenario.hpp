@@ -1,19 +1,21 @@
 #pragma once
-// The fuzzer's seed corpora as scenarios: the same messages, in the same order, in the same notation (see
-// fuzz/decode_fuzz.hpp), so that what the fuzzer starts from is also what the property tests disturb.
+// The fuzzer's seed corpora as scenarios: the same messages, in the same order, in the same
+// notation (see fuzz/decode_fuzz.hpp), so that what the fuzzer starts from is also what the
+// property tests disturb.
+#include "venue/adversity.hpp"
+
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "venue/adversity.hpp"
-
 namespace perp::test {
 
 inline std::map<std::string, Scenario> corpus_scenarios(const venue::Adapter& adapter) {
   const market::Venue* venue = market::find_venue(adapter.spec.venue);
-  const auto folder = std::filesystem::path(PERP_SOURCE_DIR) / "tests/fuzz/corpus" / (std::string(venue->key) + "_fuzz");
+  const auto folder = std::filesystem::path(PERP_SOURCE_DIR) / "tests/fuzz/corpus" /
+                      (std::string(venue->key) + "_fuzz");
   std::map<std::string, Scenario> scenarios;
   for (const auto& file : std::filesystem::directory_iterator(folder)) {
     std::ifstream in(file.path(), std::ios::binary);

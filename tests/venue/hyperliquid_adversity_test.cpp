@@ -1,4 +1,5 @@
-// Whatever is refused, or finds no room, leaves no trace: the fuzzer's seed messages played undisturbed and disturbed.
+// Whatever is refused, or finds no room, leaves no trace: the fuzzer's seed messages played
+// undisturbed and disturbed.
 #include "venue/corpus_scenario.hpp"
 
 namespace perp::test {

@@ -1,8 +1,9 @@
-// Every recorded Hyperliquid message and reply, read again independently: each field of each record must be equal.
+// Every recorded Hyperliquid message and reply, read again independently: each field of each record
+// must be equal.
+#include "venue/capture.hpp"
+
 #include <map>
 #include <set>
-
-#include "venue/capture.hpp"
 
 namespace perp::venue::test {
 namespace {
@@ -12,11 +13,14 @@ using market::RecordType;
 using market::Side;
 
 /// kPEPE and its like count thousands.
-int shift_of(const std::string& coin) { return coin.size() > 2 && coin[0] == 'k' && coin[1] >= 'A' && coin[1] <= 'Z' ? 3 : 0; }
+int shift_of(const std::string& coin) {
+  return coin.size() > 2 && coin[0] == 'k' && coin[1] >= 'A' && coin[1] <= 'Z' ? 3 : 0;
+}
 
 std::string bytes_of_address(const std::string& text) {
   std::string bytes;
-  for (std::size_t i = 2; i < text.size(); i += 2) bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
+  for (std::size_t i = 2; i < text.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
   return bytes;
 }
 
@@ -41,13 +45,15 @@ Expected book_of(const Json& data) {
   std::vector<Level> sides[2];
   for (std::size_t side = 0; side < 2; ++side)
     for (const Json& level : data["levels"][side])
-      sides[side].push_back({number(level["px"], -shift_of(coin)), number(level["sz"], shift_of(coin))});
+      sides[side].push_back(
+          {number(level["px"], -shift_of(coin)), number(level["sz"], shift_of(coin))});
   market::Book book;
   book.bid_count = static_cast<std::uint32_t>(sides[0].size());
   book.ask_count = static_cast<std::uint32_t>(sides[1].size());
   book.depth = 20;
   book.continuity = static_cast<std::uint8_t>(market::Continuity::restart);
-  return expect(RecordType::book_snapshot, coin, time_of(data["time"]), 0, book, level_bytes(sides[0], sides[1]));
+  return expect(RecordType::book_snapshot, coin, time_of(data["time"]), 0, book,
+                level_bytes(sides[0], sides[1]));
 }
 
 Expected bbo_of(const Json& data) {
@@ -81,7 +87,8 @@ market::Kline candle_of(const Json& row) {
   return kline;
 }
 
-void append_context(std::vector<Expected>& result, const std::string& coin, const Json& ctx, std::uint8_t flags) {
+void append_context(std::vector<Expected>& result, const std::string& coin, const Json& ctx,
+                    std::uint8_t flags) {
   const int shift = shift_of(coin);
   market::MarkPrice price;
   price.mark_price = optional_number(ctx, "markPx", -shift);
@@ -120,7 +127,8 @@ Expected liquidation_of(const Json& fill) {
   EXPECT_EQ(fill["side"], "A");
   want.order_side = Side::sell;
   want.position_side = market::PositionSide::long_side;
-  return expect(RecordType::liquidation, fill["coin"], time_of(fill["time"]), market::flag_sampled, want);
+  return expect(RecordType::liquidation, fill["coin"], time_of(fill["time"]), market::flag_sampled,
+                want);
 }
 
 class HyperliquidCapture : public testing::Test {
@@ -174,19 +182,25 @@ TEST_F(HyperliquidCapture, EveryFieldOfTheStreams) {
           else
             ++repeats;
         }
-        std::stable_sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) { return a.exchange_ns < b.exchange_ns; });
+        std::stable_sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) {
+          return a.exchange_ns < b.exchange_ns;
+        });
       }
       if (channel == "l2Book") expected.push_back(book_of(message["data"]));
       if (channel == "bbo") expected.push_back(bbo_of(message["data"]));
-      if (channel == "candle") expected.push_back(expect(RecordType::kline, message["data"]["s"], core::unknown_ns, 0, candle_of(message["data"])));
-      if (channel == "activeAssetCtx") append_context(expected, message["data"]["coin"], message["data"]["ctx"], 0);
+      if (channel == "candle")
+        expected.push_back(expect(RecordType::kline, message["data"]["s"], core::unknown_ns, 0,
+                                  candle_of(message["data"])));
+      if (channel == "activeAssetCtx")
+        append_context(expected, message["data"]["coin"], message["data"]["ctx"], 0);
       if ((channel == "user" || channel == "userFills") && message["data"].contains("fills"))
         for (const Json& fill : message["data"]["fills"])
           if (fill.contains("liquidation")) expected.push_back(liquidation_of(fill));
       if (channel == "post") is_error = message["data"]["response"]["payload"]["data"].is_null();
       sink.reset();
       const DecodeStatus status = decode(state, line.payload, sink, line.receive_ns);
-      EXPECT_EQ(status, is_error ? DecodeStatus::venue_error : DecodeStatus::ok) << name_of(status) << " " << line.payload.substr(0, 200);
+      EXPECT_EQ(status, is_error ? DecodeStatus::venue_error : DecodeStatus::ok)
+          << name_of(status) << " " << line.payload.substr(0, 200);
       if (!matches(state, sink, expected, line.receive_ns, line.payload)) break;
     }
     std::uint64_t total = 0;
@@ -210,7 +224,9 @@ TEST_F(HyperliquidCapture, TheTradeReplayAtSubscribeIsToldOnce) {
       sink.reset();
       ASSERT_EQ(decode(state_, line.payload, sink, line.receive_ns), DecodeStatus::ok);
       std::size_t found = 0;
-      for_each_record(sink.bytes(), [&](const market::RecordHeader& header) { found += header.type == RecordType::trade; });
+      for_each_record(sink.bytes(), [&](const market::RecordHeader& header) {
+        found += header.type == RecordType::trade;
+      });
       if (pass == 0) trades += found;
       EXPECT_TRUE(pass == 0 || found == 0);
     }
@@ -220,15 +236,18 @@ TEST_F(HyperliquidCapture, TheTradeReplayAtSubscribeIsToldOnce) {
 }
 
 TEST_F(HyperliquidCapture, MetaAndContexts) {
-  for (const char* file : {"rest_metaAndAssetCtxs_2025-08-22.json", "rest_metaAndAssetCtxs_xyz_2026-02-06.json"}) {
+  for (const char* file :
+       {"rest_metaAndAssetCtxs_2025-08-22.json", "rest_metaAndAssetCtxs_xyz_2026-02-06.json"}) {
     SCOPED_TRACE(file);
     VenueState state(hyperliquid_adapter());
     const Json reply = load(file);
     const Json& universe = reply[0]["universe"];
     std::vector<Expected> expected;
-    for (std::size_t i = 0; i < universe.size(); ++i) append_context(expected, universe[i]["name"], reply[1][i], market::flag_snapshot);
+    for (std::size_t i = 0; i < universe.size(); ++i)
+      append_context(expected, universe[i]["name"], reply[1][i], market::flag_snapshot);
     RecordSink sink;
-    ASSERT_EQ(decode_rest(state, {.endpoint = "metaAndAssetCtxs"}, body_, sink), DecodeStatus::ok) << state.fault_field;
+    ASSERT_EQ(decode_rest(state, {.endpoint = "metaAndAssetCtxs"}, body_, sink), DecodeStatus::ok)
+        << state.fault_field;
     matches(state, sink, expected, core::unknown_ns, body_);
     ASSERT_EQ(state.instruments.size(), universe.size());
     for (std::size_t i = 0; i < universe.size(); ++i) {
@@ -238,11 +257,15 @@ TEST_F(HyperliquidCapture, MetaAndContexts) {
       const bool is_delisted = universe[i].contains("isDelisted");
       EXPECT_EQ(instrument.native.view(), name);
       EXPECT_EQ(instrument.max_leverage, universe[i]["maxLeverage"].get<double>());
-      EXPECT_EQ(instrument.lot_size, number("1", shift_of(name) - universe[i]["szDecimals"].get<int>())) << name;
+      EXPECT_EQ(instrument.lot_size,
+                number("1", shift_of(name) - universe[i]["szDecimals"].get<int>()))
+          << name;
       EXPECT_EQ(instrument.quote.view(), "USDC");
       EXPECT_EQ(instrument.is_primary, is_first_dex && !is_delisted) << name;
-      EXPECT_EQ(instrument.contract_type, is_first_dex ? market::ContractType::linear_perpetual : market::ContractType::other);
-      EXPECT_EQ(instrument.status, is_delisted ? market::InstrumentStatus::delisted : market::InstrumentStatus::live);
+      EXPECT_EQ(instrument.contract_type, is_first_dex ? market::ContractType::linear_perpetual
+                                                       : market::ContractType::other);
+      EXPECT_EQ(instrument.status,
+                is_delisted ? market::InstrumentStatus::delisted : market::InstrumentStatus::live);
       if (is_first_dex) {
         EXPECT_EQ(instrument.base.view(), shift_of(name) == 3 ? name.substr(1) : name);
       }
@@ -308,9 +331,12 @@ TEST_F(HyperliquidCapture, Meta) {
 TEST_F(HyperliquidCapture, SpotMetaAndContexts) {
   const Json reply = load("rest_spotMetaAndAssetCtxs_2025-08-22.json");
   std::vector<Expected> expected;
-  for (const Json& ctx : reply[1]) append_context(expected, ctx["coin"], ctx, market::flag_snapshot);
+  for (const Json& ctx : reply[1])
+    append_context(expected, ctx["coin"], ctx, market::flag_snapshot);
   RecordSink sink;
-  ASSERT_EQ(decode_rest(state_, {.endpoint = "spotMetaAndAssetCtxs"}, body_, sink), DecodeStatus::ok) << state_.fault_field;
+  ASSERT_EQ(decode_rest(state_, {.endpoint = "spotMetaAndAssetCtxs"}, body_, sink),
+            DecodeStatus::ok)
+      << state_.fault_field;
   matches(state_, sink, expected, core::unknown_ns, body_);
   EXPECT_EQ(state_.other_instruments, reply[1].size());
   std::map<std::int64_t, std::string> tokens;
@@ -333,7 +359,8 @@ TEST_F(HyperliquidCapture, AllMids) {
     market::Ticker ticker;
     ticker.mid_price = number(mid, -shift_of(coin));
     others += coin.find_first_of("@/#:") != std::string::npos;
-    expected.push_back(expect(RecordType::ticker, coin, core::unknown_ns, market::flag_snapshot, ticker));
+    expected.push_back(
+        expect(RecordType::ticker, coin, core::unknown_ns, market::flag_snapshot, ticker));
   }
   EXPECT_GT(expected.size(), 100U);
   run({.endpoint = "allMids"}, expected);
@@ -347,15 +374,18 @@ TEST_F(HyperliquidCapture, Candles) {
     market::Kline kline = candle_of(row);
     kline.is_closed = &row == &rows.back() ? market::Tristate::unknown : market::Tristate::yes;
     EXPECT_EQ(kline.interval_ns, core::ns_per_hour);
-    expected.push_back(expect(RecordType::kline, "kPEPE", time_of(row["T"]), market::flag_backfill, kline));
+    expected.push_back(
+        expect(RecordType::kline, "kPEPE", time_of(row["T"]), market::flag_backfill, kline));
   }
   EXPECT_GT(expected.size(), 10U);
-  run({.endpoint = "candleSnapshot", .symbol = "kPEPE", .period = "1h", .is_backfill = true}, expected);
+  run({.endpoint = "candleSnapshot", .symbol = "kPEPE", .period = "1h", .is_backfill = true},
+      expected);
   EXPECT_EQ(state_.instruments.find("kPEPE")->instrument.base.view(), "PEPE");
 }
 
 TEST_F(HyperliquidCapture, FundingHistory) {
-  for (const auto& [file, count] : {std::pair{"rest_fundingHistory_BTC_2023-07-17.json", 1038}, {"rest_fundingHistory_BTC_2026-09-25.json", 3}}) {
+  for (const auto& [file, count] : {std::pair{"rest_fundingHistory_BTC_2023-07-17.json", 1038},
+                                    {"rest_fundingHistory_BTC_2026-09-25.json", 3}}) {
     SCOPED_TRACE(file);
     VenueState state(hyperliquid_adapter());
     const Json rows = load(file);
@@ -366,11 +396,14 @@ TEST_F(HyperliquidCapture, FundingHistory) {
       funding.rate = number(row["fundingRate"]);
       funding.premium = number(row["premium"]);
       funding.kind = market::FundingKind::settled;
-      funding.funding_ns = row["time"].get<std::int64_t>() / 3'600'000 * core::ns_per_hour;  // always a whole hour
-      expected.push_back(expect(RecordType::funding, "BTC", time_of(row["time"]), market::flag_backfill, funding));
+      funding.funding_ns =
+          row["time"].get<std::int64_t>() / 3'600'000 * core::ns_per_hour;  // always a whole hour
+      expected.push_back(
+          expect(RecordType::funding, "BTC", time_of(row["time"]), market::flag_backfill, funding));
     }
     RecordSink sink;
-    EXPECT_EQ(decode_rest(state, {.endpoint = "fundingHistory", .is_backfill = true}, body_, sink), DecodeStatus::ok);
+    EXPECT_EQ(decode_rest(state, {.endpoint = "fundingHistory", .is_backfill = true}, body_, sink),
+              DecodeStatus::ok);
     matches(state, sink, expected, core::unknown_ns, body_);
   }
 }
@@ -388,16 +421,18 @@ Expected position_of(const Json& position, std::int64_t exchange_ns, const std::
   want.unrealized_pnl = number(position["unrealizedPnl"]);
   want.leverage = number(position["leverage"]["value"]);
   want.max_leverage = optional_number(position, "maxLeverage");
-  if (position.contains("cumFunding")) want.cumulative_funding = number(position["cumFunding"]["sinceOpen"]);
+  if (position.contains("cumFunding"))
+    want.cumulative_funding = number(position["cumFunding"]["sinceOpen"]);
   return expect(RecordType::position, coin, exchange_ns, market::flag_snapshot, want);
 }
 
 TEST_F(HyperliquidCapture, Positions) {
   const std::string user = "0xdfc24b077bc1425ad1dea75bcb6f8158e10df303";
-  const std::pair<const char*, std::size_t> files[] = {{"rest_clearinghouseState_2023-03-27.json", 0},
-                                                       {"rest_clearinghouseState_2026.jsonl", 11},
-                                                       {"rest_clearinghouseState_large_2026-01.json", 16},
-                                                       {"rest_clearinghouseState_roq_0.json", 0}};
+  const std::pair<const char*, std::size_t> files[] = {
+      {"rest_clearinghouseState_2023-03-27.json", 0},
+      {"rest_clearinghouseState_2026.jsonl", 11},
+      {"rest_clearinghouseState_large_2026-01.json", 16},
+      {"rest_clearinghouseState_roq_0.json", 0}};
   for (const auto& [file, count] : files) {
     SCOPED_TRACE(file);
     VenueState state(hyperliquid_adapter());
@@ -405,11 +440,16 @@ TEST_F(HyperliquidCapture, Positions) {
     for (const Line& line : split_lines(read_file(dir_ + file), '\t')) {
       const Json account = Json::parse(line.payload);
       std::vector<Expected> expected;
-      const std::int64_t exchange_ns = account.contains("time") ? time_of(account["time"]) : core::unknown_ns;
-      for (const Json& row : account["assetPositions"]) expected.push_back(position_of(row["position"], exchange_ns, user));
+      const std::int64_t exchange_ns =
+          account.contains("time") ? time_of(account["time"]) : core::unknown_ns;
+      for (const Json& row : account["assetPositions"])
+        expected.push_back(position_of(row["position"], exchange_ns, user));
       positions += expected.size();
       RecordSink sink;
-      EXPECT_EQ(decode_rest(state, {.endpoint = "clearinghouseState", .symbol = user}, line.payload, sink), DecodeStatus::ok) << state.fault_field;
+      EXPECT_EQ(decode_rest(state, {.endpoint = "clearinghouseState", .symbol = user}, line.payload,
+                            sink),
+                DecodeStatus::ok)
+          << state.fault_field;
       matches(state, sink, expected, core::unknown_ns, line.payload);
     }
     EXPECT_TRUE(count == 0 || positions == count) << positions;
@@ -435,15 +475,16 @@ TEST_F(HyperliquidCapture, LiquidationsAmongFills) {
 }
 
 TEST_F(HyperliquidCapture, TheOtherRepliesAreKnownAndCounted) {
-  const std::pair<const char*, const char*> files[] = {{"rest_userFills_2023-07-17.json", "userFills"},
-                                                       {"rest_perpDexs_2025-12-13.json", "perpDexs"},
-                                                       {"rest_perpDexLimits_xyz_2025-12-13.json", "perpDexLimits"},
-                                                       {"rest_portfolio_2025-08-22.json", "portfolio"},
-                                                       {"rest_userNonFundingLedgerUpdates_2025-08-30.json", "userNonFundingLedgerUpdates"},
-                                                       {"rest_userRateLimit_2025-08-22.json", "userRateLimit"},
-                                                       {"rest_userRole_2025-08-22.json", "userRole"},
-                                                       {"rest_userVaultEquities_2025-08-22.json", "userVaultEquities"},
-                                                       {"leaderboard_rows_2026-10.json", "leaderboard"}};
+  const std::pair<const char*, const char*> files[] = {
+      {"rest_userFills_2023-07-17.json", "userFills"},
+      {"rest_perpDexs_2025-12-13.json", "perpDexs"},
+      {"rest_perpDexLimits_xyz_2025-12-13.json", "perpDexLimits"},
+      {"rest_portfolio_2025-08-22.json", "portfolio"},
+      {"rest_userNonFundingLedgerUpdates_2025-08-30.json", "userNonFundingLedgerUpdates"},
+      {"rest_userRateLimit_2025-08-22.json", "userRateLimit"},
+      {"rest_userRole_2025-08-22.json", "userRole"},
+      {"rest_userVaultEquities_2025-08-22.json", "userVaultEquities"},
+      {"leaderboard_rows_2026-10.json", "leaderboard"}};
   for (const auto& [file, endpoint] : files) {
     SCOPED_TRACE(file);
     load(file);

@@ -43,6 +43,7 @@ class Fault : public test::DatabaseTest {
     std::vector<Fact> facts = generator_->minutes(day_0, minutes);
     for (std::size_t i = 0; i < facts.size(); ++i) {
       write(facts[i]);
+      if (i % 30 == 29) write_status(status_count_);
       if (i % 40 == 39) {
         Fact again = facts[generator_->random()() % i];
         again = generator_->fact(again.venue, again.index, again.kind, again.ts);
@@ -51,7 +52,6 @@ class Fault : public test::DatabaseTest {
         write(again);
       }
     }
-    for (int i = 0; i < 50; ++i) write_status(i);
     journal_->sync();
   }
   void write(const Fact& fact) {
@@ -110,6 +110,32 @@ TEST_P(Fault, AnswerToCommitIsLost) {
   // The first cut hits the claim of the cursors, before there is a batch.
   EXPECT_EQ(report.commits_found, 11u);
   EXPECT_EQ(report.unexpected_conflicts, 0u);
+  expect_exactly_once();
+}
+
+TEST_P(Fault, RowsAndCursorAreOneTransaction) {
+  write_history(4);
+  // The cursor, which moves last, is refused for as long as the test likes: nothing else may be
+  // there by then.
+  Text text(dsn_);
+  text.rows(
+      "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not "
+      "yet' USING ERRCODE = '53400'; END $$");
+  text.rows(
+      "CREATE TRIGGER refuse BEFORE UPDATE ON perp_load_cursors FOR EACH ROW EXECUTE FUNCTION "
+      "refuse()");
+  LoaderOptions with = options(dsn_);
+  std::atomic<int> refusals{0};
+  with.on_event = [&](const std::string& line) {
+    if (line.find("53400") != std::string::npos) ++refusals;
+  };
+  const std::atomic<bool> stop{false};
+  std::thread thread([&] { Loader(with).run(journal_->end(), stop); });
+  while (refusals < 6) std::this_thread::yield();
+  for (const char* table : {"perp_data", "perp_metrics", "perp_status", "instruments"})
+    EXPECT_EQ(text.one(std::string("SELECT count(*) FROM ") + table), "0") << table;
+  text.rows("DROP TRIGGER refuse ON perp_load_cursors");
+  thread.join();
   expect_exactly_once();
 }
 

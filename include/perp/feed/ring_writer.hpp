@@ -29,11 +29,12 @@ struct RingWriterStats {
   std::uint64_t full_waits = 0;  ///< times the ring had no room
 };
 
-/// Refused messages that look alike, counted together. At most `refusal_limit` kinds; further ones are in the last.
+/// Refused messages that look alike, counted together. At most `refusal_limit` kinds; further ones
+/// are in the last.
 struct Refusal {
   market::VenueId venue = market::VenueId::none;
   venue::DecodeStatus status = venue::DecodeStatus::ok;
-  std::string stream;   ///< message kind or endpoint
+  std::string stream;  ///< message kind or endpoint
   std::string field;
   std::string excerpt;  ///< the first one's first bytes
   std::uint64_t count = 0;

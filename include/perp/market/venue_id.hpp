@@ -8,7 +8,7 @@
 namespace perp::market {
 
 //   id  key           code   display name    quote of its primary perpetuals
-#define PERP_VENUES(X)  \
+#define PERP_VENUES(X)                    \
   X(1, binance, "bin", "Binance", "USDT") \
   X(2, bybit, "byb", "Bybit", "USDT")     \
   X(3, okx, "okx", "OKX", "USDT")         \

@@ -105,15 +105,16 @@ class VenueState {
 
   // Totals since construction; read by the owner.
   std::array<std::uint64_t, message_kind_limit>
-      messages{};  ///< per message kind, refused ones included
+      messages{};                   ///< per message kind, refused ones included
   std::uint64_t decode_errors = 0;  ///< refused by us; counted by the adapter
-  std::uint64_t venue_errors = 0;   ///< the venue said no (DecodeStatus::venue_error); counted by the driver
+  std::uint64_t venue_errors =
+      0;  ///< the venue said no (DecodeStatus::venue_error); counted by the driver
   std::uint64_t provisional_instruments = 0;  ///< taken from a stream for want of a list
   std::uint64_t duplicates = 0;               ///< repeats dropped (replayed trades, same-id books)
   std::uint64_t gaps = 0;                     ///< sequence holes found
   std::uint64_t checksums_verified = 0;
   std::uint64_t checksum_mismatches = 0;
-  std::uint64_t unnamed_rows = 0;     ///< rows of a list without names that no meta list has named
+  std::uint64_t unnamed_rows = 0;  ///< rows of a list without names that no meta list has named
   std::uint64_t other_instruments = 0;  ///< messages about spot, dated and inverse contracts
 };
 
