@@ -15,6 +15,14 @@
 
 namespace perp::venue::binance {
 
+/// Fills of an aggregate; 0 = unknown where its ids make no sense. Unsigned, so that ids from
+/// outside cannot overflow.
+inline std::uint32_t fills_between(std::int64_t first_id, std::int64_t last_id) {
+  const std::uint64_t span =
+      static_cast<std::uint64_t>(last_id) - static_cast<std::uint64_t>(first_id);
+  return last_id >= first_id && span < 1'000'000'000 ? static_cast<std::uint32_t>(span + 1) : 0;
+}
+
 /// Index into the adapter's message_kinds.
 enum class Kind : std::uint8_t {
   unknown,

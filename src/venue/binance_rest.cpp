@@ -180,8 +180,7 @@ void read_agg_trades(Context& context, const RestReply& reply) {
     trade.trade_id = fields.integer(id);
     trade.first_id = fields.integer(first);
     trade.last_id = fields.integer(last);
-    if (trade.last_id >= trade.first_id && trade.last_id - trade.first_id < 1'000'000'000)
-      trade.fill_count = static_cast<std::uint32_t>(trade.last_id - trade.first_id + 1);
+    trade.fill_count = fills_between(trade.first_id, trade.last_id);
     trade.taker_side = fields.boolean(is_maker) ? Side::sell : Side::buy;
     const std::int64_t exchange_ns = fields.time_ms(trade_ms);
     if (!context.tx.ok()) return;

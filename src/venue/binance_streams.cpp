@@ -79,8 +79,7 @@ void on_agg_trade(Context& context, ondemand::object event) {
   trade.first_id = fields.integer(first);
   trade.last_id = fields.integer(last);
   trade.taker_side = fields.boolean(is_maker) ? Side::sell : Side::buy;
-  if (trade.last_id >= trade.first_id && trade.last_id - trade.first_id < 1'000'000'000)
-    trade.fill_count = static_cast<std::uint32_t>(trade.last_id - trade.first_id + 1);
+  trade.fill_count = fills_between(trade.first_id, trade.last_id);
   const std::int64_t exchange_ns = fields.time_ms(trade_ms);
   if (!context.tx.ok()) return;
 
