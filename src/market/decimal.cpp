@@ -11,7 +11,7 @@
 namespace perp::market {
 namespace {
 
-__extension__ typedef unsigned __int128 Uint128;
+__extension__ using Uint128 = unsigned __int128;
 
 constexpr std::array<double, 23> exact_power_of_ten = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -29,6 +29,13 @@ struct Parsed {
   bool is_negative = false;
   bool is_exact = true;  ///< every significant digit is in the mantissa
 };
+
+template <class Word>
+Word load(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
 
 /// A text of up to 15 characters, zeros behind it.
 class ShortText {
@@ -54,13 +61,6 @@ class ShortText {
   const char* begin() const { return reinterpret_cast<const char*>(words_.data()); }
 
  private:
-  template <class Word>
-  static Word load(const char* at) {
-    Word word;
-    std::memcpy(&word, at, sizeof word);
-    return word;
-  }
-
   std::array<std::uint64_t, 2> words_{};
 };
 
@@ -175,7 +175,7 @@ bool round_exact(Uint128 mantissa, int exponent, bool is_negative, double& value
 }
 
 /// The slow path for more than 19 significant digits: the text itself with its exponent shifted.
-bool round_long(std::string_view text, int shift, double& value) noexcept {
+bool round_long(std::string_view text, int shift, bool is_small, double& value) noexcept {
   std::array<char, 512> copy;
   if (text.size() + 16 > copy.size()) return false;
   std::size_t mantissa_size = text.find_first_of("eE");
@@ -194,7 +194,11 @@ bool round_long(std::string_view text, int shift, double& value) noexcept {
   const auto written =
       std::to_chars(copy.data() + mantissa_size + 1, copy.data() + copy.size(), exponent);
   if (written.ec != std::errc{}) return false;
-  return std::from_chars(copy.data(), written.ptr, value).ec == std::errc{};
+  const auto result = std::from_chars(copy.data(), written.ptr, value);
+  if (result.ec == std::errc{}) return true;
+  if (result.ec != std::errc::result_out_of_range || !is_small) return false;
+  value = text.front() == '-' ? -0.0 : 0.0;  // below the smallest double: rounds to zero
+  return true;
 }
 
 /// What was read from `text`, times factor x 10^shift.
@@ -204,8 +208,9 @@ bool round(const Parsed& parsed, std::string_view text, std::uint64_t factor, in
     value = parsed.is_negative ? -0.0 : 0.0;
     return true;
   }
-  if (parsed.exponent > 400 || parsed.exponent < -800) {
-    if (parsed.exponent > 0) return false;
+  const int exponent = parsed.exponent + shift;
+  if (exponent > 400 || exponent < -800) {
+    if (exponent > 0) return false;
     value = parsed.is_negative ? -0.0 : 0.0;
     return true;
   }
@@ -215,8 +220,8 @@ bool round(const Parsed& parsed, std::string_view text, std::uint64_t factor, in
     // below half an ulp of the product unless it lies within 1e-19 of a tie; such sizes do not
     // occur in contracts.
     const Uint128 mantissa = static_cast<Uint128>(parsed.mantissa) * factor;
-    if (!round_exact(mantissa, parsed.exponent + shift, parsed.is_negative, result)) return false;
-  } else if (!round_long(text, shift, result)) {
+    if (!round_exact(mantissa, exponent, parsed.is_negative, result)) return false;
+  } else if (!round_long(text, shift, exponent < 0, result)) {
     return false;
   }
   if (!std::isfinite(result)) return false;
@@ -284,12 +289,17 @@ double to_double(Scale scale) noexcept {
 }
 
 bool parse_integer(std::string_view text, std::int64_t& value) noexcept {
-  if (text.size() <= ShortText::size_max) {
-    const ShortText copy(text);
-    std::int64_t number = 0;
-    if (detail::read_short_integer<detail::ShortReader>(copy.begin(), number) ==
-        copy.begin() + text.size()) {
-      value = number;
+  using Reader = detail::SwarReader;
+  if (const std::size_t size = text.size(); size >= 8 && size <= 16) {
+    // Two words that overlap. What the first one has already is shifted out of the last.
+    const std::size_t repeated = 4 * (16 - size);
+    const std::uint64_t first = Reader::values(load<std::uint64_t>(text.data()));
+    const std::uint64_t last = Reader::values(load<std::uint64_t>(text.data() + size - 8)) >>
+                               repeated >> repeated << repeated << repeated;
+    if (Reader::are_digits(first) && Reader::are_digits(last)) {
+      value =
+          static_cast<std::int64_t>(Reader::eight_digits(first) * integer_power_of_ten[size - 8] +
+                                    Reader::eight_digits(last));
       return true;
     }
   }

@@ -1,17 +1,55 @@
 #pragma once
-// Random decimal texts of the forms that can go wrong: any number of digits, the point anywhere,
-// trailing zeros, zeros behind the point, exact ties between two doubles and their neighbours. For
-// the tests and the benchmark that compare with strtod.
+// What the tests, the fuzz target and the benchmark of numbers from text share: the grammar by the
+// book, and random decimal texts of the forms that can go wrong: any number of digits, the point
+// anywhere, trailing zeros, zeros behind the point, exact ties between two doubles and their
+// neighbours.
 #include <perp/core/prng.hpp>
 
 #include <bit>
+#include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace perp::market::testing {
+
+/// The length of JSON's `-?digits[.digits]` at the beginning, by the book; nothing if there is
+/// none.
+inline std::optional<std::size_t> number_size(std::string_view text) {
+  const auto digits = [&](std::size_t from) {
+    std::size_t end = from;
+    while (end < text.size() && std::isdigit(static_cast<unsigned char>(text[end])) != 0) ++end;
+    return end - from;
+  };
+  const std::size_t sign = text.starts_with('-') ? 1 : 0;
+  const std::size_t whole = digits(sign);
+  if (whole == 0 || (whole > 1 && text[sign] == '0')) return std::nullopt;
+  std::size_t end = sign + whole;
+  if (end < text.size() && text[end] == '.') {
+    const std::size_t fraction = digits(end + 1);
+    if (fraction == 0) return std::nullopt;
+    end += 1 + fraction;
+  }
+  return end;
+}
+
+/// The integer at the beginning: nothing if there is none, it does not fit or it has a fraction.
+inline std::optional<std::int64_t> integer_of(std::string_view text) {
+  const auto size = number_size(text);
+  if (!size) return std::nullopt;
+  const std::string number(text.substr(0, *size));
+  errno = 0;
+  const std::int64_t value = std::strtoll(number.c_str(), nullptr, 10);
+  if (errno != 0 || number.find('.') != std::string::npos || text.substr(*size).starts_with('.'))
+    return std::nullopt;
+  return value;
+}
 
 class DecimalTexts {
  public:

@@ -38,11 +38,10 @@ class SwarReader {
       count = size - (point < size);
       if (count == 0) return false;
       const std::uint64_t before = (std::uint64_t{1} << 8 * point) - 1;
-      const std::uint64_t values = low ^ each * '0';
       // The most significant digit is the lowest byte: what is shifted in below it is a zero.
-      const std::uint64_t digits = ((values & before) | (values >> 8 & ~before)) << 8 * (8 - count);
+      const std::uint64_t digits = values((low & before) | (low >> 8 & ~before)) << 8 * (8 - count);
       integer_ = eight_digits(digits);
-      return (digits & each * no_digit_bit) == 0;
+      return (digits & each * point_bit) == 0;
     }
     std::uint64_t high = 0;
     std::memcpy(&high, at + 8, 8);
@@ -53,25 +52,39 @@ class SwarReader {
     point =
         low_points != 0 ? bytes_below(low_points) : 8 + bytes_below(high_ends | below_digits(high));
     count = size - (point < size);
-    const Wide values = static_cast<Wide>(high ^ each * '0') << 64 | (low ^ each * '0');
+    const Wide text = static_cast<Wide>(values(high)) << 64 | values(low);
     const Wide before = (static_cast<Wide>(1) << 8 * point) - 1;
-    const Wide digits = ((values & before) | (values >> 8 & ~before)) << 8 * (16 - count);
+    const Wide digits = ((text & before) | (text >> 8 & ~before)) << 8 * (16 - count);
     low = static_cast<std::uint64_t>(digits);
     high = static_cast<std::uint64_t>(digits >> 64);
     integer_ = eight_digits(low) * 100'000'000 + eight_digits(high);
-    return ((low | high) & each * no_digit_bit) == 0;
+    return ((low | high) & each * point_bit) == 0;
   }
   double as_double() const { return static_cast<double>(static_cast<std::int64_t>(integer_)); }
   std::uint64_t as_integer() const { return integer_; }
+
+  /// The digits' values, and something above 9 for any other character.
+  static std::uint64_t values(std::uint64_t text) { return text ^ each * '0'; }
+  static bool are_digits(std::uint64_t values) {
+    return ((((values & each * 0x7f) + each * (0x7f - 9)) | values) & each * 0x80) == 0;
+  }
+  /// The number of eight digits' values, the most significant in the lowest byte.
+  static std::uint64_t eight_digits(std::uint64_t values) {
+    values = values * 10 + (values >> 8);  // pairs, in every other byte
+    constexpr std::uint64_t pairs = 0x000000ff000000ff;
+    return ((values & pairs) * (100 + (std::uint64_t{1'000'000} << 32)) +
+            (values >> 16 & pairs) * (1 + (std::uint64_t{10'000} << 32))) >>
+           32;
+  }
 
   std::size_t size;   ///< characters in all
   std::size_t point;  ///< where the one stepped over stands; `size` if there is none
   std::size_t count;  ///< digits
 
  private:
-  __extension__ typedef unsigned __int128 Wide;
+  __extension__ using Wide = unsigned __int128;
   static constexpr std::uint64_t each = 0x0101010101010101;
-  static constexpr std::uint64_t no_digit_bit = 0x10;  // of '.' ^ '0' and '/' ^ '0'
+  static constexpr std::uint64_t point_bit = 0x10;  ///< in the values of '.' and '/', in no digit's
 
   // The top bit of each byte says whether it is one of them.
   static std::uint64_t no_number(std::uint64_t word) {
@@ -84,13 +97,6 @@ class SwarReader {
   }
   static std::size_t bytes_below(std::uint64_t flags) {
     return static_cast<unsigned>(std::countr_zero(flags)) / 8;
-  }
-  static std::uint64_t eight_digits(std::uint64_t digits) {
-    digits = digits * 10 + (digits >> 8);  // pairs, in every other byte
-    constexpr std::uint64_t pairs = 0x000000ff000000ff;
-    return ((digits & pairs) * (100 + (std::uint64_t{1'000'000} << 32)) +
-            (digits >> 16 & pairs) * (1 + (std::uint64_t{10'000} << 32))) >>
-           32;
   }
 
   std::uint64_t integer_;
