@@ -173,23 +173,21 @@ inline constexpr auto least_first = [] {
   return least;
 }();
 
-inline constexpr int exact_exponent = 22;  ///< 10^22 is the last power a double holds exactly
-inline constexpr int least_shift = -8;     ///< with 14 digits behind the point still exact
+inline constexpr int exact_exponent_limit = 22;  ///< 10^22 is the last power a double holds exactly
+inline constexpr int least_shift = -8;           ///< with 14 digits behind the point still exact
 
-/// 10^(exact_exponent - i) as a multiplication and a division of which one is by 1: exact, and no
-/// branch.
-struct PowersOfTen {
-  std::array<double, 2 * exact_exponent + 1> multiplier;
-  std::array<double, 2 * exact_exponent + 1> divisor;
+/// 10^exponent as a multiplication and a division of which one is by 1: exact, and no branch.
+struct PowerOfTen {
+  double multiplier;
+  double divisor;
 };
+/// By exponent + exact_exponent_limit.
 inline constexpr auto powers_of_ten = [] {
-  PowersOfTen powers{};
+  std::array<PowerOfTen, 2 * exact_exponent_limit + 1> powers{};
   double power = 1;
-  for (std::size_t i = 0; i <= exact_exponent; ++i, power *= 10) {
-    powers.multiplier[exact_exponent - i] = power;
-    powers.divisor[exact_exponent - i] = 1;
-    powers.multiplier[exact_exponent + i] = 1;
-    powers.divisor[exact_exponent + i] = power;
+  for (std::size_t i = 0; i <= exact_exponent_limit; ++i, power *= 10) {
+    powers[exact_exponent_limit + i] = {power, 1};
+    powers[exact_exponent_limit - i] = {1, power};
   }
   return powers;
 }();
@@ -203,14 +201,15 @@ template <class Reader>
 [[gnu::always_inline]] inline const char* read_short_decimal(const char* at, int exponent_shift,
                                                              double& value) noexcept {
   Reader reader;
-  if (exponent_shift < least_shift || exponent_shift > exact_exponent || !reader.read(at) ||
+  if (exponent_shift < least_shift || exponent_shift > exact_exponent_limit || !reader.read(at) ||
       static_cast<unsigned char>(*at) < least_first[reader.point] || at[reader.point] == '/' ||
       reader.size - reader.point == 1) [[unlikely]]
     return nullptr;
-  const std::size_t power =
-      reader.count - reader.point + static_cast<std::size_t>(exact_exponent - exponent_shift);
+  const PowerOfTen& power = powers_of_ten[static_cast<std::size_t>(
+      exponent_shift + exact_exponent_limit + static_cast<int>(reader.point) -
+      static_cast<int>(reader.count))];
   // At most 15 digits are exact as a double, and so is the power: the one operation rounds once.
-  value = reader.as_double() * powers_of_ten.multiplier[power] / powers_of_ten.divisor[power];
+  value = reader.as_double() * power.multiplier / power.divisor;
   return at + reader.size;
 }
 
