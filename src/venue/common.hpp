@@ -177,6 +177,8 @@ class Transaction {
   const market::InstrumentEntry* redefine(const InstrumentFacts& facts);
   bool is_staged(std::string_view native) const;
 
+  /// The message was read by a shape, not by simdjson.
+  void count_shape() { is_shape_ = true; }
   void count_duplicate() { ++duplicates_; }
   void count_checksum(bool is_match) { ++(is_match ? checksums_verified_ : checksum_mismatches_); }
   /// Counts a message (or a row of a list) that is not about a primary perpetual.
@@ -213,6 +215,7 @@ class Transaction {
   std::uint32_t checksums_verified_ = 0;
   std::uint32_t checksum_mismatches_ = 0;
   bool is_full_ = false;
+  bool is_shape_ = false;
 };
 
 template <class Ask>
