@@ -211,6 +211,11 @@ Verdict judge(const Goal& goal, const GroupResult& result) {
       }
     }
     const std::optional<double> mine = ours->second.figure(goal.counter);
+    if (goal.peers.empty() && mine.has_value()) {
+      ++decided["itself"];
+      ratios.push_back(*mine);
+      continue;
+    }
     if (!best.has_value() || !mine.has_value()) return verdict;
     ++decided[who];
     ratios.push_back(goal.kind == Goal::Kind::at_most_more_ns ? 1e9 / *mine - 1e9 / *best

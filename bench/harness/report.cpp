@@ -56,8 +56,8 @@ std::string sign_of(const Goal& goal) { return goal.kind == Goal::Kind::at_least
 
 std::string goal_name(const Goal& goal) {
   std::string peers;
-  for (const std::string& peer : goal.peers) peers += (peers.empty() ? "" : "|") + peer;
-  std::string name = goal.ours() + " vs " + peers;
+  for (const std::string& peer : goal.peers) peers += (peers.empty() ? " vs " : "|") + peer;
+  std::string name = goal.ours() + peers;
   if (!goal.counter.empty()) name += " (" + goal.counter + ")";
   if (goal.kind == Goal::Kind::at_most_more_ns) name += " (ns more)";
   return name;
@@ -65,8 +65,13 @@ std::string goal_name(const Goal& goal) {
 
 void print_verdict(const Verdict& verdict) {
   const Goal& goal = verdict.goal;
-  const char* unit = goal.kind == Goal::Kind::at_most_more_ns ? " ns" : "x";
   const std::string what = goal.counter.empty() ? "speed" : goal.counter;
+  if (goal.peers.empty() && verdict.ratio.has_value()) {
+    fmt::print("    {}  {} {:.4g}, goal {} {:.4g}\n", verdict.is_reached ? "ok  " : "MISS", what,
+               *verdict.ratio, sign_of(goal), goal.limit);
+    return;
+  }
+  const char* unit = goal.kind == Goal::Kind::at_most_more_ns ? " ns" : "x";
   if (!verdict.ratio.has_value()) {
     fmt::print("    GOAL  {} {} {:.4g}{}: not run, no peer of {} is here\n", what, sign_of(goal),
                goal.limit, unit, goal_name(goal));
