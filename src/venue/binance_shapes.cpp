@@ -16,7 +16,7 @@ struct Reading {
   [[gnu::always_inline]] bool matches(Event& into) const {
     const market::InstrumentTable& known = message.state.instruments;
     const auto find = [&known](std::string_view native) { return known.find(native); };
-    ShapeScope<decltype(find)> scope{end, find};
+    ShapeScope<decltype(find)> scope{end, message.own.shape_memory, find};
     const char* at = EventShape::match(event, into, scope);
     if (at == nullptr) return false;
     if (is_in_envelope && *at++ != '}') return false;
@@ -95,22 +95,22 @@ template <class KlineOfAYear>
 }  // namespace
 
 bool read_shape(Message& message, std::string_view payload) {
-  constexpr std::string_view begin = R"({"e":")";
+  constexpr ShapeText begin = R"({"e":")";
   Reading reading{message, payload.data(), payload.data() + payload.size(), false};
-  if (!shape::equals<begin.size()>(reading.event, begin.data())) {
+  if (!shape::equals<begin>(reading.event)) {
     Envelope envelope;
     struct {
       const char* end;
     } scope{reading.end};
     reading.event = EnvelopeShape::match(reading.event, envelope, scope);
-    if (reading.event == nullptr || !shape::equals<begin.size()>(reading.event, begin.data()))
+    if (reading.event == nullptr || !shape::equals<begin>(reading.event))
       return false;
     // The slow lane begins without a name, so it is given back where nothing matches.
     message.stream = envelope.stream;
     reading.is_in_envelope = true;
   }
   bool is_read = false;
-  switch (reading.event[begin.size()]) {  // the names of the kinds differ in their first letter
+  switch (reading.event[begin.view().size()]) {  // the names of the kinds differ in their first letter
     case 'b': is_read = read_book_ticker(reading); break;
     case 'd': is_read = read_depth(reading); break;
     case 'a': is_read = read_agg_trade(reading); break;

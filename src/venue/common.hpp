@@ -4,6 +4,7 @@
 // of that true or undoes it. Private to the venue layer; one feed thread; allocates only when an
 // instrument is new.
 #include "venue/json.hpp"
+#include "venue/shape.hpp"
 
 #include <perp/core/platform.hpp>
 #include <perp/market/continuity.hpp>
@@ -44,6 +45,7 @@ struct CommonState : json::JsonState {
   std::size_t staged_hint = 0;
   std::vector<market::Level> bids;  ///< scratch; keep their capacity from message to message
   std::vector<market::Level> asks;
+  ShapeMemory shape_memory;
 };
 
 /// The newest id of a stream whose ids only grow. verdict() changes nothing, so that a message may

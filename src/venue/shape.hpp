@@ -11,12 +11,15 @@
 // certain (another order of keys, white space, an escape, text beyond ASCII, a long or odd number,
 // an instrument that is not known yet) is no match, changes nothing but `into`, and is left to that
 // lane. Private to the venue layer; a pure function; no allocation once a list's vector has grown.
+#include "venue/shape_number.hpp"
 #include "venue/shape_pattern.hpp"
 
+#include <perp/core/time.hpp>
 #include <perp/market/instrument_table.hpp>
-#include <perp/market/short_decimal.hpp>
 
+#include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -24,20 +27,61 @@
 #include <utility>
 #include <vector>
 
-#if defined(__SSE4_1__)
-#include <smmintrin.h>
-#endif
-
 namespace perp::venue {
 
+/// What the messages before looked like; speed alone depends on it. One VenueState's own. Allocates
+/// when an instrument is new.
+class ShapeMemory {
+ public:
+  /// Prices of one instrument may have several forms: mark prices are longer than those traded.
+  static constexpr std::size_t price_slots = 4;
+  static constexpr std::size_t hole_slots = 256;
+  using PriceForms = std::array<shape::FormCode, price_slots>;
+
+  /// The instrument that came last, and its text up to the quote behind it.
+  struct Symbol {
+    alignas(16) std::array<char, 16> text{};
+    std::uint32_t judged = 0x10000;  ///< a bit for each byte that counts; none yet
+    std::uint32_t size = 0;
+    const market::InstrumentEntry* entry = nullptr;
+  };
+
+  const Symbol& last() const { return last_; }
+  void remember(std::string_view text, const market::InstrumentEntry& entry) {
+    if (text.size() >= last_.text.size()) return;
+    std::memcpy(last_.text.data(), text.data(), text.size());
+    last_.text[text.size()] = '"';
+    last_.size = static_cast<std::uint32_t>(text.size());
+    last_.judged = (std::uint32_t{2} << text.size()) - 1;
+    last_.entry = &entry;
+    if (prices_.size() <= index_of(entry)) prices_.resize(index_of(entry) + 1);
+  }
+  PriceForms& prices_of(const market::InstrumentEntry& entry) {
+    const std::size_t index = index_of(entry);
+    return index < prices_.size() ? prices_[index] : prices_.front();
+  }
+  shape::FormCode& hole(std::size_t slot) { return holes_[slot]; }
+
+ private:
+  static std::size_t index_of(const market::InstrumentEntry& entry) {
+    return entry.id & 0x00ff'ffff;
+  }
+
+  Symbol last_;
+  std::array<shape::FormCode, hole_slots> holes_{};
+  std::vector<PriceForms> prices_ = std::vector<PriceForms>(1);
+};
+
 /// What matching one message needs beside its text. `find(symbol)` gives the instrument of a text,
-/// nullptr if it has none yet.
+/// nullptr if it has none yet; of one text always the same as long as the memory lives.
 template <class Find>
 struct ShapeScope {
   const char* end = nullptr;  ///< of the message; 64 bytes behind it are readable
+  ShapeMemory& memory;
   Find find;
   int price_shift = 0;
   int size_shift = 0;
+  ShapeMemory::PriceForms* prices = nullptr;  ///< of the symbol
 };
 
 namespace shape {
@@ -54,34 +98,25 @@ inline bool is_past(const char* at, const char* end) {
   return reinterpret_cast<std::uintptr_t>(at) - 1 >= reinterpret_cast<std::uintptr_t>(end);
 }
 
-/// Whether Size bytes at `at` are those at `text`, which is a constant. Reads at most 7 bytes
-/// behind them.
-template <std::size_t Size>
-[[gnu::always_inline]] inline bool equals(const char* at, const char* text) {
+/// Up to eight bytes of a text as they lie in memory.
+consteval std::uint64_t word_of(std::string_view text) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < text.size() && i < 8; ++i)
+    word |= static_cast<std::uint64_t>(static_cast<unsigned char>(text[i])) << 8 * i;
+  return word;
+}
+
+/// Whether the bytes at `at` are those of Text from Begin on. Reads at most 7 bytes behind them.
+template <ShapeText Text, std::size_t Begin = 0, std::size_t Size = Text.view().size()>
+[[gnu::always_inline]] inline bool equals(const char* at) {
+  constexpr std::string_view text = Text.view().substr(Begin, Size);
   if constexpr (Size < 8) {
-    std::uint64_t wanted = 0;
-    std::memcpy(&wanted, text, Size);
-    return (load<std::uint64_t>(at) ^ wanted) << (64 - 8 * Size) == 0;
-#if defined(__SSE4_1__)
-  } else if constexpr (Size >= 16) {
-    __m128i difference = _mm_setzero_si128();
-    const auto look = [&](std::size_t offset) {
-      difference = _mm_or_si128(
-          difference,
-          _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at + offset)),
-                        _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + offset))));
-    };
-    for (std::size_t offset = 0; offset + 16 <= Size; offset += 16) look(offset);
-    if constexpr (Size % 16 != 0) look(Size - 16);
-    return _mm_test_all_zeros(difference, difference) != 0;
-#endif
+    return (load<std::uint64_t>(at) ^ word_of(text)) << (64 - 8 * Size) == 0;
+  } else if constexpr (Size <= 16) {
+    return ((load<std::uint64_t>(at) ^ word_of(text)) |
+            (load<std::uint64_t>(at + Size - 8) ^ word_of(text.substr(Size - 8)))) == 0;
   } else {
-    std::uint64_t difference = 0;
-    for (std::size_t offset = 0; offset + 8 <= Size; offset += 8)
-      difference |= load<std::uint64_t>(at + offset) ^ load<std::uint64_t>(text + offset);
-    if constexpr (Size % 8 != 0)
-      difference |= load<std::uint64_t>(at + Size - 8) ^ load<std::uint64_t>(text + Size - 8);
-    return difference == 0;
+    return equals<Text, Begin, 16>(at) && equals<Text, Begin + 16, Size - 16>(at + 16);
   }
 }
 
@@ -110,18 +145,59 @@ template <std::size_t Size>
 }
 
 [[gnu::always_inline]] inline const char* read_time(const char* at, std::int64_t& time_ns) {
+  FormCode form = 13 * 16;  // between 2001 and 2286
   std::int64_t ms = 0;
-  at = market::parse_short_integer(at, ms);
+  at = read_usual_integer(at, ms, form);
   // 0 means "none" on these venues; beyond the year 2255 it is not a time in ms.
   if (at == nullptr || ms <= 0 || ms > 9'000'000'000'000) return nullptr;
   time_ns = ms * core::ns_per_ms;
   return at;
 }
 
+/// Whether the text at `at` is this symbol's, up to its quote.
+[[gnu::always_inline]] inline bool is_symbol(const char* at, const ShapeMemory::Symbol& symbol) {
+#if defined(__SSE4_1__)
+  const __m128i same =
+      _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)),
+                     _mm_load_si128(reinterpret_cast<const __m128i*>(symbol.text.data())));
+  return (static_cast<std::uint32_t>(_mm_movemask_epi8(same)) & symbol.judged) == symbol.judged;
+#else
+  return symbol.size != 0 && std::memcmp(at, symbol.text.data(), symbol.size + 1) == 0;
+#endif
+}
+
+template <class Scope>
+[[gnu::noinline]] const market::InstrumentEntry* find_symbol(std::string_view text, Scope& scope) {
+  const market::InstrumentEntry* const entry = scope.find(text);
+  if (entry != nullptr) scope.memory.remember(text, *entry);
+  return entry;
+}
+
+/// An instrument and with it the scales of what follows.
+template <class Scope>
+[[gnu::always_inline]] inline const char* read_symbol(const char* at, Scope& scope,
+                                                      const market::InstrumentEntry*& into) {
+  const ShapeMemory::Symbol& last = scope.memory.last();
+  const market::InstrumentEntry* entry = last.entry;
+  const char* end = at + last.size;
+  if (!is_symbol(at, last)) [[unlikely]] {
+    end = end_of_text(at, scope.end);
+    if (end == nullptr) return nullptr;
+    entry = find_symbol(std::string_view(at, static_cast<std::size_t>(end - at)), scope);
+    if (entry == nullptr) return nullptr;
+  }
+  if (!entry->has_quantity_factor || entry->quantity_factor.mantissa != 1) return nullptr;
+  scope.price_shift = -entry->price_divisor.exponent;
+  scope.size_shift = entry->quantity_factor.exponent;
+  scope.prices = &scope.memory.prices_of(*entry);
+  into = entry;
+  return end;
+}
+
 /// Without a branch on the value, which nobody can predict.
 [[gnu::always_inline]] inline const char* read_boolean(const char* at, bool& value) {
-  value = equals<4>(at, "true");
-  const bool is_false = equals<5>(at, "false");
+  value = equals<"true">(at);
+  const bool is_false = equals<"false">(at);
   return (static_cast<unsigned>(value) | static_cast<unsigned>(is_false)) != 0
              ? at + 5 - (value ? 1 : 0)
              : nullptr;
@@ -188,7 +264,7 @@ class Shape {
     constexpr ShapeStep step = pattern.steps[I];
     if constexpr (step.size > short_literal)
       if (end - at < static_cast<std::ptrdiff_t>(step.size)) return false;
-    return shape::equals<step.size>(at, Text.data + step.begin);
+    return shape::equals<Text, step.begin, step.size>(at);
   }
 
   template <std::size_t I, std::size_t End, class Message, class Scope>
@@ -221,41 +297,32 @@ class Shape {
     if constexpr (step.hole == Hole::skip_text) {
       return shape::end_of_text(at, scope.end);
     } else if constexpr (step.hole == Hole::skip_integer) {
-      std::int64_t unused;
-      return market::parse_short_integer(at, unused);
+      return shape::skip_usual_integer(at, scope.memory.hole(slot + I));
     } else if constexpr (step.hole == Hole::skip_decimal) {
       double unused;
-      return market::parse_short_decimal(at, 0, unused);
+      return shape::read_usual_decimal(at, 0, unused, scope.memory.hole(slot + I));
     } else if constexpr (step.hole == Hole::list) {
       return *at == ']' ? at : std::get<step.field>(fields).match(at, into, scope);
     } else {
       auto& field = into.*std::get<step.field>(fields);
       if constexpr (step.hole == Hole::symbol) {
-        const char* const end = shape::end_of_text(at, scope.end);
-        if (end == nullptr) return nullptr;
-        const market::InstrumentEntry* const entry =
-            scope.find(std::string_view(at, static_cast<std::size_t>(end - at)));
-        if (entry == nullptr || !entry->has_quantity_factor || entry->quantity_factor.mantissa != 1)
-          return nullptr;
-        scope.price_shift = -entry->price_divisor.exponent;
-        scope.size_shift = entry->quantity_factor.exponent;
-        field = entry;
-        return end;
+        return shape::read_symbol(at, scope, field);
       } else if constexpr (step.hole == Hole::text) {
         const char* const end = shape::end_of_text(at, scope.end);
         if (end == nullptr) return nullptr;
         field = std::string_view(at, static_cast<std::size_t>(end - at));
         return end;
       } else if constexpr (step.hole == Hole::price) {
-        return market::parse_short_decimal(at, scope.price_shift, field);
+        return shape::read_usual_decimal(at, scope.price_shift, field,
+                                         (*scope.prices)[slot % ShapeMemory::price_slots]);
       } else if constexpr (step.hole == Hole::size) {
-        return market::parse_short_decimal(at, scope.size_shift, field);
+        return shape::read_decimal(at, terminator<I>(), scope.size_shift, field);
       } else if constexpr (step.hole == Hole::decimal) {
-        return market::parse_short_decimal(at, 0, field);
+        return shape::read_usual_decimal(at, 0, field, scope.memory.hole(slot + I));
       } else if constexpr (step.hole == Hole::percent) {
-        return market::parse_short_decimal(at, -2, field);
+        return shape::read_usual_decimal(at, -2, field, scope.memory.hole(slot + I));
       } else if constexpr (step.hole == Hole::integer) {
-        return market::parse_short_integer(at, field);
+        return shape::read_usual_integer(at, field, scope.memory.hole(slot + I));
       } else if constexpr (step.hole == Hole::time) {
         return shape::read_time(at, field);
       } else {
@@ -264,6 +331,21 @@ class Shape {
       }
     }
   }
+
+  /// The byte behind a hole.
+  template <std::size_t I>
+  static consteval char terminator() {
+    static_assert(I + 1 < pattern.step_count && pattern.steps[I + 1].kind == Kind::literal,
+                  "text must follow a size");
+    return Text.data[pattern.steps[I + 1].begin];
+  }
+
+  /// Where the memory keeps this shape's holes. That two shapes share a place costs time only.
+  static constexpr std::size_t slot = [] {
+    std::size_t hash = 0;
+    for (const char c : Text.view()) hash = hash * 31 + static_cast<unsigned char>(c);
+    return hash % (ShapeMemory::hole_slots - pattern.step_count);
+  }();
 };
 
 }  // namespace perp::venue
