@@ -81,7 +81,7 @@ class PerpReader {
   [[gnu::always_inline]] void match(std::string_view text, Event& event) {
     const auto find = [this](std::string_view native) { return instruments_.find(native); };
     const char* const end = text.data() + text.size();
-    venue::ShapeScope<decltype(find)> scope{end, memory_, find};
+    venue::ShapeScope scope(end, memory_, find);
     venue::binance::Envelope envelope;
     const char* at = venue::binance::EnvelopeShape::match(text.data(), envelope, scope);
     if (at != nullptr) at = EventShape::match(at, event, scope);

@@ -16,7 +16,7 @@ struct Reading {
   [[gnu::always_inline]] bool matches(Event& into) const {
     const market::InstrumentTable& known = message.state.instruments;
     const auto find = [&known](std::string_view native) { return known.find(native); };
-    ShapeScope<decltype(find)> scope{end, message.own.shape_memory, find};
+    ShapeScope scope(end, message.own.shape_memory, find);
     const char* at = EventShape::match(event, into, scope);
     if (at == nullptr) return false;
     if (is_in_envelope && *at++ != '}') return false;

@@ -21,6 +21,10 @@ namespace perp::venue::shape {
 /// A form: size * 16 + place of the point (0: none), sizes up to 15. 0 is no form.
 using FormCode = std::uint8_t;
 
+/// The greatest shift of a scale with which no form needs a power of ten that is not exact.
+inline constexpr int shift_limit = 9;
+static_assert(shift_limit + 13 <= market::detail::exact_exponent_limit);
+
 #if defined(__SSE4_1__)
 
 /// What numbers of a form have in common. Bit i speaks of byte i; of the high half, whether it is
@@ -36,8 +40,10 @@ struct NumberForm {
 inline constexpr auto number_forms = [] {
   std::array<NumberForm, 256> forms{};
   for (std::uint32_t size = 1; size <= 15; ++size) {
-    for (std::uint32_t point = 0; point + 1 < size || point == 0; ++point) {
-      NumberForm& form = forms[size * 16 + point];
+    for (std::uint32_t place = 0; place < 16; ++place) {
+      if (place + 1 == size && place != 0) continue;         // nothing behind the point
+      const std::uint32_t point = place < size ? place : 0;  // a point behind the number is not its
+      NumberForm& form = forms[size * 16 + place];
       const std::uint32_t bytes = (std::uint32_t{1} << size) - 1;
       const std::uint32_t dot = point == 0 ? 0 : std::uint32_t{1} << point;
       form.judged = (bytes << 1 | 1) | bytes << 16;
@@ -51,7 +57,6 @@ inline constexpr auto number_forms = [] {
   }
   return forms;
 }();
-
 /// 16 bytes of a message, seen as a number.
 class NumberBytes {
  public:
@@ -85,8 +90,8 @@ class NumberBytes {
 
 [[gnu::always_inline]] inline bool has_form(const NumberForm& form, const NumberBytes& bytes,
                                             char first) {
-  return ((bytes.digits() | bytes.equal('.') << 16) & form.judged) == form.expected &&
-         static_cast<std::uint8_t>(first) != form.no_first;
+  const bool is_so = ((bytes.digits() | bytes.equal('.') << 16) & form.judged) == form.expected;
+  return is_so && static_cast<std::uint8_t>(first) != form.no_first;
 }
 
 /// number x 10^exponent, exact operands: rounded once.
@@ -94,10 +99,6 @@ class NumberBytes {
   const market::detail::PowerOfTen& power = market::detail::powers_of_ten[static_cast<std::size_t>(
       exponent + market::detail::exact_exponent_limit)];
   return static_cast<double>(static_cast<std::int64_t>(number)) * power.multiplier / power.divisor;
-}
-inline bool is_exact_exponent(int exponent) {
-  return exponent >= -market::detail::exact_exponent_limit &&
-         exponent <= market::detail::exact_exponent_limit;
 }
 
 /// The form of the number from `at` to `end`, 0 for one that has none.
@@ -110,31 +111,29 @@ inline FormCode form_of(const char* at, const char* end) {
   return static_cast<FormCode>(size * 16 + point);
 }
 
-/// Another form than the last: reads it and remembers its form.
-[[gnu::noinline]] inline const char* read_new_decimal(const char* at, int shift, double& value,
-                                                      FormCode& usual) {
-  const char* const end = market::parse_short_decimal(at, shift, value);
-  if (end != nullptr) usual = form_of(at, end);
-  return end;
+// Out of line, with results of their own that may be in memory.
+[[gnu::noinline]] inline const char* read_new_decimal(const char* at, int shift, double& value) {
+  return market::parse_short_decimal(at, shift, value);
 }
-[[gnu::noinline]] inline const char* read_new_integer(const char* at, std::int64_t& value,
-                                                      FormCode& usual) {
-  const char* const end = market::parse_short_integer(at, value);
-  if (end != nullptr) usual = form_of(at, end);
-  return end;
+[[gnu::noinline]] inline const char* read_new_integer(const char* at, std::int64_t& value) {
+  return market::parse_short_integer(at, value);
 }
 
-/// A decimal that mostly has the form of the last one. `shift` is a scale's exponent, within ±40.
-/// @returns the byte behind it, or nullptr.
+/// A decimal that mostly has the form of the last one. `shift`: within shift_limit. @returns the
+/// byte behind it, or nullptr.
 [[gnu::always_inline]] inline const char* read_usual_decimal(const char* at, int shift,
                                                              double& value, FormCode& usual) {
   const NumberForm& form = number_forms[usual];
   const NumberBytes bytes(at);
-  const int exponent = shift - form.fraction;
-  if (!has_form(form, bytes, *at) || !is_exact_exponent(exponent)) [[unlikely]]
-    return read_new_decimal(at, shift, value, usual);
-  value = scaled(bytes.value(form.places), exponent);
-  return at + form.size;
+  if (has_form(form, bytes, *at)) [[likely]] {
+    value = scaled(bytes.value(form.places), shift - form.fraction);
+    return at + form.size;
+  }
+  double read = 0;
+  const char* const end = read_new_decimal(at, shift, read);
+  if (end != nullptr) usual = form_of(at, end);
+  value = read;
+  return end;
 }
 
 /// The same for an integer.
@@ -142,40 +141,41 @@ inline FormCode form_of(const char* at, const char* end) {
                                                              FormCode& usual) {
   const NumberForm& form = number_forms[usual];
   const NumberBytes bytes(at);
-  if (!has_form(form, bytes, *at)) [[unlikely]]
-    return read_new_integer(at, value, usual);
-  value = static_cast<std::int64_t>(bytes.value(form.places));
-  return at + form.size;
+  if (has_form(form, bytes, *at)) [[likely]] {
+    value = static_cast<std::int64_t>(bytes.value(form.places));
+    return at + form.size;
+  }
+  std::int64_t read = 0;
+  const char* const end = read_new_integer(at, read);
+  if (end != nullptr) usual = form_of(at, end);
+  value = read;
+  return end;
 }
 [[gnu::always_inline]] inline const char* skip_usual_integer(const char* at, FormCode& usual) {
   const NumberForm& form = number_forms[usual];
-  if (!has_form(form, NumberBytes(at), *at)) [[unlikely]] {
-    std::int64_t unused = 0;
-    return read_new_integer(at, unused, usual);
-  }
-  return at + form.size;
+  if (has_form(form, NumberBytes(at), *at)) [[likely]]
+    return at + form.size;
+  std::int64_t unused = 0;
+  const char* const end = read_new_integer(at, unused);
+  if (end != nullptr) usual = form_of(at, end);
+  return end;
 }
 
-/// A decimal of any form, up to the byte that ends it in this shape.
+/// A decimal of any form, up to the byte that ends it in this shape. `shift`: within shift_limit.
 [[gnu::always_inline]] inline const char* read_decimal(const char* at, char terminator, int shift,
                                                        double& value) {
   const NumberBytes bytes(at);
   const auto size = static_cast<std::uint32_t>(std::countr_zero(bytes.equal(terminator) | 0x10000));
-  const std::uint32_t all = (std::uint32_t{1} << size) - 1;
-  const std::uint32_t dots = bytes.equal('.') & all;
-  const std::uint32_t point = dots != 0 ? static_cast<std::uint32_t>(std::countr_zero(dots)) : size;
-  const std::uint32_t count = size - (dots != 0 ? 1U : 0U);
-  const int exponent = shift - static_cast<int>(count - point);
-  // Not all digits but for one point, which is neither first nor last; a zero before other digits;
-  // too long to have been seen whole.
-  const std::uint32_t doubts = (((bytes.digits() | dots) & all) ^ all) | (dots & (dots - 1)) |
-                               (dots & 1) | (dots << 1 >> size) | (size >> 4) |
-                               static_cast<std::uint32_t>(*at == '0' && point != 1) |
-                               static_cast<std::uint32_t>(size == 0);
-  if (doubts != 0 || !is_exact_exponent(exponent)) [[unlikely]]
-    return market::parse_short_decimal(at, shift, value);
-  value = scaled(bytes.value(point * 32 + count), exponent);
-  return at + size;
+  const auto point = static_cast<std::uint32_t>(std::countr_zero(bytes.equal('.') | 0x10000));
+  const NumberForm& form = number_forms[(size & 15) * 16 + (point & 15)];
+  if (has_form(form, bytes, *at)) [[likely]] {
+    value = scaled(bytes.value(form.places), shift - form.fraction);
+    return at + size;
+  }
+  double read = 0;
+  const char* const end = read_new_decimal(at, shift, read);
+  value = read;
+  return end;
 }
 
 #else
