@@ -31,11 +31,13 @@ struct Reading {
   }
 };
 
-/// Behind the '.' that ends the word at `at`, which a venue's names keep short; nullptr if none
-/// does.
+/// Behind the '.' that ends the word at `at`: a depth or an interval. nullptr for another text.
 const char* skip_word(const char* at) {
-  for (int i = 0; i < 8; ++i)
-    if (at[i] == '.') return at + i + 1;
+  for (int i = 0; i < 8; ++i) {
+    const char c = at[i];
+    if (c == '.') return at + i + 1;
+    if ((c < '0' || c > '9') && ((c | 0x20) < 'a' || (c | 0x20) > 'z')) return nullptr;
+  }
   return nullptr;
 }
 
