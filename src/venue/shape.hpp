@@ -206,6 +206,24 @@ template <class Scope>
              : nullptr;
 }
 
+[[gnu::always_inline]] inline const char* read_boolean(const char* at, market::Tristate& value) {
+  bool is_true = false;
+  at = read_boolean(at, is_true);
+  value = is_true ? market::Tristate::yes : market::Tristate::no;
+  return at;
+}
+
+/// Which of two texts stands at `at`: that of Text from Begin on, First bytes long, or the one
+/// behind its '|'.
+template <ShapeText Text, std::size_t Begin, std::size_t First, std::size_t Second>
+[[gnu::always_inline]] inline const char* read_choice(const char* at, bool& is_first) {
+  is_first = equals<Text, Begin, First>(at);
+  const bool is_second = equals<Text, Begin + First + 1, Second>(at);
+  return (static_cast<unsigned>(is_first) | static_cast<unsigned>(is_second)) != 0
+             ? at + (is_first ? First : Second)
+             : nullptr;
+}
+
 }  // namespace shape
 
 /// The destination of a <list>: rows of the shape Row, appended to the vector that the message's
@@ -330,6 +348,9 @@ class Shape {
         return shape::read_usual_integer(at, field, form<step.hole, I>(scope));
       } else if constexpr (step.hole == Hole::time) {
         return shape::read_time(at, field);
+      } else if constexpr (step.hole == Hole::choice) {
+        constexpr std::size_t first = Text.view().substr(step.begin, step.size).find('|');
+        return shape::read_choice<Text, step.begin, first, step.size - first - 1>(at, field);
       } else {
         static_assert(step.hole == Hole::boolean);
         return shape::read_boolean(at, field);

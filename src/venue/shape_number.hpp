@@ -54,6 +54,7 @@ struct NumberForm {
 };
 inline constexpr auto number_forms = [] {
   std::array<NumberForm, 256> forms{};
+  forms.fill(NumberForm());  // g++ 12 leaves elements that are not assigned here zero
   for (std::uint32_t size = 1; size <= 15; ++size) {
     for (std::uint32_t place = 0; place < 16; ++place) {
       if (place + 1 == size && place != 0) continue;         // nothing behind the point
@@ -61,7 +62,8 @@ inline constexpr auto number_forms = [] {
       NumberForm& form = forms[size * 16 + place];
       const std::uint32_t bytes = (std::uint32_t{1} << size) - 1;
       const std::uint32_t dot = point == 0 ? 0 : std::uint32_t{1} << point;
-      form.judged = (bytes << 1 | 1) | bytes << 16;
+      const std::uint32_t seen = bytes << 1 | 1;
+      form.judged = seen | seen << 16;  // an integer is no form of the decimal that begins with it
       form.expected = (bytes & ~dot) | dot << 16;
       const std::uint32_t digits = size - (point == 0 ? 0 : 1);
       form.places = static_cast<std::uint16_t>((point == 0 ? size : point) * 32 + digits);
