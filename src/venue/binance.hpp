@@ -188,7 +188,7 @@ struct KlineEvent : market::Kline {
   const market::InstrumentEntry* entry = nullptr;
   std::int64_t exchange_ns = core::unknown_ns;
   std::int64_t close_ns = core::unknown_ns;  ///< its last millisecond
-  std::string_view interval;
+  std::string_view interval;                 ///< must be there, says nothing that the times do not
   bool was_closed = false;
 };
 

@@ -210,7 +210,7 @@ bool read_kline(const Reading& reading) {
     event = {};
     if (!reading.matches<KlineShape>(event)) return false;
   }
-  if (event.interval.empty() || event.close_ns <= event.open_ns) return false;
+  if (event.close_ns <= event.open_ns) return false;
   reading.message.set_kind(Kind::kline);
   take(reading.message, event);
   return true;

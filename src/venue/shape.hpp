@@ -331,7 +331,7 @@ class Shape {
         return shape::read_symbol(at, scope, field);
       } else if constexpr (step.hole == Hole::text) {
         const char* const end = shape::end_of_text(at, scope.end);
-        if (end == nullptr) return nullptr;
+        if (end == nullptr || end == at) return nullptr;  // "" is nothing said
         field = std::string_view(at, static_cast<std::size_t>(end - at));
         return end;
       } else if constexpr (step.hole == Hole::price) {
