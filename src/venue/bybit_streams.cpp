@@ -1,4 +1,5 @@
 #include "venue/bybit.hpp"
+#include "venue/uuid.hpp"
 
 namespace perp::venue::bybit {
 
@@ -276,30 +277,11 @@ market::Side read_side(std::string_view text, json::Fault& fault, std::string_vi
 }
 
 bool read_trade_id(std::string_view text, market::Trade& trade) {
-  constexpr std::size_t uuid_size = 36;
   if (text.size() != uuid_size) return market::parse_integer(text, trade.trade_id);
-  std::array<std::uint64_t, 2> halves{};
-  int digits = 0;
-  for (std::size_t i = 0; i < uuid_size; ++i) {
-    const char c = text[i];
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (c != '-') return false;
-      continue;
-    }
-    unsigned value = 0;
-    if (c >= '0' && c <= '9')
-      value = static_cast<unsigned>(c - '0');
-    else if (c >= 'a' && c <= 'f')
-      value = static_cast<unsigned>(c - 'a') + 10;
-    else if (c >= 'A' && c <= 'F')
-      value = static_cast<unsigned>(c - 'A') + 10;
-    else
-      return false;
-    std::uint64_t& half = halves[digits++ < 16 ? 0 : 1];
-    half = half << 4 | value;
-  }
-  trade.trade_id_high = static_cast<std::int64_t>(halves[0]);
-  trade.trade_id = static_cast<std::int64_t>(halves[1]);
+  Uuid uuid;
+  if (!read_uuid(text, uuid)) return false;
+  trade.trade_id_high = static_cast<std::int64_t>(uuid.high);
+  trade.trade_id = static_cast<std::int64_t>(uuid.low);
   return true;
 }
 

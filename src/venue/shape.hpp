@@ -77,8 +77,8 @@ struct ShapeScope {
   const char* end;  ///< of the message; 64 bytes behind it are readable
   ShapeMemory& memory;
   Find find;
-  int price_shift = 0;
-  int size_shift = 0;
+  shape::DecimalScale price_scale;
+  shape::DecimalScale size_scale;
   ShapeMemory::Forms* forms;  ///< of the symbol, before it of the last message's
 };
 
@@ -186,10 +186,12 @@ template <class Scope>
     if (entry == nullptr) return nullptr;
   }
   if (!entry->has_quantity_factor || entry->quantity_factor.mantissa != 1) return nullptr;
-  scope.price_shift = -entry->price_divisor.exponent;
-  scope.size_shift = entry->quantity_factor.exponent;
+  const int price_shift = -entry->price_divisor.exponent;
+  const int size_shift = entry->quantity_factor.exponent;
   const auto is_within = [](int shift) { return shift >= -shift_limit && shift <= shift_limit; };
-  if (!is_within(scope.price_shift) || !is_within(scope.size_shift)) return nullptr;
+  if (!is_within(price_shift) || !is_within(size_shift)) return nullptr;
+  scope.price_scale = DecimalScale(price_shift);
+  scope.size_scale = DecimalScale(size_shift);
   scope.forms = &scope.memory.forms();
   into = entry;
   return end;
@@ -319,7 +321,8 @@ class Shape {
       return shape::skip_usual_integer(at, form<step.hole, I>(scope));
     } else if constexpr (step.hole == Hole::skip_decimal) {
       double unused;
-      return shape::read_usual_decimal(at, 0, unused, form<step.hole, I>(scope));
+      return shape::read_usual_decimal(at, shape::DecimalScale(), unused,
+                                       form<step.hole, I>(scope));
     } else if constexpr (step.hole == Hole::list) {
       return *at == ']' ? at : std::get<step.field>(fields).match(at, into, scope);
     } else {
@@ -328,17 +331,19 @@ class Shape {
         return shape::read_symbol(at, scope, field);
       } else if constexpr (step.hole == Hole::text) {
         const char* const end = shape::end_of_text(at, scope.end);
-        if (end == nullptr) return nullptr;
+        if (end == nullptr || end == at) return nullptr;  // "" is nothing said
         field = std::string_view(at, static_cast<std::size_t>(end - at));
         return end;
       } else if constexpr (step.hole == Hole::price) {
-        return shape::read_usual_decimal(at, scope.price_shift, field, form<Hole::price>(scope));
+        return shape::read_usual_decimal(at, scope.price_scale, field, form<Hole::price>(scope));
       } else if constexpr (step.hole == Hole::size) {
-        return shape::read_decimal(at, terminator<I>(), scope.size_shift, field);
+        return shape::read_decimal(at, terminator<I>(), scope.size_scale, field);
       } else if constexpr (step.hole == Hole::decimal) {
-        return shape::read_usual_decimal(at, 0, field, form<step.hole, I>(scope));
+        return shape::read_usual_decimal(at, shape::DecimalScale(), field,
+                                         form<step.hole, I>(scope));
       } else if constexpr (step.hole == Hole::percent) {
-        return shape::read_usual_decimal(at, -2, field, form<step.hole, I>(scope));
+        return shape::read_usual_decimal(at, shape::DecimalScale(-2), field,
+                                         form<step.hole, I>(scope));
       } else if constexpr (step.hole == Hole::integer) {
         return shape::read_usual_integer(at, field, form<step.hole, I>(scope));
       } else if constexpr (step.hole == Hole::time) {
