@@ -5,11 +5,11 @@
 #include "venue/binance_shapes.hpp"
 #include "venue/recorded.hpp"
 
-#include <fast_float/fast_float.h>
 #include <nlohmann/json.hpp>
 #include <rapidjson/document.h>
 #include <simdjson.h>
 
+#include <fast_float/fast_float.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>

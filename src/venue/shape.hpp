@@ -331,7 +331,7 @@ class Shape {
         return shape::read_symbol(at, scope, field);
       } else if constexpr (step.hole == Hole::text) {
         const char* const end = shape::end_of_text(at, scope.end);
-        if (end == nullptr) return nullptr;
+        if (end == nullptr || end == at) return nullptr;  // "" is nothing said
         field = std::string_view(at, static_cast<std::size_t>(end - at));
         return end;
       } else if constexpr (step.hole == Hole::price) {
@@ -366,8 +366,12 @@ class Shape {
     return Text.data[pattern.steps[I + 1].begin];
   }
 
+  static constexpr bool has_form(Hole hole) {
+    return hole == Hole::decimal || hole == Hole::percent || hole == Hole::integer ||
+           hole == Hole::skip_integer || hole == Hole::skip_decimal;
+  }
   /// Where the memory keeps a hole's form: prices of a shape look alike, other numbers are each by
-  /// itself. That two places fall together costs time only.
+  /// itself, one place behind the other. That two shapes' places fall together costs time only.
   template <Hole hole, std::size_t I = 0, class Scope>
   static shape::FormCode& form(Scope& scope) {
     constexpr std::size_t hash = [] {
@@ -375,10 +379,16 @@ class Shape {
       for (const char c : Text.view()) sum = sum * 31 + static_cast<unsigned char>(c);
       return sum;
     }();
+    constexpr std::size_t number = [] {  // of the hole among those that have a place
+      std::size_t count = 0;
+      for (std::size_t i = 0; i < I; ++i)
+        count += pattern.steps[i].kind == Kind::hole && has_form(pattern.steps[i].hole) ? 1U : 0U;
+      return count;
+    }();
     constexpr std::size_t of_prices = 4;
     constexpr std::size_t slot =
         hole == Hole::price ? hash % of_prices
-                            : of_prices + (hash + I) % (ShapeMemory::form_slots - of_prices);
+                            : of_prices + (hash + number) % (ShapeMemory::form_slots - of_prices);
     return (*scope.forms)[slot];
   }
 };

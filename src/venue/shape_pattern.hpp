@@ -22,7 +22,7 @@ enum class Hole : std::uint8_t {
   percent,       ///< number -> double, a hundredth of it
   integer,       ///< whole number -> int64
   time,          ///< ms since 1970 -> ns
-  text,          ///< printable ASCII without quote or backslash -> string_view
+  text,          ///< printable ASCII, not empty, without quote or backslash -> string_view
   boolean,       ///< true or false -> bool or Tristate
   choice,        ///< one of two texts -> bool: whether it is the first
   list,          ///< one row or more behind each other, each of a shape of its own -> vector

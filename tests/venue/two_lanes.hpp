@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,10 +25,14 @@ class TwoLanes {
     on_demand_.lanes = venue::Lanes::on_demand;
   }
 
-  /// @returns the status, which is the same.
-  venue::DecodeStatus frame(const std::string& text) {
-    const Padded padded(text);
-    const venue::Frame frame{.payload = padded.view(), .receive_ns = 1};
+  /// @param behind what the readable bytes behind the message begin with. @returns the status,
+  /// which is the same.
+  venue::DecodeStatus frame(const std::string& text, const std::string& behind = "") {
+    // A buffer of its own and no longer than it must be, so that a sanitizer sees a read beyond.
+    std::vector<char> bytes(text.begin(), text.end());
+    bytes.insert(bytes.end(), behind.begin(), behind.end());
+    bytes.resize(text.size() + venue::frame_padding, '}');
+    const venue::Frame frame{.payload = {bytes.data(), text.size()}, .receive_ns = 1};
     return compare(text, [&](venue::VenueState& state, venue::RecordSink& sink) {
       return state.adapter.decode(state, frame, sink);
     });
@@ -193,9 +198,10 @@ inline std::uint64_t expect_lanes_agree(const venue::Adapter& adapter,
 
 /// Every recorded frame through both lanes, one state per recording; `prepare` may give it
 /// instruments first.
-template <class Visit, class Prepare>
-void each_recording(const venue::Adapter& adapter, const std::string& folder, Visit visit,
-                    Prepare prepare) {
+template <class Visit>
+void each_recording(
+    const venue::Adapter& adapter, const std::string& folder, Visit visit,
+    const std::function<void(TwoLanes&)>& prepare = [](TwoLanes&) {}) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("ws_")) continue;
