@@ -2,9 +2,10 @@
 // Two pinned threads for benchmarks of queues: the calling one produces, a second one consumes.
 // Waiting spins a little, then yields, for ours and for peers alike: on a shared machine the other
 // side may not be running.
+#include "harness/machine.hpp"
+
 #include <benchmark/benchmark.h>
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -16,27 +17,6 @@
 #include <vector>
 
 namespace perp::bench {
-
-/// Pins the calling thread to the `index`-th processor it may use (modulo their number).
-inline void pin(std::size_t index) {
-  static const std::vector<int> processors = [] {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    std::vector<int> found;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-      for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) found.push_back(cpu);
-      }
-    }
-    return found;
-  }();
-  if (processors.empty()) return;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(static_cast<std::size_t>(processors[index % processors.size()]), &one);
-  // Where pinning is forbidden the figures are noisier and still comparable.
-  static_cast<void>(pthread_setaffinity_np(pthread_self(), sizeof one, &one));
-}
 
 /// Repeats `attempt` until it is true.
 template <class Attempt>
