@@ -1,4 +1,5 @@
 #include <perp/market/decimal.hpp>
+#include <perp/market/short_decimal.hpp>
 
 #include <array>
 #include <charconv>
@@ -195,6 +196,21 @@ double to_double(Scale scale) noexcept {
   if (!round_exact(scale.mantissa, scale.exponent, false, value))
     return std::numeric_limits<double>::quiet_NaN();
   return value;
+}
+
+const char* detail::parse_wide_decimal(const char* begin, int exponent_shift,
+                                       double& value) noexcept {
+  const char* at = begin + (*begin == '-');
+  const char* const limit = begin + 31;  // the last byte that may be read
+  if (*at == '0' && is_digit(at[1])) return nullptr;
+  while (at != limit && is_digit(*at)) ++at;
+  if (*at == '.') {
+    if (at == limit || !is_digit(at[1])) return nullptr;
+    for (++at; at != limit && is_digit(*at);) ++at;
+  }
+  if (is_digit(*at) || (*at | 0x20) == 'e') return nullptr;
+  return parse({begin, static_cast<std::size_t>(at - begin)}, 1, exponent_shift, value) ? at
+                                                                                        : nullptr;
 }
 
 bool parse_integer(std::string_view text, std::int64_t& value) noexcept {

@@ -38,6 +38,10 @@ InstrumentEntry* InstrumentTable::find(std::string_view native) noexcept {
   return found == by_native_.end() ? nullptr : found->second;
 }
 
+const InstrumentEntry* InstrumentTable::find(std::string_view native) const noexcept {
+  return const_cast<InstrumentTable*>(this)->find(native);
+}
+
 InstrumentEntry& InstrumentTable::define(const Instrument& facts, Scale contract_size,
                                          bool has_contract_size, Scale multiplier, bool& changed) {
   const std::string_view native = facts.native.view();

@@ -260,13 +260,23 @@ void read_frame(Context& context) {
 
 /// Makes true what a message that was taken has said.
 void advance(State& own, const VenueState& state) {
-  while (own.streams.size() < state.instruments.size()) own.streams.emplace_back();
+  if (own.streams.size() < state.instruments.size()) own.streams.resize(state.instruments.size());
   for (const Advance& step : own.advances)
     (own.streams[step.instrument & 0x00ff'ffff].*step.sequence).advance(step.id, step.verdict);
   for (const SeenLiquidation& seen : own.liquidations) {
     Streams& streams = own.streams[seen.instrument & 0x00ff'ffff];
     streams.liquidations[streams.liquidation_count++ % streams.liquidations.size()] = seen.key;
   }
+}
+
+/// The lane that defines what a frame means.
+void read_json(const Message& message, std::string_view payload) {
+  ondemand::document document;
+  if (!message.own.open(payload, document)) return;
+  Context context{message, document};
+  read_frame(context);
+  context.close();
+  message.own.judge();
 }
 
 std::unique_ptr<AdapterState> make_state() { return std::make_unique<State>(); }
@@ -276,13 +286,12 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
   Transaction tx(state, own, sink, frame.receive_ns, describe);
   own.advances.clear();
   own.liquidations.clear();
-  ondemand::document document;
-  if (own.open(frame.payload, document)) {
-    Context context{.state = state, .own = own, .tx = tx, .document = document, .stream = {}};
-    read_frame(context);
-    context.close();
-    own.judge();
-  }
+  own.fault = {};
+  Message message{.state = state, .own = own, .tx = tx};
+  if (state.lanes == Lanes::both && read_shape(message, frame.payload))
+    tx.count_shape();
+  else
+    read_json(message, frame.payload);
   const DecodeStatus status = tx.finish();
   if (status == DecodeStatus::ok) advance(own, state);
   return status;
@@ -324,7 +333,7 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     brought_intervals = kind == Kind::rest_funding_info;
     ondemand::document document;
     if (own.open(reply.body, document)) {
-      Context context{.state = state, .own = own, .tx = tx, .document = document, .stream = {}};
+      Context context{{.state = state, .own = own, .tx = tx}, document};
       look_for_error(context);
       if (own.fault.ok()) read_reply(context, reply, kind);
       context.close();

@@ -13,39 +13,52 @@ using Verdict = IdSequence::Verdict;
 namespace {
 
 /// What this id means to its stream, counting what earlier events of the same message have claimed.
-Verdict verdict_of(Context& context, IdSequence Streams::*sequence, const InstrumentEntry& entry,
+Verdict verdict_of(Message& message, IdSequence Streams::*sequence, const InstrumentEntry& entry,
                    std::int64_t id, bool is_contiguous, std::int64_t& last) {
   const std::size_t index = entry.id & 0x00ff'ffff;
   IdSequence known =
-      index < context.own.streams.size() ? context.own.streams[index].*sequence : IdSequence{};
-  for (const Advance& advance : context.own.advances)
+      index < message.own.streams.size() ? message.own.streams[index].*sequence : IdSequence{};
+  for (const Advance& advance : message.own.advances)
     if (advance.sequence == sequence && advance.instrument == entry.id)
       known.advance(advance.id, advance.verdict);
   last = known.last();
   const Verdict verdict = known.verdict(id, is_contiguous);
-  context.own.advances.push_back({sequence, entry.id, id, verdict});
-  if (verdict == Verdict::repeat) context.tx.count_duplicate();
+  message.own.advances.push_back({sequence, entry.id, id, verdict});
+  if (verdict == Verdict::repeat) message.tx.count_duplicate();
   return verdict;
 }
 
 /// Emits the hole before a trade; @returns the flags of the trade behind it.
-std::uint8_t emit_trade_gap(Context& context, Verdict verdict, const InstrumentEntry& entry,
-                            std::int64_t exchange_ns, std::int64_t last, std::int64_t id) {
+std::uint8_t emit_trade_gap(Message& message, Verdict verdict, const TradeEvent& event,
+                            std::int64_t last) {
   if (verdict != Verdict::gap) return 0;
-  context.tx.emit_gap(entry, RecordType::trade, exchange_ns, last + 1, id);
+  message.tx.emit_gap(*event.entry, RecordType::trade, event.exchange_ns, last + 1, event.trade_id);
   return market::flag_gap_before;
 }
 
-// What the hand of this stream says of a symbol: depth5, depth10, depth20 or 0 for the diff stream.
-std::uint16_t partial_depth(std::string_view stream) {
-  const std::size_t at = stream.find("@depth");
-  if (at == std::string_view::npos) return 0;
-  std::string_view levels = stream.substr(at + 6);
-  levels = levels.substr(0, levels.find('@'));
-  if (levels == "5") return 5;
-  if (levels == "10") return 10;
-  if (levels == "20") return 20;
-  return 0;
+void emit_trade(Message& message, const TradeEvent& event, Verdict verdict, std::int64_t last) {
+  const std::uint8_t flags = emit_trade_gap(message, verdict, event, last);
+  if (auto* record =
+          message.tx.emit<market::Trade>(RecordType::trade, *event.entry, event.exchange_ns, flags))
+    *record = event;
+}
+
+/// Which book a stream's name says that its levels belong to.
+struct BookStream {
+  Kind kind = Kind::depth_diff;
+  std::uint16_t depth = 0;  ///< 5, 10 or 20 levels a side; 0: a diff stream
+};
+BookStream book_stream(std::string_view stream) {
+  // "btcusdt@depth@100ms", "btcusdt@depth20", "btcusdt@rpiDepth@500ms"
+  const std::size_t at = stream.find('@');
+  if (at == std::string_view::npos) return {};
+  std::string_view name = stream.substr(at + 1);
+  name = name.substr(0, name.find('@'));
+  if (name == "depth5") return {Kind::depth_partial, 5};
+  if (name == "depth10") return {Kind::depth_partial, 10};
+  if (name == "depth20") return {Kind::depth_partial, 20};
+  if (name.starts_with("rpiDepth")) return {Kind::rpi_depth, 0};
+  return {};
 }
 
 }  // namespace
@@ -69,29 +82,30 @@ void on_agg_trade(Context& context, ondemand::object event) {
       {"e", "E", "a", "s", "p", "q", "nq", "f", "l", "T", "m", "st"});
   context.set_kind(Kind::agg_trade);
   json::FlatObject fields(event, keys, context.own.fault);
-  const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
-  if (entry == nullptr) return;
-  market::Trade trade;
-  trade.price = fields.price(price, *entry);
-  trade.quantity = fields.quantity(quantity, *entry);
-  trade.quantity_without_rpi = fields.optional_quantity(quantity_no_rpi, *entry);
+  TradeEvent trade;
+  trade.entry = context.instrument(fields.text(symbol), fields.token(margin));
+  if (trade.entry == nullptr) return;
+  trade.price = fields.price(price, *trade.entry);
+  trade.quantity = fields.quantity(quantity, *trade.entry);
+  trade.quantity_without_rpi = fields.optional_quantity(quantity_no_rpi, *trade.entry);
   trade.trade_id = fields.integer(id);
   trade.first_id = fields.integer(first);
   trade.last_id = fields.integer(last);
-  trade.taker_side = fields.boolean(is_maker) ? Side::sell : Side::buy;
-  trade.fill_count = fills_between(trade.first_id, trade.last_id);
-  const std::int64_t exchange_ns = fields.time_ms(trade_ms);
-  if (!context.tx.ok()) return;
+  trade.is_buyer_maker = fields.boolean(is_maker);
+  trade.exchange_ns = fields.time_ms(trade_ms);
+  if (context.tx.ok()) take_agg_trade(context, trade);
+}
 
+void take_agg_trade(Message& message, TradeEvent& event) {
+  message.set_kind(Kind::agg_trade);
+  event.taker_side = event.is_buyer_maker ? Side::sell : Side::buy;
+  event.fill_count = fills_between(event.first_id, event.last_id);
   std::int64_t before = market::unknown_id;
   const Verdict verdict =
-      verdict_of(context, &Streams::agg_trade, *entry, trade.trade_id, true, before);
-  context.tx.count_other(*entry);
+      verdict_of(message, &Streams::agg_trade, *event.entry, event.trade_id, true, before);
+  message.tx.count_other(*event.entry);
   if (verdict == Verdict::repeat) return;
-  const std::uint8_t flags =
-      emit_trade_gap(context, verdict, *entry, exchange_ns, before, trade.trade_id);
-  if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, flags))
-    *record = trade;
+  emit_trade(message, event, verdict, before);
 }
 
 void on_trade(Context& context, ondemand::object event) {
@@ -100,30 +114,31 @@ void on_trade(Context& context, ondemand::object event) {
       std::to_array<std::string_view>({"e", "E", "T", "s", "t", "p", "q", "X", "m", "st"});
   context.set_kind(Kind::trade);
   json::FlatObject fields(event, keys, context.own.fault);
-  const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
-  if (entry == nullptr) return;
-  market::Trade trade;
-  trade.price = fields.price(price, *entry);
-  trade.quantity = fields.quantity(quantity, *entry);
+  TradeEvent trade;
+  trade.entry = context.instrument(fields.text(symbol), fields.token(margin));
+  if (trade.entry == nullptr) return;
+  trade.price = fields.price(price, *trade.entry);
+  trade.quantity = fields.quantity(quantity, *trade.entry);
   trade.trade_id = fields.integer(id);
-  trade.fill_count = 1;
-  trade.taker_side = fields.boolean(is_maker) ? Side::sell : Side::buy;
-  const std::string_view how = fields.optional_text(execution);
-  const std::int64_t exchange_ns = fields.time_ms(trade_ms);
-  if (!context.tx.ok()) return;
+  trade.is_buyer_maker = fields.boolean(is_maker);
+  trade.execution = fields.optional_text(execution);
+  trade.exchange_ns = fields.time_ms(trade_ms);
+  if (context.tx.ok()) take_trade(context, trade);
+}
 
-  const bool is_market = how.empty() || how == "MARKET";
-  if (!is_market) context.set_kind(Kind::trade_not_market);
+void take_trade(Message& message, TradeEvent& event) {
+  const bool is_market = event.execution.empty() || event.execution == "MARKET";
+  message.set_kind(is_market ? Kind::trade : Kind::trade_not_market);
+  event.taker_side = event.is_buyer_maker ? Side::sell : Side::buy;
+  event.fill_count = 1;
   std::int64_t before = market::unknown_id;
   const Verdict verdict =
-      verdict_of(context, &Streams::trade, *entry, trade.trade_id, true, before);
-  context.tx.count_other(*entry);
+      verdict_of(message, &Streams::trade, *event.entry, event.trade_id, true, before);
+  message.tx.count_other(*event.entry);
   if (verdict == Verdict::repeat) return;
-  const std::uint8_t flags =
-      emit_trade_gap(context, verdict, *entry, exchange_ns, before, trade.trade_id);
-  if (!is_market) return;  // not an agreement between two traders
-  if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, flags))
-    *record = trade;
+  if (is_market) return emit_trade(message, event, verdict, before);
+  // Not an agreement between two traders; but its id counts.
+  emit_trade_gap(message, verdict, event, before);
 }
 
 void on_book_ticker(Context& context, ondemand::object event) {
@@ -132,25 +147,28 @@ void on_book_ticker(Context& context, ondemand::object event) {
       std::to_array<std::string_view>({"e", "u", "s", "b", "B", "a", "A", "T", "E", "st"});
   context.set_kind(Kind::book_ticker);
   json::FlatObject fields(event, keys, context.own.fault);
-  const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
-  if (entry == nullptr) return;
-  market::Bbo bbo;
-  bbo.bid_price = fields.price(bid, *entry);
-  bbo.bid_quantity = fields.quantity(bid_size, *entry);
-  bbo.ask_price = fields.price(ask, *entry);
-  bbo.ask_quantity = fields.quantity(ask_size, *entry);
-  bbo.update_id = fields.integer(update_id);
-  std::int64_t exchange_ns = fields.optional_time_ms(trade_ms);
-  if (exchange_ns == core::unknown_ns) exchange_ns = fields.time_ms(event_ms);
-  if (!context.tx.ok()) return;
+  QuoteEvent quote;
+  quote.entry = context.instrument(fields.text(symbol), fields.token(margin));
+  if (quote.entry == nullptr) return;
+  quote.bid_price = fields.price(bid, *quote.entry);
+  quote.bid_quantity = fields.quantity(bid_size, *quote.entry);
+  quote.ask_price = fields.price(ask, *quote.entry);
+  quote.ask_quantity = fields.quantity(ask_size, *quote.entry);
+  quote.update_id = fields.integer(update_id);
+  quote.exchange_ns = fields.optional_time_ms(trade_ms);
+  if (quote.exchange_ns == core::unknown_ns) quote.exchange_ns = fields.time_ms(event_ms);
+  if (context.tx.ok()) take(context, quote);
+}
 
+void take(Message& message, const QuoteEvent& event) {
+  message.set_kind(Kind::book_ticker);
   std::int64_t before = market::unknown_id;
   const Verdict verdict =
-      verdict_of(context, &Streams::book_ticker, *entry, bbo.update_id, false, before);
-  context.tx.count_other(*entry);
+      verdict_of(message, &Streams::book_ticker, *event.entry, event.update_id, false, before);
+  message.tx.count_other(*event.entry);
   if (verdict == Verdict::repeat) return;
-  if (auto* record = context.tx.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns))
-    *record = bbo;
+  if (auto* record = message.tx.emit<market::Bbo>(RecordType::bbo, *event.entry, event.exchange_ns))
+    *record = event;
 }
 
 void read_levels(Context& context, ondemand::value value, const InstrumentEntry& entry,
@@ -188,9 +206,7 @@ void on_depth(Context& context, ondemand::object event) {
   static constexpr auto keys =
       std::to_array<std::string_view>({"e", "E", "T", "s", "U", "u", "pu", "b", "a", "st"});
   json::Fault& fault = context.own.fault;
-  const bool is_rpi = context.stream.find("@rpiDepth") != std::string_view::npos;
-  const std::uint16_t depth = partial_depth(context.stream);
-  context.set_kind(is_rpi ? Kind::rpi_depth : depth != 0 ? Kind::depth_partial : Kind::depth_diff);
+  context.set_kind(book_stream(context.stream).kind);
   if (context.is_array) {  // a checker cannot be asked on trial
     fault.raise(DecodeStatus::unknown_stream, "e");
     return;
@@ -226,37 +242,45 @@ void on_depth(Context& context, ondemand::object event) {
   }
   if (tokens[bids].is_missing || tokens[asks].is_missing)
     fault.raise(DecodeStatus::missing_field, tokens[bids].is_missing ? "b" : "a");
-  const std::int64_t first_id = json::integer(tokens[first], true, fault, "U");
-  const std::int64_t last_id = json::integer(tokens[last], true, fault, "u");
-  const std::int64_t previous_id = json::integer(tokens[previous], true, fault, "pu");
-  std::int64_t exchange_ns = json::time_ms(tokens[trade_ms], false, fault, "T");
-  if (exchange_ns == core::unknown_ns)
-    exchange_ns = json::time_ms(tokens[event_ms], true, fault, "E");
-  if (!context.close()) return;
-  context.tx.count_other(*entry);
+  DepthEvent depth;
+  depth.entry = entry;
+  depth.first_id = json::integer(tokens[first], true, fault, "U");
+  depth.last_id = json::integer(tokens[last], true, fault, "u");
+  depth.previous_id = json::integer(tokens[previous], true, fault, "pu");
+  depth.exchange_ns = json::time_ms(tokens[trade_ms], false, fault, "T");
+  if (depth.exchange_ns == core::unknown_ns)
+    depth.exchange_ns = json::time_ms(tokens[event_ms], true, fault, "E");
+  if (context.close()) take(context, depth);
+}
+
+void take(Message& message, const DepthEvent& event) {
+  const auto [kind, depth] = book_stream(message.stream);
+  message.set_kind(kind);
+  message.tx.count_other(*event.entry);
   // The book with retail orders in it is another book than the one everybody can trade on: read,
   // counted, not kept.
-  if (is_rpi) return;
+  if (kind == Kind::rpi_depth) return;
 
-  Streams& streams = context.own.streams_of(*entry);
+  Streams& streams = message.own.streams_of(*event.entry);
   market::Book* book = nullptr;
   if (depth != 0) {
     market::SnapshotBookSequence& sequence = streams.partial_books[depth == 5    ? 0
                                                                    : depth == 10 ? 1
                                                                                  : 2];
-    book =
-        context.tx.emit_book(RecordType::book_snapshot, *entry, exchange_ns, 0, market::unknown_id,
-                             last_id, [&] { return sequence.snapshot(exchange_ns); });
+    book = message.tx.emit_book(RecordType::book_snapshot, *event.entry, event.exchange_ns, 0,
+                                market::unknown_id, event.last_id,
+                                [&] { return sequence.snapshot(event.exchange_ns); });
   } else {
     if (streams.book == nullptr) streams.book = std::make_unique<market::BinanceBookSequence>();
-    book = context.tx.emit_book(
-        RecordType::book_delta, *entry, exchange_ns, 0, streams.book->last_id(), previous_id,
-        [&] { return streams.book->delta(first_id, last_id, previous_id); });
+    book = message.tx.emit_book(
+        RecordType::book_delta, *event.entry, event.exchange_ns, 0, streams.book->last_id(),
+        event.previous_id,
+        [&] { return streams.book->delta(event.first_id, event.last_id, event.previous_id); });
   }
   if (book == nullptr) return;
-  book->first_id = first_id;
-  book->last_id = last_id;
-  book->previous_id = previous_id;
+  book->first_id = event.first_id;
+  book->last_id = event.last_id;
+  book->previous_id = event.previous_id;
   book->depth = depth;
 }
 

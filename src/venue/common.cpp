@@ -234,6 +234,7 @@ DecodeStatus Transaction::finish() {
     return status;
   }
   ++state_.messages[state_.message_kind];
+  state_.by_shape[state_.message_kind] += is_shape_ ? 1U : 0U;
   state_.duplicates += duplicates_;
   state_.gaps += gaps_;
   state_.other_instruments += other_instruments_;

@@ -4,6 +4,7 @@
 // of that true or undoes it. Private to the venue layer; one feed thread; allocates only when an
 // instrument is new.
 #include "venue/json.hpp"
+#include "venue/shape.hpp"
 
 #include <perp/core/platform.hpp>
 #include <perp/market/continuity.hpp>
@@ -44,6 +45,7 @@ struct CommonState : json::JsonState {
   std::size_t staged_hint = 0;
   std::vector<market::Level> bids;  ///< scratch; keep their capacity from message to message
   std::vector<market::Level> asks;
+  ShapeMemory shape_memory;
 };
 
 /// The newest id of a stream whose ids only grow. verdict() changes nothing, so that a message may
@@ -177,6 +179,8 @@ class Transaction {
   const market::InstrumentEntry* redefine(const InstrumentFacts& facts);
   bool is_staged(std::string_view native) const;
 
+  /// The message was read by a shape, not by simdjson.
+  void count_shape() { is_shape_ = true; }
   void count_duplicate() { ++duplicates_; }
   void count_checksum(bool is_match) { ++(is_match ? checksums_verified_ : checksum_mismatches_); }
   /// Counts a message (or a row of a list) that is not about a primary perpetual.
@@ -213,6 +217,7 @@ class Transaction {
   std::uint32_t checksums_verified_ = 0;
   std::uint32_t checksum_mismatches_ = 0;
   bool is_full_ = false;
+  bool is_shape_ = false;
 };
 
 template <class Ask>

@@ -29,6 +29,7 @@ class InstrumentTable {
 
   /// By native symbol, nullptr if never defined. No allocation. O(1).
   InstrumentEntry* find(std::string_view native) noexcept;
+  const InstrumentEntry* find(std::string_view native) const noexcept;
 
   /// Adds or updates. A new symbol gets the next id; a known one keeps its id and takes the new
   /// facts. Decides is_primary: the first live linear perpetual of its base in the venue's quote.
