@@ -107,6 +107,41 @@ TEST(Interleaving, BroadcastRingNeedsEachOrderOfAGatingReader) {
        weak_load("observe of a gate's end", first_gate + 1, first_gate + 1)});
 }
 
+TEST(Interleaving, BroadcastRingServesAGatingAndALossyReaderTogether) {
+  check_interleavings(
+      2,
+      [](Checker& checker) {
+        SmallBroadcast ring(128);
+        std::optional<SmallBroadcast::Reader> gating(ring.add_gating_reader());
+        SmallBroadcast::Reader lossy = ring.add_reader();
+        checker.guard_loads(first_word, 2);
+        std::uint64_t number = 0;
+        const auto publish = [&] { number += ring.try_publish(numbered(number)) / 16; };
+        for (int i = 0; i < 4; ++i) publish();
+        checker.run({[&] {
+                       for (int i = 0; i < 3; ++i) publish();
+                     },
+                     [&] {
+                       read_once(checker, *gating, 48);
+                       checker.check(gating->lost_count() == 0, "a gating reader lost something");
+                       gating.reset();
+                     },
+                     [&] {
+                       for (const std::size_t buffer_bytes : {32U, 128U})
+                         read_once(checker, lossy, buffer_bytes);
+                     }});
+        if (!checker.has_failed())
+          checker.check(lossy.next_record() <= number, "ahead of the producer");
+      },
+      {weak_store("publish of published", 0, 0), weak_load("observe of published", 0, 0),
+       weak_store("publish of words", first_word, last_word),
+       weak_load("observe of words", first_word, last_word),
+       weak_store("publish of a gate's cursor", first_gate, first_gate),
+       weak_load("observe of a gate's cursor", first_gate, first_gate),
+       weak_store("publish of a gate's end", first_gate + 1, first_gate + 1),
+       weak_load("observe of a gate's end", first_gate + 1, first_gate + 1)});
+}
+
 TEST(Interleaving, BroadcastRingLetsReadersJoinWhileItsProducerRuns) {
   check_interleavings(
       2,

@@ -75,6 +75,8 @@ class Checker {
   static Checker& current() { return *current_checker; }
 
   void weaken(const Weakening& weakening) { weak_ = weakening; }
+  /// Makes every operation a step of its own: slower, and finds the same.
+  void split_steps() { splits_steps_ = true; }
   /// From now on, every load of locations from `first` on by thread `reader` (1 is the first) must
   /// be ordered with every store to them: for words that this reader relies on not to change.
   void guard_loads(std::size_t first, std::size_t reader) {
@@ -374,7 +376,7 @@ class Checker {
   void let_others_run(Step step) {
     if (running_ == 0) return;
     Thread& thread = threads_[running_];
-    const bool is_within = thread.is_in_step && step != Step::ordered;
+    const bool is_within = thread.is_in_step && step != Step::ordered && !splits_steps_;
     thread.is_in_step = step == Step::load;
     if (is_within || preemption_count_ == preemption_max_) return;
     std::array<std::size_t, thread_max> others{};
@@ -411,6 +413,7 @@ class Checker {
 
   int preemption_max_;
   Weakening weak_;
+  bool splits_steps_ = false;
   std::vector<Choice> path_;
   Draw* random_ = nullptr;
 

@@ -66,13 +66,15 @@ class BasicDoorbell {
       if (rings_.settled() == ticket) futex_wait(rings_.word(), ticket, timeout_ns);  // C2
       sleepers_.untell();
     }
-    return rings_.observe() != ticket;
+    // Settled: a sleeper that was woken sees the ring, although a futex hands over nothing by
+    // itself.
+    return rings_.settled() != ticket;
   }
 
  private:
   // Written by every producer, read by sleepers and the kernel; counts rings, wraps (a sleeper
   // would have to miss 2^32 of them). tell() in ring() pairs with the settled() in wait(), and
-  // hands over the work published before it to the observe() in ticket() and wait().
+  // hands over the work published before it to the observe() in ticket().
   alignas(cache_line_pair) Tally<std::uint32_t, Atomic> rings_;
   // Written by sleepers, read by producers: how many are asleep or about to be. tell() in wait()
   // pairs with the settled() in ring().
