@@ -1,5 +1,5 @@
 #pragma once
-// What the machine is: cache-line distances, the spin hint, the assertion, the byte order. Used by
+// What the machine is: cache-line distances, hints, the assertion, the byte order. Used by
 // every layer; costs nothing.
 #include <bit>
 #include <cstddef>
@@ -19,6 +19,17 @@ inline void relax_cpu() noexcept {
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   asm volatile("yield");
+#endif
+}
+
+/// Asks for `line` as one that will be written, so that a later store does not wait for it. A hint;
+/// a core that does not know it does nothing.
+inline void prefetch_to_write(const void* line) noexcept {
+#if defined(__x86_64__)
+  // By hand: without -mprfchw the builtin only asks for a line to read.
+  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(line)));
+#else
+  __builtin_prefetch(line, 1);
 #endif
 }
 
