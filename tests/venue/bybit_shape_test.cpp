@@ -11,12 +11,15 @@ using Share = TwoLanes::Share;
 TEST(BybitShapes, GiveEveryRecordedMessageAsTheOtherLaneDoes) {
   PERP_REQUIRE_CAPTURES(folder, "bybit");
   std::map<std::string, Share> shares;
-  each_recording(venue::bybit_adapter(), folder, [&](const std::string&, const TwoLanes& lanes) {
-    for (const char* kind : {"publicTrade", "orderbook", "tickers", "kline"}) {
-      shares[kind].all += lanes.share(kind).all;
-      shares[kind].by_shape += lanes.share(kind).by_shape;
-    }
-  });
+  each_recording(
+      venue::bybit_adapter(), folder,
+      [&](const std::string&, const TwoLanes& lanes) {
+        for (const char* kind : {"publicTrade", "orderbook", "tickers", "kline"}) {
+          shares[kind].all += lanes.share(kind).all;
+          shares[kind].by_shape += lanes.share(kind).by_shape;
+        }
+      },
+      [](TwoLanes&) {});
   // The first message of each recording brings its instrument: that is the other lane's.
   EXPECT_EQ(shares["publicTrade"], (Share{2, 0}));
   EXPECT_EQ(shares["orderbook"], (Share{39, 36}));
