@@ -197,9 +197,10 @@ inline std::uint64_t expect_lanes_agree(const venue::Adapter& adapter,
 
 /// Every recorded frame through both lanes, one state per recording; `prepare` may give it
 /// instruments first.
-template <class Visit, class Prepare>
-void each_recording(const venue::Adapter& adapter, const std::string& folder, Visit visit,
-                    Prepare prepare) {
+template <class Visit, class Prepare = void (*)(TwoLanes&)>
+void each_recording(
+    const venue::Adapter& adapter, const std::string& folder, Visit visit,
+    Prepare prepare = [](TwoLanes&) {}) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("ws_")) continue;
