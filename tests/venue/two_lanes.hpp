@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -198,10 +197,10 @@ inline std::uint64_t expect_lanes_agree(const venue::Adapter& adapter,
 
 /// Every recorded frame through both lanes, one state per recording; `prepare` may give it
 /// instruments first.
-template <class Visit>
+template <class Visit, class Prepare = void (*)(TwoLanes&)>
 void each_recording(
     const venue::Adapter& adapter, const std::string& folder, Visit visit,
-    const std::function<void(TwoLanes&)>& prepare = [](TwoLanes&) {}) {
+    Prepare prepare = [](TwoLanes&) {}) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("ws_")) continue;
