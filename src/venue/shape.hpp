@@ -349,7 +349,7 @@ class Shape {
       } else if constexpr (step.hole == Hole::time) {
         return shape::read_time(at, field);
       } else if constexpr (step.hole == Hole::choice) {
-        constexpr std::size_t first = Text.view().substr(step.begin, step.size).find('|');
+        constexpr std::size_t first = find_any(Text.view().substr(step.begin, step.size), "|");
         return shape::read_choice<Text, step.begin, first, step.size - first - 1>(at, field);
       } else {
         static_assert(step.hole == Hole::boolean);
