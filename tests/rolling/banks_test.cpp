@@ -262,6 +262,7 @@ TEST(RsiBank, HasTheBitsOfTheSingleForm) {
           for (std::size_t s = 0; s < series_count; ++s) {
             if (hole[s] == 0 && random() % 700 == 0) hole[s] = 1 + static_cast<int>(random() % 6);
             if (!is_dead) last[s] = s % 5 == 4 ? last[s] + 0.5 : walks[s]();
+            if (!is_dead && s % 5 == 3) last[s] = 5e-324 * static_cast<double>(random() % 99);
             closes[s] = hole[s] > 0 ? nan : last[s];
             if (hole[s] > 0) --hole[s];
             if (!std::isnan(closes[s])) push_close(rule, states[s], index, closes[s]);
