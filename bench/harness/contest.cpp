@@ -21,7 +21,7 @@ class Collector : public benchmark::BenchmarkReporter {
   bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
-      if (run.error_occurred) error = run.benchmark_name() + ": " + run.error_message;
+      if (run.error_occurred) error = run.error_message;
       if (run.run_type != Run::RT_Iteration || run.error_occurred) continue;
       bench::Run kept;
       for (const auto& [name, counter] : run.counters) kept.counters[name] = counter.value;
@@ -47,16 +47,18 @@ std::string exactly(const std::string& name) {
   return pattern + "$";
 }
 
-Run run_once(const Name& name) {
+/// Nothing, and why, where the benchmark skipped itself.
+std::optional<Run> run_once(const Name& name, std::string& why) {
   unpin();
   Collector collector;
   std::ostringstream silent;
   collector.SetOutputStream(&silent);
   collector.SetErrorStream(&silent);
   benchmark::RunSpecifiedBenchmarks(&collector, exactly(name.full));
-  if (!collector.error.empty()) throw std::runtime_error(collector.error);
-  if (!collector.result.has_value()) throw std::runtime_error(name.full + " reported nothing");
-  return *collector.result;
+  why = collector.error;
+  if (why.empty() && !collector.result.has_value())
+    throw std::runtime_error(name.full + " reported nothing");
+  return collector.result;
 }
 
 bool is_in_band(double ping_pong_ns, double middle_ns) {
@@ -156,6 +158,7 @@ std::vector<Group> make_groups(const std::vector<std::string>& listed, int defau
 
 GroupResult run_group(const Group& group) {
   const auto wanted = static_cast<std::size_t>(group.round_count);
+  GroupResult result{group.benchmarks, {}, {}, 0};
   std::vector<Round> rounds;
   std::size_t good = 0;
   // The first round warms caches, checks answers and is thrown away, unless it is to be the only.
@@ -165,7 +168,10 @@ GroupResult run_group(const Group& group) {
     round.ping_pong_before_ns = ping_pong_ns();
     for (std::size_t i = 0; i < group.benchmarks.size(); ++i) {
       const Name& name = group.benchmarks[(i + rounds.size()) % group.benchmarks.size()];
-      round.runs[name.plain] = run_once(name);
+      if (result.skipped.contains(name.plain)) continue;
+      std::string why;
+      if (const auto run = run_once(name, why)) round.runs[name.plain] = *run;
+      if (!why.empty()) result.skipped[name.plain] = why;
     }
     round.ping_pong_after_ns = ping_pong_ns();
     if (!std::exchange(is_warm, true)) continue;
@@ -178,7 +184,6 @@ GroupResult run_group(const Group& group) {
         }));
   }
   const double middle = middle_ping_pong(rounds);
-  GroupResult result{group.benchmarks, {}, 0};
   for (Round& round : rounds) {
     if (is_in_band(round.ping_pong_before_ns, middle) &&
         is_in_band(round.ping_pong_after_ns, middle))
@@ -211,6 +216,11 @@ Verdict judge(const Goal& goal, const GroupResult& result) {
       }
     }
     const std::optional<double> mine = ours->second.figure(goal.counter);
+    if (goal.peers.empty() && mine.has_value()) {
+      ++decided["itself"];
+      ratios.push_back(*mine);
+      continue;
+    }
     if (!best.has_value() || !mine.has_value()) return verdict;
     ++decided[who];
     ratios.push_back(goal.kind == Goal::Kind::at_most_more_ns ? 1e9 / *mine - 1e9 / *best

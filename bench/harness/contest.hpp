@@ -46,7 +46,8 @@ struct Group {
 
 struct GroupResult {
   std::vector<Name> benchmarks;
-  std::vector<Round> rounds;  ///< those that count
+  std::vector<Round> rounds;                   ///< those that count
+  std::map<std::string, std::string> skipped;  ///< benchmark -> why (SkipWithError)
   int discarded_count = 0;
 };
 
@@ -55,7 +56,8 @@ inline constexpr double ping_pong_band = 1.4;
 
 /// @param default_rounds for contests with a goal; the others run a third of that.
 std::vector<Group> make_groups(const std::vector<std::string>& listed, int default_rounds);
-/// @throws what a benchmark throws; std::runtime_error when one reports an error.
+/// A benchmark that skips itself (what it needs is not here) is left out with its reason; one that
+/// throws (its answer is wrong) ends the program. @throws what a benchmark throws.
 GroupResult run_group(const Group& group);
 
 struct Verdict {

@@ -9,7 +9,8 @@
 //
 // A benchmark's name is <layer>/<unit>/<who>/<case...>. In a pattern `*` stands for who; ours is
 // "perp". A peer is a who of the same contest, or the full name of any other benchmark (it has a
-// '/'); of several the best counts. Contests that a goal connects run in the same rounds.
+// '/'); of several the best counts; without any, the limit is the figure itself. Contests that a
+// goal connects run in the same rounds.
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ struct Goal {
   };
   Kind kind = Kind::at_least;
   std::string pattern;
-  std::vector<std::string> peers;
+  std::vector<std::string> peers;  ///< none: `limit` is absolute
   double limit = 0;
   std::string counter;  ///< of the run; empty: speed (items per second, or runs per second)
 

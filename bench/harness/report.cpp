@@ -56,8 +56,8 @@ std::string sign_of(const Goal& goal) { return goal.kind == Goal::Kind::at_least
 
 std::string goal_name(const Goal& goal) {
   std::string peers;
-  for (const std::string& peer : goal.peers) peers += (peers.empty() ? "" : "|") + peer;
-  std::string name = goal.ours() + " vs " + peers;
+  for (const std::string& peer : goal.peers) peers += (peers.empty() ? " vs " : "|") + peer;
+  std::string name = goal.ours() + peers;
   if (!goal.counter.empty()) name += " (" + goal.counter + ")";
   if (goal.kind == Goal::Kind::at_most_more_ns) name += " (ns more)";
   return name;
@@ -65,11 +65,16 @@ std::string goal_name(const Goal& goal) {
 
 void print_verdict(const Verdict& verdict) {
   const Goal& goal = verdict.goal;
-  const char* unit = goal.kind == Goal::Kind::at_most_more_ns ? " ns" : "x";
   const std::string what = goal.counter.empty() ? "speed" : goal.counter;
+  if (goal.peers.empty() && verdict.ratio.has_value()) {
+    fmt::print("    {}  {} {:.4g}, goal {} {:.4g}\n", verdict.is_reached ? "ok  " : "MISS", what,
+               *verdict.ratio, sign_of(goal), goal.limit);
+    return;
+  }
+  const char* unit = goal.kind == Goal::Kind::at_most_more_ns ? " ns" : "x";
   if (!verdict.ratio.has_value()) {
-    fmt::print("    GOAL  {} {} {:.4g}{}: not run, no peer of {} is here\n", what, sign_of(goal),
-               goal.limit, unit, goal_name(goal));
+    fmt::print("    not run: goal {} {} {:.4g}{}\n", goal_name(goal), sign_of(goal), goal.limit,
+               unit);
     return;
   }
   fmt::print("    {}  {} {:.3f}{} of {}, goal {} {:.4g}{}\n", verdict.is_reached ? "ok  " : "MISS",
@@ -105,11 +110,16 @@ void print_group(const GroupResult& result, const std::vector<Verdict>& verdicts
     }
     for (const Name& name : result.benchmarks) {
       if (name.contest != contest) continue;
+      const std::string label = name.who.empty() ? name.plain : name.who;
+      if (const auto why = result.skipped.find(name.plain); why != result.skipped.end()) {
+        fmt::print("    {:<22} not run: {}\n", label, why->second);
+        continue;
+      }
       const double speed = median(figures(result, name.plain, ""));
       std::string line =
           fmt::format("    {:<22} {:>12} {:>12}", name.who.empty() ? name.plain : name.who,
                       in_units(speed), time_of(1 / speed));
-      if (!ours.empty() && name.plain != ours)
+      if (!ours.empty() && name.plain != ours && !result.skipped.contains(ours))
         line += fmt::format("   perp is {:.2f}x", ratio_of(result, ours, name.plain));
       const auto& counters = result.rounds.front().runs.at(name.plain).counters;
       for (const auto& [counter, first] : counters) {

@@ -3,6 +3,7 @@
 // PERP_BENCH_MINUTES (60) sets the size: 100 symbols x 18 perpspecs x minutes rows into each of the
 // two tables. Times are wall times, the server's included. The two databases are compared before a
 // figure is given.
+#include "harness/goals.hpp"
 #include "warehouse/fixture.hpp"
 
 #include <perp/warehouse/connection.hpp>
@@ -103,73 +104,46 @@ void load_psql(const std::string& dsn) {
   if (std::system(command.c_str()) != 0) throw std::runtime_error("psql failed");
 }
 
-constexpr int rounds = 3;
-
-// The ways by turns, so that whatever else the machine does falls on all. Done once; each benchmark
-// then reports its own times.
-struct Samples {
-  std::vector<double> psql, two_lanes, one_lane;  // seconds
-  std::string error;
-
-  Samples() {
-    if (bench_dsn() == nullptr) {
-      error = "PERP_BENCH_DSN is not set";
-      return;
-    }
-    input();
-    std::string expected;
-    for (int round = 0; round < rounds; ++round) {
-      measure(psql, load_psql, expected);
-      measure(
-          two_lanes, [](const std::string& dsn) { load_perp(dsn, 2); }, expected);
-      measure(
-          one_lane, [](const std::string& dsn) { load_perp(dsn, 1); }, expected);
-    }
+/// One way of loading into fresh tables; what is in them at the end must be the same for all.
+void load(benchmark::State& state, void (*way)(const std::string& dsn)) {
+  if (bench_dsn() == nullptr) {
+    state.SkipWithError("PERP_BENCH_DSN is not set");
+    return;
   }
-  template <class Load>
-  void measure(std::vector<double>& seconds, Load load, std::string& expected) {
+  input();
+  static std::string expected;
+  for (auto _ : state) {
     const Database database("load");
     prepare(database.dsn());
     const auto begin = std::chrono::steady_clock::now();
-    load(database.dsn());
-    seconds.push_back(
+    way(database.dsn());
+    state.SetIterationTime(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     const std::string found = digest(database.dsn());
     if (expected.empty()) expected = found;
-    if (found != expected) error = "the tables differ from those of another way";
+    if (found != expected)
+      throw std::runtime_error("the tables differ from those of another way of loading");
   }
-};
-
-void report(benchmark::State& state, std::vector<double> Samples::*which) {
-  static const Samples samples;
-  if (!samples.error.empty()) {
-    state.SkipWithError(samples.error.c_str());
-    return;
-  }
-  std::size_t next = 0;
-  for (auto _ : state) state.SetIterationTime((samples.*which)[next++]);
   state.SetItemsProcessed(static_cast<std::int64_t>(2 * input().rows) *
                           static_cast<std::int64_t>(state.iterations()));  // rows of both tables
 }
-void report_psql(benchmark::State& state) { report(state, &Samples::psql); }
-void report_two(benchmark::State& state) { report(state, &Samples::two_lanes); }
-void report_one(benchmark::State& state) { report(state, &Samples::one_lane); }
+void two_lanes(const std::string& dsn) { load_perp(dsn, 2); }
+void one_lane(const std::string& dsn) { load_perp(dsn, 1); }
 
-BENCHMARK(report_two)
-    ->Name("warehouse/load/perp/two_tables")
-    ->UseManualTime()
-    ->Iterations(rounds)
-    ->Unit(benchmark::kSecond);
-BENCHMARK(report_one)
-    ->Name("warehouse/load/perp_one_lane/two_tables")
-    ->UseManualTime()
-    ->Iterations(rounds)
-    ->Unit(benchmark::kSecond);
-BENCHMARK(report_psql)
-    ->Name("warehouse/load/psql_copy/two_tables")
-    ->UseManualTime()
-    ->Iterations(rounds)
-    ->Unit(benchmark::kSecond);
+const bool goals = [] {
+  const auto add = [](const char* name, void (*way)(const std::string&)) {
+    benchmark::RegisterBenchmark(name, load, way)
+        ->UseManualTime()
+        ->Iterations(1)
+        ->Unit(benchmark::kSecond);
+  };
+  add("warehouse/load/perp/two_tables", two_lanes);
+  add("warehouse/load/perp_one_lane/two_tables", one_lane);
+  add("warehouse/load/psql_copy/two_tables", load_psql);
+  rounds("warehouse/load/*/two_tables", 5);
+  at_least("warehouse/load/*/two_tables", {"psql_copy"}, 1.0);
+  return true;
+}();
 
 void encode(benchmark::State& state, const warehouse::RowLayout& layout, int values) {
   std::vector<market::MinuteValue> row;

@@ -2,6 +2,7 @@
 // minutes (2.59 million rows): ours, binary into columns, against the same prepared statement with
 // text results parsed into the same columns. Needs PERP_BENCH_DSN. The two take turns; each turn
 // asks for another symbol; counters give the percentiles.
+#include "harness/goals.hpp"
 #include "warehouse/fixture.hpp"
 
 #include <perp/warehouse/loader.hpp>
@@ -123,75 +124,65 @@ bool is_same(const warehouse::QueryResult& a, const warehouse::QueryResult& b) {
   return true;
 }
 
-constexpr int rounds = 300;
+constexpr int queries = 200;
 
-// Both ways by turns, so that whatever else the machine does falls on both. Asked once; each
-// benchmark then reports its own half.
-struct Samples {
-  std::vector<double> perp, text;  // seconds
-  std::string error;
+struct Clients {
+  warehouse::Connection connection{full_dsn()};
+  TextClient peer{full_dsn()};
 
-  Samples() {
-    if (bench_dsn() == nullptr) {
-      error = "PERP_BENCH_DSN is not set";
-      return;
-    }
-    warehouse::Connection connection(full_dsn());
-    TextClient peer(full_dsn());
-    const auto seconds = [](auto ask) {
-      const auto begin = std::chrono::steady_clock::now();
-      benchmark::DoNotOptimize(ask().rows);
-      return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    };
+  Clients() {
     for (int i = 0; i < symbols; ++i) {
       const std::vector<std::string> symbol = {symbol_name(i)};
       const warehouse::QueryResult ours =
           warehouse::query_metrics(connection, symbol, specs, day_0, to);
       if (ours.rows != 3 * 1440 || !is_same(ours, peer.query(symbol[0])))
-        error = "the two answers differ";
-    }
-    for (int i = 0; i < rounds && error.empty(); ++i) {
-      // Another symbol for the peer, so that neither finds its pages warmed up by the other.
-      const std::vector<std::string> symbol = {symbol_name(i % symbols)};
-      const std::string other = symbol_name((i + symbols / 2) % symbols);
-      perp.push_back(
-          seconds([&] { return warehouse::query_metrics(connection, symbol, specs, day_0, to); }));
-      text.push_back(seconds([&] { return peer.query(other); }));
+        throw std::runtime_error("the two answers differ");
     }
   }
 };
 
-const Samples& samples() {
-  static const Samples made;
-  return made;
-}
-
-void report(benchmark::State& state, std::vector<double> Samples::*which) {
-  if (!samples().error.empty()) {
-    state.SkipWithError(samples().error.c_str());
+/// Each query asks for another symbol; both ways ask for all of them equally often.
+template <class Ask>
+void query(benchmark::State& state, Ask ask) {
+  if (bench_dsn() == nullptr) {
+    state.SkipWithError("PERP_BENCH_DSN is not set");
     return;
   }
-  std::vector<double> seconds = samples().*which;
-  std::size_t next = 0;
-  for (auto _ : state) state.SetIterationTime(seconds[next++]);
+  static Clients clients;
+  static int next = 0;
+  std::vector<double> seconds;
+  for (auto _ : state) {
+    const std::string symbol = symbol_name(next++ % symbols);
+    const auto begin = std::chrono::steady_clock::now();
+    benchmark::DoNotOptimize(ask(clients, symbol).rows);
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    state.SetIterationTime(seconds.back());
+  }
   std::sort(seconds.begin(), seconds.end());
   state.counters["p50_ms"] = seconds[seconds.size() / 2] * 1e3;
   state.counters["p99_ms"] = seconds[seconds.size() * 99 / 100] * 1e3;
 }
 
-void query_perp(benchmark::State& state) { report(state, &Samples::perp); }
-void query_text(benchmark::State& state) { report(state, &Samples::text); }
-
-BENCHMARK(query_perp)
-    ->Name("warehouse/query_metrics/perp/1_symbol_1_day_3_specs")
-    ->UseManualTime()
-    ->Iterations(rounds)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(query_text)
-    ->Name("warehouse/query_metrics/libpq_text/1_symbol_1_day_3_specs")
-    ->UseManualTime()
-    ->Iterations(rounds)
-    ->Unit(benchmark::kMillisecond);
+const bool goals = [] {
+  const auto add = [](const char* name, auto ask) {
+    benchmark::RegisterBenchmark(name, [ask](benchmark::State& state) { query(state, ask); })
+        ->UseManualTime()
+        ->Iterations(queries)
+        ->Unit(benchmark::kMillisecond);
+  };
+  add("warehouse/query_metrics/perp/1_symbol_1_day_3_specs",
+      [](Clients& clients, const std::string& symbol) {
+        return warehouse::query_metrics(clients.connection, std::vector<std::string>{symbol}, specs,
+                                        day_0, to);
+      });
+  add("warehouse/query_metrics/libpq_text/1_symbol_1_day_3_specs",
+      [](Clients& clients, const std::string& symbol) { return clients.peer.query(symbol); });
+  constexpr const char* contest = "warehouse/query_metrics/*/1_symbol_1_day_3_specs";
+  at_most(contest, {}, 25, "p99_ms");
+  at_least(contest, {"libpq_text"}, 2);
+  return true;
+}();
 
 }  // namespace
 }  // namespace perp::bench
