@@ -71,18 +71,14 @@ bool ChangeRing::update(std::size_t series, std::int64_t minute, std::span<const
   const auto number = static_cast<double>(minute);
   if (*stamp > number) return false;
   *stamp = number;
-  detail::ChangePass pass{.now = values.data(),
-                          .stored = now,
-                          .count = parameter_count_,
-                          .window_count = windows_.size()};
+  const double* before[detail::change_windows_max];
   for (std::size_t w = 0; w < windows_.size(); ++w) {
     const double* const earlier = row(series, earlier_slots_[w]);
     const bool is_that_minute =
         earlier[parameter_count_] == number - static_cast<double>(windows_[w]);
-    pass.before[w] = is_that_minute ? earlier : no_row_.data();
-    pass.out[w] = changes.data() + w * parameter_count_;
+    before[w] = is_that_minute ? earlier : no_row_.data();
   }
-  detail::change_pass(pass);
+  detail::change_row(values.data(), now, parameter_count_, before, windows_.size(), changes.data());
   return true;
 }
 

@@ -25,6 +25,10 @@ struct ChangePass {
   bool is_streamed = false;  ///< write past the caches: outs are aligned, nothing is stored
 };
 void change_pass(const ChangePass& pass) noexcept;
+/// The same for one row of a few parameters, with the results of the windows behind each other:
+/// out[w * count + i]. What a call costs counts here.
+void change_row(const double* now, double* stored, std::size_t count, const double* const* before,
+                std::size_t window_count, double* out) noexcept;
 
 /// A user's column per input comes and is stored, another goes (nullptr: none); `stored` may be
 /// where the leaving one is. State: rows of lanes in the order of the calculator's members
@@ -77,20 +81,20 @@ void ema_push(double alpha, const double* values, std::size_t count, double* ave
 void ema_value(double min_count, const double* average, const double* counts, double* out,
                std::size_t out_count) noexcept;
 
-/// Rows of an RsiBank's lanes. Padding lanes are warm and flat at 0.
+/// Rows of an RsiBank's lanes. The loss of a lane that is warming up or has a hole is NaN here and kept
+/// in the last row, so that one comparison finds it.
 enum class RsiRow : std::size_t {
   average_gain,
   average_loss,
   last_close,
   delta_count,
-  hole,        ///< pushes without a close since the last one; negative: no close yet
-  is_unusual,  ///< 0 for a warm lane without a hole
+  hole,  ///< pushes without a close since the last one; negative: no close yet
+  kept_loss,
   count
 };
-/// @param skipped indices between the last push and this one.
+/// @param skipped indices between the last push and this one. @param values the indices, a row of
+/// ours.
 void rsi_push(const RsiRule& rule, double skipped, const double* closes, std::size_t count,
-              double* lanes, std::size_t lane_count) noexcept;
-void rsi_value_lanes(const RsiRule& rule, const double* lanes, std::size_t lane_count, double* out,
-                     std::size_t out_count) noexcept;
+              double* lanes, std::size_t lane_count, double* values) noexcept;
 
 }  // namespace perp::rolling::detail

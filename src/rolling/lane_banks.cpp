@@ -102,7 +102,7 @@ void ExtremaBank::read(bool is_max, std::span<double> out) const noexcept {
 
 QuantileBank::QuantileBank(const WindowRule& rule, std::size_t series_count)
     : series_count_(series_count),
-      sorted_stride_(padded(rule.capacity)),
+      sorted_stride_(detail::sorted_doubles(rule.capacity)),
       window_(rule, padded(series_count)),
       sorted_(series_count * sorted_stride_, missing),
       sizes_(std::make_unique<std::size_t[]>(series_count)) {}
@@ -179,30 +179,25 @@ RsiBank::RsiBank(const RsiRule& rule, std::size_t series_count)
     : rule_(rule),
       series_count_(series_count),
       lane_count_(padded(series_count)),
-      lanes_(static_cast<std::size_t>(detail::RsiRow::count) * lane_count_, 0) {
+      lanes_(static_cast<std::size_t>(detail::RsiRow::count) * lane_count_, 0),
+      values_(series_count, missing) {
   if (rule.period < 2 || rule.period > 200)
     throw core::Error("relative strength index", "", "its period must be 2..200");
   const auto row = [&](detail::RsiRow which) {
     return lanes_.data() + static_cast<std::size_t>(which) * lane_count_;
   };
-  std::fill_n(row(detail::RsiRow::hole), series_count_, -1.0);
-  std::fill_n(row(detail::RsiRow::is_unusual), series_count_, 1.0);
-  std::fill(row(detail::RsiRow::delta_count) + series_count_,
-            row(detail::RsiRow::delta_count) + lane_count_, static_cast<double>(rule.period));
+  std::fill_n(row(detail::RsiRow::hole), lane_count_, -1.0);
+  std::fill_n(row(detail::RsiRow::average_loss), lane_count_, missing);
 }
 
 bool RsiBank::push(std::int64_t index, std::span<const double> closes) noexcept {
   if (last_index_ != RsiState::no_index && index <= last_index_) return false;
   const std::int64_t skipped = last_index_ == RsiState::no_index ? 0 : index - last_index_ - 1;
   detail::rsi_push(rule_, static_cast<double>(skipped), closes.data(),
-                   std::min(closes.size(), series_count_), lanes_.data(), lane_count_);
+                   std::min(closes.size(), series_count_), lanes_.data(), lane_count_,
+                   values_.data());
   last_index_ = index;
   return true;
-}
-
-void RsiBank::value(std::span<double> out) const noexcept {
-  detail::rsi_value_lanes(rule_, lanes_.data(), lane_count_, out.data(),
-                          std::min(out.size(), series_count_));
 }
 
 }  // namespace perp::rolling

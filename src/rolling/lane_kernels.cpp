@@ -103,9 +103,10 @@ void ema_value(double min_count, const double* average, const double* counts, do
 
 // ---- Wilder's index
 
-/// push_close for each lane of one vector.
+/// push_close and rsi_value for each lane of one vector.
 HWY_NOINLINE void rsi_lanes_one_by_one(const RsiRule& rule, double skipped, const double* closes,
-                                       std::size_t n, double* lanes, std::size_t lane_count) {
+                                       std::size_t n, double* lanes, std::size_t lane_count,
+                                       double* values) {
   const auto at = [&](RsiRow row, std::size_t lane) -> double& {
     return lanes[static_cast<std::size_t>(row) * lane_count + lane];
   };
@@ -113,91 +114,97 @@ HWY_NOINLINE void rsi_lanes_one_by_one(const RsiRule& rule, double skipped, cons
     double& hole = at(RsiRow::hole, k);
     const bool is_begun = hole >= 0;
     if (is_begun) hole += skipped;
+    double& loss = at(RsiRow::average_loss, k);
+    if (std::isnan(loss)) loss = at(RsiRow::kept_loss, k);
     if (std::fabs(closes[k]) <= std::numeric_limits<double>::max()) {
       RsiState state{.average_gain = at(RsiRow::average_gain, k),
-                     .average_loss = at(RsiRow::average_loss, k),
+                     .average_loss = loss,
                      .last_close = at(RsiRow::last_close, k),
                      .last_index = is_begun ? 0 : RsiState::no_index,
                      .delta_count = static_cast<std::int64_t>(at(RsiRow::delta_count, k))};
       const std::int64_t index = is_begun ? 1 + static_cast<std::int64_t>(hole) : 0;
       static_cast<void>(push_close(rule, state, index, closes[k]));
       at(RsiRow::average_gain, k) = state.average_gain;
-      at(RsiRow::average_loss, k) = state.average_loss;
+      loss = state.average_loss;
       at(RsiRow::last_close, k) = state.last_close;
       at(RsiRow::delta_count, k) = static_cast<double>(state.delta_count);
+      values[k] = rsi_value(rule, state);
       hole = 0;
     } else if (is_begun) {
       hole += 1;
     }
-    at(RsiRow::is_unusual, k) = hole != 0 || at(RsiRow::delta_count, k) < rule.period ? 1 : 0;
+    at(RsiRow::kept_loss, k) = loss;
+    if (hole != 0 || at(RsiRow::delta_count, k) < rule.period) loss = missing;
   }
 }
 
 void rsi_push(const RsiRule& rule, double skipped, const double* HWY_RESTRICT closes,
-              std::size_t count, double* HWY_RESTRICT lanes, std::size_t lane_count) {
+              std::size_t count, double* HWY_RESTRICT lanes, std::size_t lane_count,
+              double* HWY_RESTRICT values) {
   const D d;
   const std::size_t n = hn::Lanes(d);
   const double whole_period = rule.period;
   const V zero = hn::Zero(d);
+  const V one = hn::Set(d, 1.0);
+  const V hundred = hn::Set(d, 100.0);
   const V period = hn::Set(d, whole_period);
   const V period_less_one = hn::Set(d, whole_period - 1);
+  [[maybe_unused]] const V reciprocal = hn::Set(d, 1 / whole_period);
+  const bool is_next = skipped == 0;
   double* HWY_RESTRICT gains = lanes;
   double* HWY_RESTRICT losses = lanes + lane_count;
   double* HWY_RESTRICT last_closes = lanes + 2 * lane_count;
-  const double* HWY_RESTRICT unusual = lanes + 5 * lane_count;
   for (std::size_t i = 0; i < count; i += n) {
-    const V close = load_user(d, closes, i, count, 0);
-    const M is_usual = hn::And(is_present(d, close), hn::Eq(hn::Load(d, unusual + i), zero));
-    if (HWY_UNLIKELY(skipped != 0 || !hn::AllTrue(d, is_usual))) {
-      alignas(vector_bytes) double here[vector_doubles];
-      hn::Store(close, d, here);
-      rsi_lanes_one_by_one(rule, skipped, here, n, lanes + i, lane_count);
-      continue;
-    }
-    const V last = hn::Load(d, last_closes + i);
-    const V gain = hn::Max(hn::Sub(close, last), zero);
-    const V loss = hn::Max(hn::Sub(last, close), zero);
-    const V gain_sum = hn::Add(hn::Mul(hn::Load(d, gains + i), period_less_one), gain);
-    const V loss_sum = hn::Add(hn::Mul(hn::Load(d, losses + i), period_less_one), loss);
-    hn::Store(close, d, last_closes + i);
+    const V close = load_user(d, closes, i, count);
+    const V loss_before = hn::Load(d, losses + i);
+    const V delta = hn::Sub(close, hn::Load(d, last_closes + i));
+    // up - delta is max(-delta, 0), and NaN without a close.
+    const V up = hn::Max(delta, zero);
+    const V down = hn::Sub(up, delta);
+    const V gain_sum = hn::Add(hn::Mul(hn::Load(d, gains + i), period_less_one), up);
+    const V loss_sum = hn::Add(hn::Mul(loss_before, period_less_one), down);
 #if HWY_NATIVE_FMA
     // The product with the rounded reciprocal, corrected once by its remainder, is the rounded
-    // quotient (Markstein), provided that the remainder is exact: not near under- or overflow.
-    const M is_ordinary = hn::And(hn::Ge(hn::Min(gain_sum, loss_sum), hn::Set(d, 0x1p-900)),
-                                  hn::Le(hn::Max(gain_sum, loss_sum), hn::Set(d, 0x1p1000)));
-    if (HWY_LIKELY(hn::AllTrue(d, is_ordinary))) {
-      const V reciprocal = hn::Set(d, 1 / whole_period);
+    // quotient (Markstein), provided that the quotient is far from under- and overflow. With both
+    // averages above zero the index has no special cases, either. NaN in loss_sum is not ordinary.
+    M is_ordinary = hn::And(hn::Ge(loss_sum, hn::Set(d, 0x1p-900)),
+                            hn::And(hn::Ge(gain_sum, hn::Set(d, 0x1p-900)),
+                                    hn::Le(hn::Add(gain_sum, loss_sum), hn::Set(d, 0x1p1000))));
+    if (i + n > count) is_ordinary = hn::Or(is_ordinary, hn::Not(hn::FirstN(d, count - i)));
+    if (HWY_LIKELY(is_next && hn::AllTrue(d, is_ordinary))) {
       const V gain_near = hn::Mul(gain_sum, reciprocal);
       const V loss_near = hn::Mul(loss_sum, reciprocal);
       const V gain_rest = hn::NegMulAdd(gain_near, period, gain_sum);
       const V loss_rest = hn::NegMulAdd(loss_near, period, loss_sum);
-      hn::Store(hn::MulAdd(gain_rest, reciprocal, gain_near), d, gains + i);
-      hn::Store(hn::MulAdd(loss_rest, reciprocal, loss_near), d, losses + i);
+      const V gain = hn::MulAdd(gain_rest, reciprocal, gain_near);
+      const V loss = hn::MulAdd(loss_rest, reciprocal, loss_near);
+      const V share = hn::Div(hundred, hn::Add(one, hn::Div(gain, loss)));
+      hn::Store(gain, d, gains + i);
+      hn::Store(loss, d, losses + i);
+      hn::Store(close, d, last_closes + i);
+      hn::Store(hn::Sub(hundred, share), d, values + i);
       continue;
     }
 #endif
-    hn::Store(hn::Div(gain_sum, period), d, gains + i);
-    hn::Store(hn::Div(loss_sum, period), d, losses + i);
-  }
-}
-
-void rsi_value_lanes(const RsiRule& rule, const double* lanes, std::size_t lane_count, double* out,
-                     std::size_t out_count) {
-  const D d;
-  const V hundred = hn::Set(d, 100.0);
-  const V period = hn::Set(d, static_cast<double>(rule.period));
-  for (std::size_t i = 0; i < out_count; i += hn::Lanes(d)) {
-    const V gain = hn::Load(d, lanes + i);
-    const V loss = hn::Load(d, lanes + lane_count + i);
-    const M is_warm = hn::Ge(hn::Load(d, lanes + 3 * lane_count + i), period);
-    const V ratio = hn::Div(gain, loss);
-    V value = hn::Sub(hundred, hn::Div(hundred, hn::Add(hn::Set(d, 1.0), ratio)));
-    const M no_gain = hn::Eq(gain, hn::Zero(d));
-    const M no_loss = hn::Eq(loss, hn::Zero(d));
+    const M goes_on = hn::And(is_present(d, close), hn::Eq(loss_before, loss_before));
+    if (!is_next || !hn::AllTrue(d, goes_on)) {
+      alignas(vector_bytes) double here[vector_doubles];
+      hn::Store(close, d, here);
+      rsi_lanes_one_by_one(rule, skipped, here, n, lanes + i, lane_count, values + i);
+      continue;
+    }
+    hn::Store(close, d, last_closes + i);
+    const V gain = hn::Div(gain_sum, period);
+    const V loss = hn::Div(loss_sum, period);
+    hn::Store(gain, d, gains + i);
+    hn::Store(loss, d, losses + i);
+    const M no_gain = hn::Eq(gain, zero);
+    const M no_loss = hn::Eq(loss, zero);
+    V value = hn::Sub(hundred, hn::Div(hundred, hn::Add(one, hn::Div(gain, loss))));
     value = hn::IfThenZeroElse(no_gain, value);
     value = hn::IfThenElse(no_loss, hundred, value);
     value = hn::IfThenElse(hn::And(no_gain, no_loss), hn::Set(d, rule.flat), value);
-    store_user(d, hn::IfThenElse(is_warm, value, hn::Set(d, missing)), out, i, out_count);
+    hn::Store(value, d, values + i);
   }
 }
 
@@ -214,7 +221,6 @@ HWY_EXPORT(extrema_read);
 HWY_EXPORT(ema_push);
 HWY_EXPORT(ema_value);
 HWY_EXPORT(rsi_push);
-HWY_EXPORT(rsi_value_lanes);
 
 void extrema_fold(const double* values, const double* behind, double* result,
                   std::size_t lane_count) noexcept {
@@ -234,12 +240,8 @@ void ema_value(double min_count, const double* average, const double* counts, do
   HWY_DYNAMIC_DISPATCH(ema_value)(min_count, average, counts, out, out_count);
 }
 void rsi_push(const RsiRule& rule, double skipped, const double* closes, std::size_t count,
-              double* lanes, std::size_t lane_count) noexcept {
-  HWY_DYNAMIC_DISPATCH(rsi_push)(rule, skipped, closes, count, lanes, lane_count);
-}
-void rsi_value_lanes(const RsiRule& rule, const double* lanes, std::size_t lane_count, double* out,
-                     std::size_t out_count) noexcept {
-  HWY_DYNAMIC_DISPATCH(rsi_value_lanes)(rule, lanes, lane_count, out, out_count);
+              double* lanes, std::size_t lane_count, double* values) noexcept {
+  HWY_DYNAMIC_DISPATCH(rsi_push)(rule, skipped, closes, count, lanes, lane_count, values);
 }
 
 }  // namespace perp::rolling::detail

@@ -252,7 +252,6 @@ TEST(RsiBank, HasTheBitsOfTheSingleForm) {
         for (std::size_t s = 0; s < series_count; ++s) walks.emplace_back(seed + s, 100, 0);
         std::vector<double> last(series_count, 100);
         std::vector<double> closes(series_count);
-        std::vector<double> out(series_count);
         std::vector<int> hole(series_count);
         std::mt19937_64 random(seed);
         std::int64_t index = -50;
@@ -268,7 +267,7 @@ TEST(RsiBank, HasTheBitsOfTheSingleForm) {
             if (!std::isnan(closes[s])) push_close(rule, states[s], index, closes[s]);
           }
           ASSERT_TRUE(bank.push(index, closes));
-          bank.value(out);
+          const std::span<const double> out = bank.values();
           for (std::size_t s = 0; s < series_count; ++s)
             ASSERT_TRUE(same(out[s], rsi_value(rule, states[s])))
                 << "seed " << seed << " step " << i << " series " << s << ": " << out[s]
@@ -283,9 +282,8 @@ TEST(RsiBank, FollowsTheFlatRulesAndRefusesNonsense) {
   for (const double flat : {50.0, 0.0, 100.0}) {
     RsiBank bank({.period = 2, .flat = flat}, 3);
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(bank.push(i, std::vector<double>{7, 7.0 + i, 7.0 - i}));
-    std::vector<double> out(3);
-    bank.value(out);
-    EXPECT_EQ(out, (std::vector<double>{flat, 100, 0}));
+    const std::vector<double> values(bank.values().begin(), bank.values().end());
+    EXPECT_EQ(values, (std::vector<double>{flat, 100, 0}));
   }
   EXPECT_THROW(RsiBank({.period = 1}, 3), core::Error);
   EXPECT_THROW(RsiBank({.period = 201}, 3), core::Error);
@@ -352,7 +350,7 @@ TEST(Banks, AllocateNothingAfterConstruction) {
     regression.slope(out);
     extrema.max(out);
     quantiles.median(out);
-    rsi.value(out);
+    out[0] += rsi.values()[0];
     ema.value(out);
   }
   EXPECT_EQ(perp::test::malloc_count(), before);

@@ -15,15 +15,29 @@
 namespace perp::rolling {
 namespace detail {
 
-/// How many of the ascending values are below `x`. No branch depends on the data.
+/// What an ascending array of up to `capacity` values needs: behind the values there is NaN, so
+/// that the last search block can be compared without asking where the values end.
+inline constexpr std::size_t search_block = 16;
+constexpr std::size_t sorted_doubles(std::size_t capacity) noexcept {
+  return padded(capacity + search_block);
+}
+
+/// How many of the ascending values are below `x`. No branch depends on the data: comparisons are
+/// counted, of every 16th value first and then of the block that it leads to.
 inline std::size_t count_below(const double* sorted, std::size_t size, double x) noexcept {
   const double* first = sorted;
-  while (size > 1) {
+  while (size > 32 * search_block) {
     const std::size_t half = size / 2;
-    first += first[half - 1] < x ? half : 0;
+    first += half & (std::size_t{0} - static_cast<std::size_t>(first[half - 1] < x));
     size -= half;
   }
-  return static_cast<std::size_t>(first - sorted) + (size == 1 && *first < x ? 1 : 0);
+  std::size_t blocks = 0;
+  for (std::size_t last = search_block - 1; last < size; last += search_block)
+    blocks += static_cast<std::size_t>(first[last] < x);
+  first += blocks * search_block;
+  std::size_t below = 0;
+  for (std::size_t i = 0; i < search_block; ++i) below += static_cast<std::size_t>(first[i] < x);
+  return static_cast<std::size_t>(first - sorted) + below;
 }
 
 inline void insert_sorted(double* sorted, std::size_t size, double x) noexcept {
@@ -35,6 +49,7 @@ inline void insert_sorted(double* sorted, std::size_t size, double x) noexcept {
 inline void erase_sorted(double* sorted, std::size_t size, double x) noexcept {
   const std::size_t at = count_below(sorted, size, x);
   std::memmove(sorted + at, sorted + at + 1, (size - at - 1) * sizeof(double));
+  sorted[size - 1] = missing;
 }
 
 /// Puts `added` in the place of `removed`, which is there.
@@ -70,7 +85,8 @@ class Quantiles {
   static constexpr bool is_resummed = false;
 
   Quantiles() = default;
-  explicit Quantiles(const WindowRule& rule) : sorted_(rule.capacity, missing) {}
+  explicit Quantiles(const WindowRule& rule)
+      : sorted_(detail::sorted_doubles(rule.capacity), missing) {}
 
   void add(std::uint64_t, const double* row) noexcept {
     if (is_present(row[0])) detail::insert_sorted(sorted_.data(), size_++, row[0] + 0.0);

@@ -21,8 +21,9 @@ class RsiBank {
   /// The closes at `index`, one per series; NaN: that series has none, as if push_close were not
   /// called. @returns false, changing nothing, if `index` is not after the last one.
   bool push(std::int64_t index, std::span<const double> closes) noexcept;
-  /// The index of each series after its last close; NaN before N + 1 closes.
-  void value(std::span<double> out) const noexcept;
+  /// Each series' rsi_value after its last close; NaN before N + 1 closes. Ours, until the next
+  /// push.
+  std::span<const double> values() const noexcept { return {values_.data(), series_count_}; }
 
  private:
   RsiRule rule_;
@@ -30,6 +31,7 @@ class RsiBank {
   std::size_t lane_count_;
   std::int64_t last_index_ = RsiState::no_index;
   AlignedDoubles lanes_;  ///< rows: see kernels.hpp, RsiRow
+  AlignedDoubles values_;
 };
 
 }  // namespace perp::rolling
