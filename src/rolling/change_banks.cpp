@@ -1,11 +1,9 @@
-// The bookkeeping of the three forms of the change engine; their arithmetic is change_kernels.cpp.
+// The bookkeeping of the live forms of the change engine; their arithmetic is change_kernels.cpp.
 #include "rolling/kernels.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/core/platform.hpp>
-#include <perp/rolling/change.hpp>
 #include <perp/rolling/change_bank.hpp>
-#include <perp/rolling/change_columns.hpp>
 #include <perp/rolling/change_ring.hpp>
 
 #include <algorithm>
@@ -118,53 +116,6 @@ bool ChangeBank::push(std::int64_t minute,
     detail::change_pass(pass);
   }
   return true;
-}
-
-// ---- columns
-
-void change_columns(std::span<const double> values, std::size_t run_length,
-                    std::span<const std::size_t> lags, std::span<double* const> outs) {
-  if (lags.empty() || lags.size() > detail::change_windows_max || outs.size() != lags.size())
-    refuse("there must be 1 to 8 lags and a result for each");
-  if (std::find(lags.begin(), lags.end(), 0u) != lags.end()) refuse("a lag is 0");
-  if (run_length == 0 || values.size() % run_length != 0)
-    refuse("the values are not whole runs of the given length");
-
-  // Results that the caches cannot hold are written past them, which spares reading them first.
-  constexpr std::size_t streamed_bytes_min = std::size_t{4} << 20;
-  constexpr std::size_t line = vector_doubles;
-  const bool is_streamed =
-      lags.size() == 3 && values.size() * lags.size() * sizeof(double) >= streamed_bytes_min &&
-      run_length % line == 0 && std::all_of(outs.begin(), outs.end(), [](const double* out) {
-        return reinterpret_cast<std::uintptr_t>(out) % vector_bytes == 0;
-      });
-  const std::size_t longest = *std::max_element(lags.begin(), lags.end());
-  const std::size_t begin = std::min(is_streamed ? padded(longest) : longest, run_length);
-
-  for (std::size_t run = 0; run < values.size(); run += run_length) {
-    const double* const now = values.data() + run;
-    // Where not every lag has its sample: one lag at a time.
-    for (std::size_t w = 0; w < lags.size(); ++w) {
-      double* const out = outs[w] + run;
-      const std::size_t first = std::min(lags[w], begin);
-      std::fill_n(out, first, missing);
-      if (first == begin) continue;
-      detail::ChangePass head{.now = now + first, .count = begin - first, .window_count = 1};
-      head.before[0] = now + first - lags[w];
-      head.out[0] = out + first;
-      detail::change_pass(head);
-    }
-    if (begin == run_length) continue;
-    detail::ChangePass body{.now = now + begin,
-                            .count = run_length - begin,
-                            .window_count = lags.size(),
-                            .is_streamed = is_streamed};
-    for (std::size_t w = 0; w < lags.size(); ++w) {
-      body.before[w] = now + begin - lags[w];
-      body.out[w] = outs[w] + run + begin;
-    }
-    detail::change_pass(body);
-  }
 }
 
 }  // namespace perp::rolling

@@ -156,8 +156,9 @@ TEST(ChangeColumns, HasTheBitsOfChangePercentInEveryRun) {
   };
   // The last two are written past the caches.
   const std::vector<Shape> shapes{
-      {1, 3, {1, 5, 10}}, {7, 4, {1, 5, 10}},  {40, 3, {10, 1, 5}},     {41, 2, {2, 3}},
-      {64, 2, {1}},       {25, 2, {9, 30, 1}}, {60'000, 4, {1, 5, 10}}, {8, 30'000, {1, 5, 10}}};
+      {1, 3, {1, 5, 10}},       {7, 4, {1, 5, 10}},       {40, 3, {10, 1, 5}}, {41, 2, {2, 3}},
+      {1'300, 2, {1, 300, 10}}, {1'200, 2, {1, 2, 3, 4}}, {64, 2, {1}},        {25, 2, {9, 30, 1}},
+      {60'000, 4, {1, 5, 10}},  {8, 30'000, {1, 5, 10}}};
   for (const Shape& shape : shapes) {
     test::on_every_target([&] {
       const std::size_t count = shape.run_length * shape.runs;
