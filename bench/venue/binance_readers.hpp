@@ -5,11 +5,11 @@
 #include "venue/binance_shapes.hpp"
 #include "venue/recorded.hpp"
 
-#include <fast_float/fast_float.h>
 #include <nlohmann/json.hpp>
 #include <rapidjson/document.h>
 #include <simdjson.h>
 
+#include <fast_float/fast_float.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -81,7 +81,7 @@ class PerpReader {
   [[gnu::always_inline]] void match(std::string_view text, Event& event) {
     const auto find = [this](std::string_view native) { return instruments_.find(native); };
     const char* const end = text.data() + text.size();
-    venue::ShapeScope<decltype(find)> scope{end, memory_, find};
+    venue::ShapeScope scope(end, memory_, find);
     venue::binance::Envelope envelope;
     const char* at = venue::binance::EnvelopeShape::match(text.data(), envelope, scope);
     if (at != nullptr) at = EventShape::match(at, event, scope);

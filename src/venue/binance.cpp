@@ -7,6 +7,11 @@ namespace perp::venue::binance {
 
 namespace ondemand = json::ondemand;
 
+void State::add_streams(std::size_t index) {
+  if (index >= streams.size()) streams.resize(index + 1);
+  streams[index] = std::make_unique<Streams>();
+}
+
 namespace {
 
 constexpr auto kind_names = std::to_array<std::string_view>({"unknown",
@@ -259,14 +264,12 @@ void read_frame(Context& context) {
 }
 
 /// Makes true what a message that was taken has said.
-void advance(State& own, const VenueState& state) {
-  if (own.streams.size() < state.instruments.size()) own.streams.resize(state.instruments.size());
-  for (const Advance& step : own.advances)
-    (own.streams[step.instrument & 0x00ff'ffff].*step.sequence).advance(step.id, step.verdict);
-  for (const SeenLiquidation& seen : own.liquidations) {
-    Streams& streams = own.streams[seen.instrument & 0x00ff'ffff];
-    streams.liquidations[streams.liquidation_count++ % streams.liquidations.size()] = seen.key;
-  }
+void advance(State& own) {
+  for (const Advance& step : own.advances) step.sequence->advance(step.id, step.verdict);
+  for (const SeenLiquidation& seen : own.liquidations)
+    seen.streams
+        ->liquidations[seen.streams->liquidation_count++ % seen.streams->liquidations.size()] =
+        seen.key;
 }
 
 /// The lane that defines what a frame means.
@@ -293,7 +296,7 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
   else
     read_json(message, frame.payload);
   const DecodeStatus status = tx.finish();
-  if (status == DecodeStatus::ok) advance(own, state);
+  if (status == DecodeStatus::ok) advance(own);
   return status;
 }
 
@@ -343,7 +346,7 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
   const DecodeStatus status = tx.finish();
   if (status == DecodeStatus::ok) {
     own.has_funding_info |= brought_intervals;
-    advance(own, state);
+    advance(own);
   }
   return status;
 }

@@ -92,18 +92,18 @@ struct Streams {
 
 /// A step of a stream that the message being read will have made once it is taken.
 struct Advance {
-  IdSequence Streams::*sequence = nullptr;
-  std::uint32_t instrument = 0;
+  IdSequence* sequence = nullptr;
   std::int64_t id = market::unknown_id;
   IdSequence::Verdict verdict = IdSequence::Verdict::next;
 };
 struct SeenLiquidation {
-  std::uint32_t instrument = 0;
+  Streams* streams = nullptr;
   LiquidationKey key;
 };
 
 struct State : CommonState {
-  std::vector<Streams> streams;  ///< by instrument index
+  std::vector<std::unique_ptr<Streams>>
+      streams;  ///< by instrument index; none before its first use
   std::vector<Advance> advances;
   std::vector<SeenLiquidation> liquidations;
   bool has_funding_info =
@@ -111,9 +111,13 @@ struct State : CommonState {
 
   Streams& streams_of(const market::InstrumentEntry& entry) {
     const std::size_t index = entry.id & 0x00ff'ffff;
-    if (streams.size() <= index) streams.resize(index + 1);
-    return streams[index];
+    if (index >= streams.size() || streams[index] == nullptr) [[unlikely]]
+      add_streams(index);
+    return *streams[index];
   }
+
+ private:
+  void add_streams(std::size_t index);
 };
 
 /// One message, whichever lane reads it.
@@ -184,19 +188,9 @@ struct KlineEvent : market::Kline {
   const market::InstrumentEntry* entry = nullptr;
   std::int64_t exchange_ns = core::unknown_ns;
   std::int64_t close_ns = core::unknown_ns;  ///< its last millisecond
-  std::string_view interval;
+  std::string_view interval;                 ///< must be there, says nothing that the times do not
   bool was_closed = false;
 };
-
-// binance_streams.cpp
-void take_agg_trade(Message& message, TradeEvent& event);
-void take_trade(Message& message, TradeEvent& event);
-void take(Message& message, const QuoteEvent& event);
-void take(Message& message, const DepthEvent& event);
-// binance_market.cpp
-void take(Message& message, const MarkEvent& event);
-void take(Message& message, const TickerEvent& event);
-void take(Message& message, KlineEvent& event);
 
 // binance_shapes.cpp
 /// The fast lane. @returns whether a shape matched the whole payload and its event was taken;

@@ -1,5 +1,5 @@
 // Binance: mark prices and funding, tickers, klines, liquidations.
-#include "venue/binance.hpp"
+#include "venue/binance_shapes.hpp"
 
 namespace perp::venue::binance {
 
@@ -24,6 +24,48 @@ bool emit_predicted_funding(Message& message, const InstrumentEntry& entry,
   return true;
 }
 
+namespace {
+
+[[gnu::always_inline]] inline void take(Message& message, const MarkEvent& event) {
+  message.set_kind(Kind::mark_price);
+  message.tx.count_other(*event.entry);
+  auto* record =
+      message.tx.emit<market::MarkPrice>(RecordType::mark_price, *event.entry, event.exchange_ns);
+  if (record == nullptr) return;
+  *record = event;
+  emit_predicted_funding(message, *event.entry, event.exchange_ns, event.funding_rate,
+                         market::missing, event.funding_ns, 0);
+}
+
+[[gnu::always_inline]] inline void take(Message& message, const TickerEvent& event) {
+  message.tx.count_other(*event.entry);
+  if (auto* record =
+          message.tx.emit<market::Ticker>(RecordType::ticker, *event.entry, event.exchange_ns))
+    *record = event;
+}
+
+}  // namespace
+
+bool read_mark_price(const Reading& reading) {
+  MarkEvent event;
+  if (!reading.matches<MarkPriceShape>(event)) return false;
+  take(reading.message, event);
+  return true;
+}
+
+bool read_ticker(const Reading& reading) {
+  TickerEvent event;
+  if (reading.matches<TickerShape>(event)) {
+    reading.message.set_kind(Kind::ticker);
+  } else {
+    event = {};
+    if (!reading.matches<MiniTickerShape>(event)) return false;
+    reading.message.set_kind(Kind::mini_ticker);
+  }
+  take(reading.message, event);
+  return true;
+}
+
 void on_mark_price(Context& context, ondemand::object event) {
   enum { type, event_ms, symbol, mark, average, settle, index, rate, funding_ms, margin };
   static constexpr auto keys =
@@ -41,17 +83,6 @@ void on_mark_price(Context& context, ondemand::object event) {
   price.funding_rate = fields.optional_decimal(rate);
   price.funding_ns = fields.optional_time_ms(funding_ms);
   if (context.tx.ok()) take(context, price);
-}
-
-void take(Message& message, const MarkEvent& event) {
-  message.set_kind(Kind::mark_price);
-  message.tx.count_other(*event.entry);
-  auto* record =
-      message.tx.emit<market::MarkPrice>(RecordType::mark_price, *event.entry, event.exchange_ns);
-  if (record == nullptr) return;
-  *record = event;
-  emit_predicted_funding(message, *event.entry, event.exchange_ns, event.funding_rate,
-                         market::missing, event.funding_ns, 0);
 }
 
 void on_ticker(Context& context, ondemand::object event) {
@@ -99,13 +130,6 @@ void on_ticker(Context& context, ondemand::object event) {
   if (context.tx.ok()) take(context, ticker);
 }
 
-void take(Message& message, const TickerEvent& event) {
-  message.tx.count_other(*event.entry);
-  if (auto* record =
-          message.tx.emit<market::Ticker>(RecordType::ticker, *event.entry, event.exchange_ns))
-    *record = event;
-}
-
 void on_mini_ticker(Context& context, ondemand::object event) {
   enum { type, event_ms, symbol, last, open, high, low, base, quote, margin };
   static constexpr auto keys =
@@ -146,6 +170,16 @@ enum KlineKey {
 constexpr auto kline_keys = std::to_array<std::string_view>(
     {"t", "T", "i", "o", "c", "h", "l", "v", "n", "x", "q", "V", "Q"});
 
+[[gnu::always_inline]] inline void take(Message& message, KlineEvent& event) {
+  event.interval_ns =
+      candle_length(event.open_ns, event.close_ns, message.own.fault, kline_keys[close_ms]);
+  event.is_closed = event.was_closed ? market::Tristate::yes : market::Tristate::no;
+  message.tx.count_other(*event.entry);
+  if (auto* record =
+          message.tx.emit<market::Kline>(RecordType::kline, *event.entry, event.exchange_ns))
+    *record = event;
+}
+
 void read_kline(Context& context, json::FlatObject<kline_keys.size()>& fields,
                 const InstrumentEntry& entry, std::int64_t exchange_ns) {
   KlineEvent kline;
@@ -170,14 +204,16 @@ void read_kline(Context& context, json::FlatObject<kline_keys.size()>& fields,
 
 }  // namespace
 
-void take(Message& message, KlineEvent& event) {
-  event.interval_ns =
-      candle_length(event.open_ns, event.close_ns, message.own.fault, kline_keys[close_ms]);
-  event.is_closed = event.was_closed ? market::Tristate::yes : market::Tristate::no;
-  message.tx.count_other(*event.entry);
-  if (auto* record =
-          message.tx.emit<market::Kline>(RecordType::kline, *event.entry, event.exchange_ns))
-    *record = event;
+bool read_kline(const Reading& reading) {
+  KlineEvent event;
+  if (!reading.matches<SpacedKlineShape>(event)) {
+    event = {};
+    if (!reading.matches<KlineShape>(event)) return false;
+  }
+  if (event.close_ns <= event.open_ns) return false;
+  reading.message.set_kind(Kind::kline);
+  take(reading.message, event);
+  return true;
 }
 
 void on_kline(Context& context, ondemand::object event) {
@@ -294,18 +330,16 @@ void on_force_order(Context& context, ondemand::object event) {
   // The same order comes again as it fills: the first report stands.
   const LiquidationKey key{exchange_ns, liquidation.price, liquidation.quantity,
                            liquidation.order_side};
+  Streams& streams = context.own.streams_of(*entry);
   bool is_repeat = false;
-  const std::size_t index = entry->id & 0x00ff'ffff;
-  if (index < context.own.streams.size())
-    for (const LiquidationKey& seen : context.own.streams[index].liquidations)
-      is_repeat |= seen == key;
+  for (const LiquidationKey& seen : streams.liquidations) is_repeat |= seen == key;
   for (const SeenLiquidation& seen : context.own.liquidations)
-    is_repeat |= seen.instrument == entry->id && seen.key == key;
+    is_repeat |= seen.streams == &streams && seen.key == key;
   if (is_repeat) {
     context.tx.count_duplicate();
     return;
   }
-  context.own.liquidations.push_back({entry->id, key});
+  context.own.liquidations.push_back({&streams, key});
   auto* record = context.tx.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns,
                                                       market::flag_sampled);
   if (record != nullptr) *record = liquidation;

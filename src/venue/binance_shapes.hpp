@@ -71,4 +71,33 @@ using SpacedKlineShape = Shape<
     &KlineEvent::low, &KlineEvent::volume_base, &KlineEvent::trade_count, &KlineEvent::was_closed,
     &KlineEvent::volume_quote, &KlineEvent::taker_buy_base, &KlineEvent::taker_buy_quote>;
 
+/// A frame on its way through the fast lane.
+struct Reading {
+  Message& message;
+  const char* event;  ///< where the event begins, in its envelope or bare
+  const char* end;
+  bool is_in_envelope;
+
+  /// Whether the event is of this shape and the message ends behind it.
+  template <class EventShape, class Event>
+  [[gnu::always_inline]] bool matches(Event& into) const {
+    const market::InstrumentTable& known = message.state.instruments;
+    const auto find = [&known](std::string_view native) { return known.find(native); };
+    ShapeScope scope(end, message.own.shape_memory, find);
+    const char* at = EventShape::match(event, into, scope);
+    if (at == nullptr) return false;
+    if (is_in_envelope && *at++ != '}') return false;
+    return at == end;
+  }
+};
+
+// Beside the other lane's reader of the same message. True: it matched and was taken.
+bool read_agg_trade(const Reading& reading);
+bool read_trade(const Reading& reading);
+bool read_book_ticker(const Reading& reading);
+bool read_depth(const Reading& reading);
+bool read_mark_price(const Reading& reading);
+bool read_ticker(const Reading& reading);
+bool read_kline(const Reading& reading);
+
 }  // namespace perp::venue::binance

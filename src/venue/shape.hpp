@@ -24,7 +24,6 @@
 #include <cstring>
 #include <string_view>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 namespace perp::venue {
@@ -33,10 +32,9 @@ namespace perp::venue {
 /// when an instrument is new.
 class ShapeMemory {
  public:
-  /// Prices of one instrument may have several forms: mark prices are longer than those traded.
-  static constexpr std::size_t price_slots = 4;
-  static constexpr std::size_t hole_slots = 256;
-  using PriceForms = std::array<shape::FormCode, price_slots>;
+  /// The forms of one instrument's numbers, for each place in a shape that has one.
+  static constexpr std::size_t form_slots = 16;
+  using Forms = std::array<shape::FormCode, form_slots>;
 
   /// The instrument that came last, and its text up to the quote behind it.
   struct Symbol {
@@ -44,6 +42,7 @@ class ShapeMemory {
     std::uint32_t judged = 0x10000;  ///< a bit for each byte that counts; none yet
     std::uint32_t size = 0;
     const market::InstrumentEntry* entry = nullptr;
+    std::size_t index = 0;  ///< of its forms
   };
 
   const Symbol& last() const { return last_; }
@@ -54,34 +53,33 @@ class ShapeMemory {
     last_.size = static_cast<std::uint32_t>(text.size());
     last_.judged = (std::uint32_t{2} << text.size()) - 1;
     last_.entry = &entry;
-    if (prices_.size() <= index_of(entry)) prices_.resize(index_of(entry) + 1);
+    last_.index = entry.id & 0x00ff'ffff;
+    if (forms_.size() <= last_.index) forms_.resize(last_.index + 1);
   }
-  PriceForms& prices_of(const market::InstrumentEntry& entry) {
-    const std::size_t index = index_of(entry);
-    return index < prices_.size() ? prices_[index] : prices_.front();
-  }
-  shape::FormCode& hole(std::size_t slot) { return holes_[slot]; }
+  /// Of the instrument that came last. Valid until the next remember().
+  Forms& forms() { return forms_[last_.index]; }
 
  private:
-  static std::size_t index_of(const market::InstrumentEntry& entry) {
-    return entry.id & 0x00ff'ffff;
-  }
-
   Symbol last_;
-  std::array<shape::FormCode, hole_slots> holes_{};
-  std::vector<PriceForms> prices_ = std::vector<PriceForms>(1);
+  std::vector<Forms> forms_ = std::vector<Forms>(1);
 };
 
 /// What matching one message needs beside its text. `find(symbol)` gives the instrument of a text,
 /// nullptr if it has none yet; of one text always the same as long as the memory lives.
 template <class Find>
 struct ShapeScope {
-  const char* end = nullptr;  ///< of the message; 64 bytes behind it are readable
+  ShapeScope(const char* message_end, ShapeMemory& shape_memory, Find find_instrument)
+      : end(message_end),
+        memory(shape_memory),
+        find(find_instrument),
+        forms(&shape_memory.forms()) {}
+
+  const char* end;  ///< of the message; 64 bytes behind it are readable
   ShapeMemory& memory;
   Find find;
-  int price_shift = 0;
-  int size_shift = 0;
-  ShapeMemory::PriceForms* prices = nullptr;  ///< of the symbol
+  shape::DecimalScale price_scale;
+  shape::DecimalScale size_scale;
+  ShapeMemory::Forms* forms;  ///< of the symbol, before it of the last message's
 };
 
 namespace shape {
@@ -99,7 +97,7 @@ inline bool is_past(const char* at, const char* end) {
 }
 
 /// Up to eight bytes of a text as they lie in memory.
-consteval std::uint64_t word_of(std::string_view text) {
+constexpr std::uint64_t word_of(std::string_view text) {
   std::uint64_t word = 0;
   for (std::size_t i = 0; i < text.size() && i < 8; ++i)
     word |= static_cast<std::uint64_t>(static_cast<unsigned char>(text[i])) << 8 * i;
@@ -110,11 +108,12 @@ consteval std::uint64_t word_of(std::string_view text) {
 template <ShapeText Text, std::size_t Begin = 0, std::size_t Size = Text.view().size()>
 [[gnu::always_inline]] inline bool equals(const char* at) {
   constexpr std::string_view text = Text.view().substr(Begin, Size);
+  constexpr std::uint64_t first = word_of(text);
   if constexpr (Size < 8) {
-    return (load<std::uint64_t>(at) ^ word_of(text)) << (64 - 8 * Size) == 0;
+    return (load<std::uint64_t>(at) ^ first) << (64 - 8 * Size) == 0;
   } else if constexpr (Size <= 16) {
-    return ((load<std::uint64_t>(at) ^ word_of(text)) |
-            (load<std::uint64_t>(at + Size - 8) ^ word_of(text.substr(Size - 8)))) == 0;
+    constexpr std::uint64_t last = word_of(text.substr(Size - 8));
+    return ((load<std::uint64_t>(at) ^ first) | (load<std::uint64_t>(at + Size - 8) ^ last)) == 0;
   } else {
     return equals<Text, Begin, 16>(at) && equals<Text, Begin + 16, Size - 16>(at + 16);
   }
@@ -187,9 +186,13 @@ template <class Scope>
     if (entry == nullptr) return nullptr;
   }
   if (!entry->has_quantity_factor || entry->quantity_factor.mantissa != 1) return nullptr;
-  scope.price_shift = -entry->price_divisor.exponent;
-  scope.size_shift = entry->quantity_factor.exponent;
-  scope.prices = &scope.memory.prices_of(*entry);
+  const int price_shift = -entry->price_divisor.exponent;
+  const int size_shift = entry->quantity_factor.exponent;
+  const auto is_within = [](int shift) { return shift >= -shift_limit && shift <= shift_limit; };
+  if (!is_within(price_shift) || !is_within(size_shift)) return nullptr;
+  scope.price_scale = DecimalScale(price_shift);
+  scope.size_scale = DecimalScale(size_shift);
+  scope.forms = &scope.memory.forms();
   into = entry;
   return end;
 }
@@ -203,6 +206,24 @@ template <class Scope>
              : nullptr;
 }
 
+[[gnu::always_inline]] inline const char* read_boolean(const char* at, market::Tristate& value) {
+  bool is_true = false;
+  at = read_boolean(at, is_true);
+  value = is_true ? market::Tristate::yes : market::Tristate::no;
+  return at;
+}
+
+/// Which of two texts stands at `at`: that of Text from Begin on, First bytes long, or the one
+/// behind its '|'.
+template <ShapeText Text, std::size_t Begin, std::size_t First, std::size_t Second>
+[[gnu::always_inline]] inline const char* read_choice(const char* at, bool& is_first) {
+  is_first = equals<Text, Begin, First>(at);
+  const bool is_second = equals<Text, Begin + First + 1, Second>(at);
+  return (static_cast<unsigned>(is_first) | static_cast<unsigned>(is_second)) != 0
+             ? at + (is_first ? First : Second)
+             : nullptr;
+}
+
 }  // namespace shape
 
 /// The destination of a <list>: rows of the shape Row, appended to the vector that the message's
@@ -213,7 +234,7 @@ struct ShapeList {
   [[gnu::always_inline]] static const char* match(const char* at, Message& into, Scope& scope) {
     auto& rows = *(into.*Field);
     for (;; ++at) {
-      auto& row = rows.emplace_back();
+      auto& row = rows.emplace_back();  // filled in its place: a copy would wait for its fields
       at = Row::match(at, row, scope);
       if (at == nullptr || *at != ',') return at;
     }
@@ -297,10 +318,11 @@ class Shape {
     if constexpr (step.hole == Hole::skip_text) {
       return shape::end_of_text(at, scope.end);
     } else if constexpr (step.hole == Hole::skip_integer) {
-      return shape::skip_usual_integer(at, scope.memory.hole(slot + I));
+      return shape::skip_usual_integer(at, form<step.hole, I>(scope));
     } else if constexpr (step.hole == Hole::skip_decimal) {
       double unused;
-      return shape::read_usual_decimal(at, 0, unused, scope.memory.hole(slot + I));
+      return shape::read_usual_decimal(at, shape::DecimalScale(), unused,
+                                       form<step.hole, I>(scope));
     } else if constexpr (step.hole == Hole::list) {
       return *at == ']' ? at : std::get<step.field>(fields).match(at, into, scope);
     } else {
@@ -309,22 +331,26 @@ class Shape {
         return shape::read_symbol(at, scope, field);
       } else if constexpr (step.hole == Hole::text) {
         const char* const end = shape::end_of_text(at, scope.end);
-        if (end == nullptr) return nullptr;
+        if (end == nullptr || end == at) return nullptr;  // "" is nothing said
         field = std::string_view(at, static_cast<std::size_t>(end - at));
         return end;
       } else if constexpr (step.hole == Hole::price) {
-        return shape::read_usual_decimal(at, scope.price_shift, field,
-                                         (*scope.prices)[slot % ShapeMemory::price_slots]);
+        return shape::read_usual_decimal(at, scope.price_scale, field, form<Hole::price>(scope));
       } else if constexpr (step.hole == Hole::size) {
-        return shape::read_decimal(at, terminator<I>(), scope.size_shift, field);
+        return shape::read_decimal(at, terminator<I>(), scope.size_scale, field);
       } else if constexpr (step.hole == Hole::decimal) {
-        return shape::read_usual_decimal(at, 0, field, scope.memory.hole(slot + I));
+        return shape::read_usual_decimal(at, shape::DecimalScale(), field,
+                                         form<step.hole, I>(scope));
       } else if constexpr (step.hole == Hole::percent) {
-        return shape::read_usual_decimal(at, -2, field, scope.memory.hole(slot + I));
+        return shape::read_usual_decimal(at, shape::DecimalScale(-2), field,
+                                         form<step.hole, I>(scope));
       } else if constexpr (step.hole == Hole::integer) {
-        return shape::read_usual_integer(at, field, scope.memory.hole(slot + I));
+        return shape::read_usual_integer(at, field, form<step.hole, I>(scope));
       } else if constexpr (step.hole == Hole::time) {
         return shape::read_time(at, field);
+      } else if constexpr (step.hole == Hole::choice) {
+        constexpr std::size_t first = find_any(Text.view().substr(step.begin, step.size), "|");
+        return shape::read_choice<Text, step.begin, first, step.size - first - 1>(at, field);
       } else {
         static_assert(step.hole == Hole::boolean);
         return shape::read_boolean(at, field);
@@ -340,12 +366,31 @@ class Shape {
     return Text.data[pattern.steps[I + 1].begin];
   }
 
-  /// Where the memory keeps this shape's holes. That two shapes share a place costs time only.
-  static constexpr std::size_t slot = [] {
-    std::size_t hash = 0;
-    for (const char c : Text.view()) hash = hash * 31 + static_cast<unsigned char>(c);
-    return hash % (ShapeMemory::hole_slots - pattern.step_count);
-  }();
+  static constexpr bool has_form(Hole hole) {
+    return hole == Hole::decimal || hole == Hole::percent || hole == Hole::integer ||
+           hole == Hole::skip_integer || hole == Hole::skip_decimal;
+  }
+  /// Where the memory keeps a hole's form: prices of a shape look alike, other numbers are each by
+  /// itself, one place behind the other. That two shapes' places fall together costs time only.
+  template <Hole hole, std::size_t I = 0, class Scope>
+  static shape::FormCode& form(Scope& scope) {
+    constexpr std::size_t hash = [] {
+      std::size_t sum = 0;
+      for (const char c : Text.view()) sum = sum * 31 + static_cast<unsigned char>(c);
+      return sum;
+    }();
+    constexpr std::size_t number = [] {  // of the hole among those that have a place
+      std::size_t count = 0;
+      for (std::size_t i = 0; i < I; ++i)
+        count += pattern.steps[i].kind == Kind::hole && has_form(pattern.steps[i].hole) ? 1U : 0U;
+      return count;
+    }();
+    constexpr std::size_t of_prices = 4;
+    constexpr std::size_t slot =
+        hole == Hole::price ? hash % of_prices
+                            : of_prices + (hash + number) % (ShapeMemory::form_slots - of_prices);
+    return (*scope.forms)[slot];
+  }
 };
 
 }  // namespace perp::venue

@@ -3,8 +3,9 @@
 //
 //   {"e":"trade","s":"<symbol>","p":"<price>"(,"st":1)}
 //
-// <name> is a hole; (...) may be absent as a whole, and is recognised by the text it begins with.
-// Nothing else is special. A wrong pattern does not compile. Private to the venue layer.
+// <name> is a hole, <Buy|Sell> one that holds either text; (...) may be absent as a whole, and is
+// recognised by the text it begins with. Nothing else is special. A wrong pattern does not compile.
+// Private to the venue layer.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +22,9 @@ enum class Hole : std::uint8_t {
   percent,       ///< number -> double, a hundredth of it
   integer,       ///< whole number -> int64
   time,          ///< ms since 1970 -> ns
-  text,          ///< printable ASCII without quote or backslash -> string_view
-  boolean,       ///< true or false -> bool
+  text,          ///< printable ASCII, not empty, without quote or backslash -> string_view
+  boolean,       ///< true or false -> bool or Tristate
+  choice,        ///< one of two texts -> bool: whether it is the first
   list,          ///< one row or more behind each other, each of a shape of its own -> vector
   skip_text,     ///< as text, for nobody
   skip_integer,  ///< as integer, for nobody
@@ -63,14 +65,24 @@ struct ShapeStep {
   enum class Kind : std::uint8_t { literal, hole, group };
   Kind kind = Kind::literal;
   Hole hole = Hole::text;
-  std::size_t begin = 0;  ///< literal: its place in the pattern
-  std::size_t size = 0;   ///< literal: its bytes; group: the steps that belong to it
+  std::size_t begin = 0;  ///< literal and hole: its place in the pattern
+  std::size_t size = 0;   ///< literal and hole: its bytes; group: the steps that belong to it
   std::size_t field = 0;  ///< fields filled before this step
 };
 
 /// The longest text that may lie between two looks at the message's end: with a number of 32 bytes
 /// behind it, matching stays within the 64 readable bytes.
 inline constexpr std::size_t shape_reach = 32;
+
+/// The first place from `from` on of one of `chars`; text.size() if there is none. (That of
+/// string_view is no constant expression for g++ 12 with the sanitizer of undefined behaviour.)
+constexpr std::size_t find_any(std::string_view text, std::string_view chars,
+                               std::size_t from = 0) {
+  for (; from < text.size(); ++from)
+    for (const char c : chars)
+      if (text[from] == c) return from;
+  return text.size();
+}
 
 template <std::size_t Limit>
 struct ShapePattern {
@@ -84,9 +96,11 @@ struct ShapePattern {
       ShapeStep& step = steps[step_count];
       step.field = field_count;
       if (text[at] == '<') {
-        const std::size_t end = text.find('>', at);
+        const std::size_t end = find_any(text, ">", at);
         step.kind = ShapeStep::Kind::hole;
-        step.hole = hole_of(text.substr(at + 1, end - at - 1));
+        step.begin = at + 1;
+        step.size = end - step.begin;
+        step.hole = hole_of(text.substr(step.begin, step.size));
         field_count += fills_a_field(step.hole) ? 1U : 0U;
         at = end + 1;
       } else if (text[at] == '(') {
@@ -104,8 +118,7 @@ struct ShapePattern {
         continue;
       } else {
         step.begin = at;
-        at = text.find_first_of("<()", at);
-        if (at == std::string_view::npos) at = text.size();
+        at = find_any(text, "<()", at);
         step.size = at - step.begin;
       }
       ++step_count;
@@ -115,6 +128,7 @@ struct ShapePattern {
 
  private:
   static consteval Hole hole_of(std::string_view name) {
+    if (find_any(name, "|") != name.size()) return Hole::choice;
     for (const HoleName& row : hole_names)
       if (row.name == name) return row.hole;
     throw "no such hole";
