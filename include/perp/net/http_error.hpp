@@ -32,6 +32,7 @@ enum class HttpError : std::uint8_t {
   length_and_coding,   ///< both Content-Length and Transfer-Encoding
   body_forbidden,      ///< a body announced with a status that has none
   bad_chunk,           ///< a chunk's size line or end
+  bad_trailer,         ///< a field behind the last chunk that belongs to the head
   body_too_large,      ///< above the limit, as sent or after inflating
   unknown_encoding,    ///< Content-Encoding other than gzip, deflate, identity
   corrupt_encoding,    ///< the body does not inflate
