@@ -94,7 +94,6 @@ bool beast(std::string_view stream, HttpExchange exchange, bool closes, Result& 
       result.fields.push_back(std::string(field.name_string()) + ":" + std::string(field.value()));
     std::sort(result.fields.begin(), result.fields.end());
     result.body = message.body();
-    result.keeps_alive = message.keep_alive();
     result.left = stream.size();
     return true;
   }

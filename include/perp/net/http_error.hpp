@@ -7,7 +7,8 @@
 namespace perp::net {
 
 struct HttpLimits {
-  std::size_t head_bytes = 32 * 1024;  ///< start line and fields without their line ends
+  std::size_t head_bytes =
+      std::size_t{32} * 1024;  ///< start line and fields without their line ends
   std::size_t fields = 200;
   std::size_t body_bytes = std::size_t{64} << 20;  ///< as sent, and after inflating
 };
