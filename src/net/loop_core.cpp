@@ -34,9 +34,11 @@ int LoopCore::run_once(std::int64_t max_wait_ns) {
   clock.recalibrate_if_due();
   now = clock.mono_now();
   int done = 0;
-  if (wakes_.load() != wakes_seen_) done += run_posted();
+  // A wake ends the round that is about to begin: the waker's work may be nothing of the loop's.
+  const bool is_woken = wakes_.load() != wakes_seen_;
+  if (is_woken) done += run_posted();
   if (!touched_.empty()) begin_round();
-  done += poll(wait_of(max_wait_ns, done));
+  done += poll(is_woken || done > 0 ? 0 : wait_of(max_wait_ns));
   if (!timers.is_empty() && timers.first_deadline() <= now) {
     const int fired = timers.fire_due(now);
     stats.timers_fired += static_cast<std::uint64_t>(fired);
@@ -60,8 +62,8 @@ int LoopCore::run_once() {
   return done;
 }
 
-std::int64_t LoopCore::wait_of(std::int64_t max_wait_ns, int done) const noexcept {
-  if (max_wait_ns == 0 || done > 0 || !touched_.empty()) return 0;
+std::int64_t LoopCore::wait_of(std::int64_t max_wait_ns) const noexcept {
+  if (max_wait_ns == 0 || !touched_.empty()) return 0;
   if (timers.is_empty()) return max_wait_ns;
   const std::int64_t rest = std::max<std::int64_t>(0, timers.first_deadline() - now);
   return max_wait_ns < 0 ? rest : std::min(max_wait_ns, rest);

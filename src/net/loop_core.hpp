@@ -80,7 +80,7 @@ struct LoopCore {
   int run_posted();
   void begin_round();
   void hand_over(SocketState& socket, bool is_alone);
-  std::int64_t wait_of(std::int64_t max_wait_ns, int done) const noexcept;
+  std::int64_t wait_of(std::int64_t max_wait_ns) const noexcept;
   void reuse_retired();
 
   std::vector<std::unique_ptr<SocketState>> sockets_;  ///< all that were ever made
