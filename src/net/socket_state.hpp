@@ -37,8 +37,10 @@ struct alignas(64) SocketState {
   bool has_receive = false;
   bool has_send = false;
   bool has_poll = false;
-  std::uint32_t epoll_events = 0;  ///< epoll: what it is registered for
-  int error = 0;                   ///< of sending, or of a dial that failed at once
+  bool is_rearm_noted = false;
+  std::uint64_t batch_of_data = 0;  ///< of completions, the last with data for it
+  std::uint32_t epoll_events = 0;   ///< epoll: what it is registered for
+  int error = 0;                    ///< of sending, or of a dial that failed at once
 
   SocketHandler* handler = nullptr;
   AcceptHandler* accept_handler = nullptr;

@@ -1,8 +1,8 @@
 // The engine on io_uring: one multishot receive per connection, whose bytes the kernel puts into
 // buffers of a shared ring; whatever a round sends, arms or cancels is handed over in the call that
-// waits for the next events. A receive that ends for want of buffers is begun again behind the
-// round that gives them back. One hungry connection can so take at most `receive_buffers` per
-// round.
+// waits for the next events. A receive that ends for want of buffers is begun again when the round
+// has given them back, those first that got none: else one hungry connection would take them all
+// again and again.
 #include "net/loop_core.hpp"
 #include "net/uring_ring.hpp"
 
@@ -19,6 +19,8 @@
 #include <cerrno>
 #include <sys/socket.h>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace perp::net::detail {
 namespace {
@@ -51,6 +53,7 @@ class UringEngine final : public Engine {
         core.io.reason += fmt::format("; the ring cannot poll the network card: {}",
                                       std::generic_category().message(error));
     }
+    ended_receives_.reserve(options.sockets_max);
     watch_wake_event();
   }
 
@@ -104,6 +107,7 @@ class UringEngine final : public Engine {
 
   int poll(std::int64_t wait_ns) override {
     if (!ring_.is_enabled()) check(ring_.enable());
+    if (!ended_receives_.empty()) rearm_ended();
     if (ring_.has_overflow()) ++core_.stats.completions_overflowed;
     const std::uint64_t calls = ring_.call_count();
     int error = 0;
@@ -119,6 +123,7 @@ class UringEngine final : public Engine {
     if (count == 0 && wait_ns == 0) return 0;
     core_.stamp();
     int delivered = 0;
+    ++batch_;
     for (unsigned i = 0; i < count; ++i) delivered += deliver(ring_.take_completion());
     return delivered;
   }
@@ -205,6 +210,7 @@ class UringEngine final : public Engine {
     }
     if (!socket.is_connected()) return 0;
     if (completion.res > 0) {
+      socket.batch_of_data = batch_;
       rearm(socket);
       core_.received(socket,
                      {ring_.buffer(buffer.number), static_cast<std::size_t>(completion.res)});
@@ -222,11 +228,22 @@ class UringEngine final : public Engine {
     return 0;
   }
 
-  /// Only prepares: the kernel begins when the round is over and its buffers are back.
   void rearm(SocketState& socket) {
-    if (socket.has_receive || !socket.wants_data()) return;
+    if (socket.has_receive || std::exchange(socket.is_rearm_noted, true)) return;
     ++core_.stats.receives_rearmed;
-    update_receiving(socket);
+    ended_receives_.push_back(&socket);
+  }
+
+  /// In the next round, when the buffers of this one are back.
+  void rearm_ended() {
+    for (const bool got_data : {false, true}) {
+      for (SocketState* const socket : ended_receives_) {
+        if ((socket->batch_of_data == batch_) != got_data) continue;
+        socket->is_rearm_noted = false;
+        update_receiving(*socket);
+      }
+    }
+    ended_receives_.clear();
   }
 
   int deliver_send(SocketState& socket, int result) {
@@ -260,6 +277,8 @@ class UringEngine final : public Engine {
 
   LoopCore& core_;
   UringRing ring_;
+  std::vector<SocketState*> ended_receives_;
+  std::uint64_t batch_ = 0;  ///< of completions
 };
 
 }  // namespace
