@@ -121,6 +121,16 @@ void Socket::start(SocketHandler& handler, const SocketOptions& options) {
   state_->core->engine->update_receiving(*state_);
 }
 
+SocketState& Socket::await_start() noexcept {
+  state_->handler = nullptr;
+  return *state_;
+}
+
+void Socket::close_unless_started(SocketState& state) noexcept {
+  // States are not used again within a round: it is the same connection or a closing one.
+  if (state.is_connected() && state.handler == nullptr) state.core->let_go(state);
+}
+
 SendStatus Socket::send(std::span<const std::byte> bytes) noexcept {
   if (!is_connected() || state_->is_finish_wanted || state_->error != 0) return SendStatus::closed;
   if (bytes.size() > send_room_bytes()) {

@@ -92,7 +92,7 @@ class Socket {
   /// @param handler outlives the Socket or the on_closed(), whichever ends first
   static Socket dial(Loop& loop, const Endpoint& peer, SocketHandler& handler,
                      const SocketOptions& options = {});
-  /// Begins to receive on an accepted connection. Once.
+  /// Begins to receive on a connection that was accepted, or dialled by a Dialer. Once.
   void start(SocketHandler& handler, const SocketOptions& options = {});
 
   /// Copies `bytes` behind the queue, all or nothing. Goes out when the next round begins.
@@ -120,10 +120,14 @@ class Socket {
   const Endpoint& peer() const noexcept;
 
  private:
+  friend class Dialer;
   friend class Listener;
   friend struct detail::LoopCore;
   explicit Socket(detail::SocketState* state) noexcept;
   void attach(detail::SocketState* state) noexcept;
+  // For a Dialer, from inside on_connected(): takes the handler off until start().
+  detail::SocketState& await_start() noexcept;
+  static void close_unless_started(detail::SocketState& state) noexcept;
 
   detail::SocketState* state_ = nullptr;  // the loop owns it; it points back here
 };
