@@ -57,7 +57,7 @@ int LoopCore::run_once() {
     fruitless_rounds_ = 0;
   } else if (!sleeps) {
     ++fruitless_rounds_;
-    core::IdleStrategy::relax_cpu();
+    core::relax_cpu();
   }
   return done;
 }
