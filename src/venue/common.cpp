@@ -91,7 +91,6 @@ bool Transaction::is_candidate(const InstrumentEntry& entry) const {
 }
 
 bool Transaction::is_other(const InstrumentEntry& entry) const {
-  if (entry.instrument.is_primary != 0) return false;
   // A staged instrument learns whether it is primary in finish(): judge it by what it is.
   return own_.staged.empty() || !is_candidate(entry);
 }
@@ -221,26 +220,23 @@ void Transaction::intern_staged() {
   sink_.rollback(write, sink_.record_count() - removed);
 }
 
-DecodeStatus Transaction::finish() {
-  DecodeStatus status = own_.fault.status;
-  if (status == DecodeStatus::ok && is_full_) status = DecodeStatus::sink_full;
-  if (status != DecodeStatus::ok) {
-    sink_.rollback(begin_bytes_, begin_records_);
-    own_.staged.clear();
-    if (status == DecodeStatus::sink_full) return status;
-    ++state_.messages[state_.message_kind];
-    state_.decode_errors += status != DecodeStatus::venue_error ? 1U : 0U;
-    state_.fault_field = own_.fault.field;
-    return status;
-  }
+DecodeStatus Transaction::refuse() {
+  const DecodeStatus status = own_.fault.ok() ? DecodeStatus::sink_full : own_.fault.status;
+  sink_.rollback(begin_bytes_, begin_records_);
+  own_.staged.clear();
+  if (status == DecodeStatus::sink_full) return status;
   ++state_.messages[state_.message_kind];
+  state_.decode_errors += status != DecodeStatus::venue_error ? 1U : 0U;
+  state_.fault_field = own_.fault.field;
+  return status;
+}
+
+void Transaction::add_counts() {
   state_.duplicates += duplicates_;
   state_.gaps += gaps_;
   state_.other_instruments += other_instruments_;
   state_.checksums_verified += checksums_verified_;
   state_.checksum_mismatches += checksum_mismatches_;
-  if (!own_.staged.empty()) intern_staged();
-  return status;
 }
 
 }  // namespace perp::venue
