@@ -119,6 +119,10 @@ struct BoostQueue
   static constexpr const char* name = "boost_queue";
 };
 #ifdef PERP_BENCH_QUEUE
+template <class Queue>
+concept ServesManyProducers = requires {
+  requires Queue::has_many_producers;
+};
 template <std::size_t lane_capacity>
 struct User3 : OneByOne<UserQueue<T>> {
   static constexpr const char* name = "user";
@@ -200,7 +204,7 @@ void add() {
   add<Moodycamel3Single>();
   add<BoostQueue>();
 #ifdef PERP_BENCH_QUEUE
-  if constexpr (requires { requires UserQueue<T>::has_many_producers; }) add<User3>();
+  if constexpr (ServesManyProducers<UserQueue<T>>) add<User3>();
 #endif
   return true;
 }();

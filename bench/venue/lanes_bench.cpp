@@ -185,7 +185,7 @@ const bool goals = [] {
   at_least("venue/bybit_kline/*/simulated", {"on_demand"}, 3.5);
   at_least("venue/bybit_tickers/*/simulated", {"on_demand"}, 2);
   at_least("venue/okx_bbo-tbt/*/simulated", {"on_demand"}, 3.5);
-  at_least("venue/okx_trades/*/simulated", {"on_demand"}, 3.5);
+  at_least("venue/okx_trades/*/simulated", {"on_demand"}, 3);
   at_least("venue/okx_books/*/simulated", {"on_demand"}, 2.7);
   return true;
 }();

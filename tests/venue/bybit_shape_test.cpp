@@ -11,15 +11,12 @@ using Share = TwoLanes::Share;
 TEST(BybitShapes, GiveEveryRecordedMessageAsTheOtherLaneDoes) {
   PERP_REQUIRE_CAPTURES(folder, "bybit");
   std::map<std::string, Share> shares;
-  each_recording(
-      venue::bybit_adapter(), folder,
-      [&](const std::string&, const TwoLanes& lanes) {
-        for (const char* kind : {"publicTrade", "orderbook", "tickers", "kline"}) {
-          shares[kind].all += lanes.share(kind).all;
-          shares[kind].by_shape += lanes.share(kind).by_shape;
-        }
-      },
-      [](TwoLanes&) {});
+  each_recording(venue::bybit_adapter(), folder, [&](const std::string&, const TwoLanes& lanes) {
+    for (const char* kind : {"publicTrade", "orderbook", "tickers", "kline"}) {
+      shares[kind].all += lanes.share(kind).all;
+      shares[kind].by_shape += lanes.share(kind).by_shape;
+    }
+  });
   // The first message of each recording brings its instrument: that is the other lane's.
   EXPECT_EQ(shares["publicTrade"], (Share{2, 0}));
   EXPECT_EQ(shares["orderbook"], (Share{39, 36}));
@@ -82,8 +79,11 @@ TEST(BybitShapes, LeaveTheRestToTheOtherLane) {
   two_symbols.replace(delta.find(R"("symbol":"BTCUSDT")"), 18, R"("symbol":"ETHUSDT")");
   lanes.frame(ticker("delta", R"("lastPrice":"1")", 101, "ETHUSDT"));
   EXPECT_FALSE(reads(two_symbols)) << "of two scales";
-  EXPECT_FALSE(reads(
-      R"({"topic":"kline.1.BTCUSDT","type":"snapshot","ts":9,"data":[{"start":1700000040000,"end":1700000099999,"interval":"7x","open":"1","close":"2","high":"3","low":"0.5","volume":"4","turnover":"5","confirm":true,"timestamp":8}]})"));
+  for (const char* interval : {"7x", "1441", "123456789012345"})
+    EXPECT_FALSE(reads(
+        R"({"topic":"kline.1.BTCUSDT","type":"snapshot","ts":9,"data":[{"start":1700000040000,"end":1700000099999,"interval":")" +
+        std::string(interval) +
+        R"(","open":"1","close":"2","high":"3","low":"0.5","volume":"4","turnover":"5","confirm":true,"timestamp":8}]})"));
 }
 
 }  // namespace

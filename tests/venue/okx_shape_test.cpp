@@ -114,6 +114,9 @@ TEST(OkxShapes, LeaveTheRestToTheOtherLane) {
   EXPECT_FALSE(
       reads(data("bbo-tbt", inst, R"({"asks":[["3","7"]],"bids":[],"ts":"1786540471710"})")));
   EXPECT_FALSE(
+      reads(data("candle99999w", inst, R"(["1700000040000","1","2","0.5","1","4","5","6","1"])")))
+      << "longer than time";
+  EXPECT_FALSE(
       reads(data("candle7x", inst, R"(["1700000040000","1","2","0.5","1","4","5","6","1"])")));
   EXPECT_FALSE(
       reads(data("candle1m", inst, R"(["1700000040000","1","2","0.5","1","4","5","","1"])")))
