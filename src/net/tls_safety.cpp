@@ -1,5 +1,7 @@
 #include "net/tls_safety.hpp"
 
+#include "net/safety_step.hpp"
+
 #include <perp/core/error.hpp>
 
 #include <array>
@@ -9,18 +11,14 @@
 namespace perp::net {
 
 #if defined(PERP_TLS_MUTATION)
-// Only in the test program that shows what each step is for.
-SafetyStep dropped_step{};
-bool drops_step = false;
+bool takes(SafetyStep step) noexcept;  // of the test program that leaves steps out
+#else
+namespace {
+constexpr bool takes(SafetyStep /*step*/) noexcept { return true; }
+}  // namespace
 #endif
 
 namespace {
-
-#if defined(PERP_TLS_MUTATION)
-bool takes(SafetyStep step) noexcept { return !drops_step || dropped_step != step; }
-#else
-constexpr bool takes(SafetyStep /*step*/) noexcept { return true; }
-#endif
 
 constexpr const char* aes_first_suites =
     "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:"
@@ -41,8 +39,23 @@ void require(bool done, const char* step) {
     throw core::Error("cannot make TLS safe", "wolfSSL", std::string("it refuses ") + step);
 }
 
+/// libcrypto's verdict about the whole chain.
+CertificateVerdict second_verdict(const PeerCheck& check, const WOLFSSL_X509_STORE_CTX& store) {
+  if (!takes(SafetyStep::second_verifier)) return {};
+  constexpr std::size_t longest = 16;
+  std::array<std::span<const std::byte>, longest> chain;
+  if (store.totalCerts < 1 || static_cast<std::size_t>(store.totalCerts) > longest)
+    return {TlsErrorKind::bad_certificate, "its chain of certificates is too long"};
+  const auto count = static_cast<std::size_t>(store.totalCerts);
+  for (std::size_t i = 0; i < count; ++i)
+    chain[i] = {reinterpret_cast<const std::byte*>(store.certs[i].buffer), store.certs[i].length};
+  return check.trust->verify(std::span(chain.data(), count),
+                             takes(SafetyStep::check_name) ? &check.name : nullptr);
+}
+
 /// wolfSSL calls this for each certificate of the chain, the peer's own last, whatever it thinks of
-/// it; a 0 refuses the peer. A 1 may overrule wolfSSL, so it is given only where wolfSSL agrees.
+/// it; a 0 refuses the certificate. A 1 may overrule wolfSSL, so it is given only where wolfSSL
+/// agrees.
 int on_certificate(int wolfssl_accepts, WOLFSSL_X509_STORE_CTX* store) {
   auto* const check = static_cast<PeerCheck*>(store->userCtx);
   if (check == nullptr) return 0;
@@ -50,21 +63,10 @@ int on_certificate(int wolfssl_accepts, WOLFSSL_X509_STORE_CTX* store) {
   if (wolfssl_accepts != 0 && !is_last) return 1;
   if (check->verdict.kind != TlsErrorKind::none) return 0;
   try {
-    constexpr std::size_t longest = 16;
-    std::array<std::span<const std::byte>, longest> chain;
-    if (store->totalCerts < 1 || static_cast<std::size_t>(store->totalCerts) > longest) {
-      check->verdict = {TlsErrorKind::bad_certificate, "its chain of certificates is too long"};
-      return 0;
-    }
-    const auto count = static_cast<std::size_t>(store->totalCerts);
-    for (std::size_t i = 0; i < count; ++i)
-      chain[i] = {reinterpret_cast<const std::byte*>(store->certs[i].buffer),
-                  store->certs[i].length};
-    if (takes(SafetyStep::second_verifier)) {
-      const std::string host = takes(SafetyStep::check_name) ? check->host : std::string();
-      check->verdict = check->trust->verify(std::span(chain.data(), count), host);
-    }
-    if (check->verdict.kind == TlsErrorKind::none && wolfssl_accepts == 0) {
+    check->verdict = second_verdict(*check, *store);
+    // A link that wolfSSL cannot place may be one too many, such as an authority signed once more
+    // by one that is no longer trusted. wolfSSL then goes on, if the rest holds without it.
+    if (check->verdict.kind == TlsErrorKind::none && wolfssl_accepts == 0 && is_last) {
       // Refused by wolfSSL alone; in its compatible build the numbers are OpenSSL's.
       const char* const text = wolfSSL_X509_verify_cert_error_string(store->error);
       check->verdict = {TrustStore::kind_of(store->error),
@@ -74,7 +76,7 @@ int on_certificate(int wolfssl_accepts, WOLFSSL_X509_STORE_CTX* store) {
   } catch (const std::bad_alloc&) {
     check->verdict.kind = TlsErrorKind::out_of_memory;
   }
-  return check->verdict.kind == TlsErrorKind::none ? 1 : 0;
+  return wolfssl_accepts != 0 && check->verdict.kind == TlsErrorKind::none ? 1 : 0;
 }
 
 }  // namespace
@@ -112,12 +114,18 @@ void secure_client_context(WOLFSSL_CTX* context) {
 
 void secure_client_session(WOLFSSL* session, PeerCheck& check) {
   wolfSSL_SetCertCbCtx(session, &check);
-  if (takes(SafetyStep::check_name))
-    require(wolfSSL_check_domain_name(session, check.host.c_str()) == WOLFSSL_SUCCESS,
-            "to check the peer's name");
-  if (takes(SafetyStep::server_name))
-    require(wolfSSL_UseSNI(session, WOLFSSL_SNI_HOST_NAME, check.host.data(),
-                           static_cast<word16>(check.host.size())) == WOLFSSL_SUCCESS,
+  const PeerName& name = check.name;
+  if (takes(SafetyStep::check_name)) {
+    const int done = name.is_address
+                         ? wolfSSL_X509_VERIFY_PARAM_set1_ip_asc(wolfSSL_get0_param(session),
+                                                                 name.wolfssl_address().c_str())
+                         : wolfSSL_check_domain_name(session, name.text.c_str());
+    require(done == WOLFSSL_SUCCESS, "to check the peer's name");
+  }
+  // An address is no server name (RFC 6066, section 3).
+  if (takes(SafetyStep::server_name) && !name.is_address)
+    require(wolfSSL_UseSNI(session, WOLFSSL_SNI_HOST_NAME, name.text.data(),
+                           static_cast<word16>(name.text.size())) == WOLFSSL_SUCCESS,
             "to tell the server its name");
 }
 

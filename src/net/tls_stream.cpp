@@ -32,34 +32,6 @@ struct FreeSession {
   void operator()(WOLFSSL* session) const noexcept { wolfSSL_free(session); }
 };
 
-/// Lower case without a final dot. @throws core::Error if it is no DNS name
-std::string dns_name(std::string_view host) {
-  const std::string given(host);
-  if (!host.empty() && host.back() == '.') host.remove_suffix(1);
-  std::string name;
-  bool has_letter_in_last_label = false;
-  std::size_t label = 0;
-  bool valid = !host.empty() && host.size() <= 253;
-  for (const char c : host) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    name += lower;
-    if (lower == '.') {
-      valid = valid && label > 0;
-      label = 0;
-      has_letter_in_last_label = false;
-      continue;
-    }
-    const bool is_letter = (lower >= 'a' && lower <= 'z') || lower == '_';
-    valid = valid && ++label <= 63 && (is_letter || (lower >= '0' && lower <= '9') || lower == '-');
-    has_letter_in_last_label = has_letter_in_last_label || is_letter;
-  }
-  // A last label of digits alone is an IPv4 address; ':' has been refused with all else.
-  if (!valid || label == 0 || !has_letter_in_last_label)
-    throw core::Error("cannot dial over TLS", given,
-                      "not a DNS name; TLS is dialled by name, whose certificate then proves it");
-  return name;
-}
-
 }  // namespace
 
 struct TlsStream::Impl {
@@ -150,7 +122,7 @@ void TlsStream::Impl::fail(TlsErrorKind kind, const std::string& reason) noexcep
   input = {};
   error.kind = kind;
   try {
-    const std::string who = context->is_server ? "TLS client" : check.host;
+    const std::string who = context->is_server ? "TLS client" : check.name.text;
     error.text = who + ": " + reason;
   } catch (const std::bad_alloc&) {
     error.text.clear();  // the kind says it
@@ -307,7 +279,7 @@ TlsStream::TlsStream(const TlsContext& client, std::string_view host,
     : impl_(std::make_unique<Impl>(client, output_limit_bytes)) {
   if (client.is_server())
     throw core::Error("cannot make a TLS client", std::string(host), "the context is a server's");
-  impl_->check.host = dns_name(host);
+  impl_->check.name = PeerName::parse(host);
   impl_->check.trust = impl_->context->trust.get();
   secure_client_session(impl_->session.get(), impl_->check);
   const AesOffload::Scope scope(impl_->offload);
@@ -375,10 +347,10 @@ void TlsStream::consume_output(std::size_t size_bytes) noexcept {
 
 TlsState TlsStream::state() const noexcept { return impl_->state; }
 const TlsError& TlsStream::error() const noexcept { return impl_->error; }
-const std::string& TlsStream::host() const noexcept { return impl_->check.host; }
+const std::string& TlsStream::host() const noexcept { return impl_->check.name.text; }
 
 std::string_view TlsStream::server_name() const noexcept {
-  if (!impl_->context->is_server) return impl_->check.host;
+  if (!impl_->context->is_server) return impl_->check.name.text;
   void* name = nullptr;
   const word16 size = wolfSSL_SNI_GetRequest(impl_->session.get(), WOLFSSL_SNI_HOST_NAME, &name);
   return size == 0 || name == nullptr ? std::string_view()

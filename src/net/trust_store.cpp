@@ -2,6 +2,7 @@
 
 #include <perp/core/error.hpp>
 
+#include <arpa/inet.h>
 #include <array>
 #include <climits>
 #include <ctime>
@@ -45,7 +46,28 @@ std::string text_of(const X509_NAME* name) {
              : "an unreadable name";
 }
 
-/// The DNS names that a certificate is for, a few of them.
+/// An alternative name for people; empty if it is of a kind that names no host.
+std::string text_of(const GENERAL_NAME* name) {
+  std::string text;
+  if (name->type == GEN_DNS) {
+    const ASN1_IA5STRING* const dns = name->d.dNSName;
+    for (int at = 0; at < ASN1_STRING_length(dns) && at < 253; ++at) {
+      const unsigned char c = ASN1_STRING_get0_data(dns)[at];
+      text += c > ' ' && c < 127 ? static_cast<char>(c) : '?';
+    }
+  } else if (name->type == GEN_IPADD) {
+    const ASN1_OCTET_STRING* const address = name->d.iPAddress;
+    std::array<char, INET6_ADDRSTRLEN> spelled{};
+    const int size = ASN1_STRING_length(address);
+    if ((size == 4 || size == 16) &&
+        ::inet_ntop(size == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address), spelled.data(),
+                    spelled.size()) != nullptr)
+      text = spelled.data();
+  }
+  return text;
+}
+
+/// What a certificate is for, a few of its names.
 std::string names_of(X509* certificate) {
   const Owned<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
@@ -53,16 +75,11 @@ std::string names_of(X509* certificate) {
   std::string text;
   int count = 0;
   for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type != GEN_DNS || ++count > shown) continue;
-    if (!text.empty()) text += ", ";
-    const ASN1_IA5STRING* const dns = name->d.dNSName;
-    for (int at = 0; at < ASN1_STRING_length(dns) && at < 253; ++at) {
-      const unsigned char c = ASN1_STRING_get0_data(dns)[at];
-      text += c > ' ' && c < 127 ? static_cast<char>(c) : '?';
-    }
+    const std::string name = text_of(sk_GENERAL_NAME_value(names.get(), i));
+    if (name.empty() || ++count > shown) continue;
+    text += (text.empty() ? "" : ", ") + name;
   }
-  if (count == 0) return "it is for no DNS name at all";
+  if (count == 0) return "it is for no DNS name or address at all";
   if (count > shown) text += " and " + std::to_string(count - shown) + " more";
   return "it is for " + text;
 }
@@ -110,7 +127,7 @@ std::string reason_of(X509_STORE_CTX* context, int error) {
 }
 
 /// Sets the rules. False if out of memory.
-bool set_rules(X509_STORE_CTX* context, const std::string& host) {
+bool set_rules(X509_STORE_CTX* context, const PeerName* name) {
   X509_VERIFY_PARAM* const rules = X509_STORE_CTX_get0_param(context);
   X509_VERIFY_PARAM_set_purpose(rules, X509_PURPOSE_SSL_SERVER);
   X509_VERIFY_PARAM_set_trust(rules, X509_TRUST_SSL_SERVER);
@@ -119,7 +136,26 @@ bool set_rules(X509_STORE_CTX* context, const std::string& host) {
   // A DNS name counts only where RFC 6125 wants it, in the alternative names.
   X509_VERIFY_PARAM_set_hostflags(
       rules, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  return host.empty() || X509_VERIFY_PARAM_set1_host(rules, host.data(), host.size()) == 1;
+  if (name == nullptr) return true;
+  return name->is_address
+             ? X509_VERIFY_PARAM_set1_ip_asc(rules, name->text.c_str()) == 1
+             : X509_VERIFY_PARAM_set1_host(rules, name->text.data(), name->text.size()) == 1;
+}
+
+/// Whether the path goes through what was sent from front to back. libcrypto sorts, wolfSSL does
+/// not, but remembers authorities of earlier connections: without this rule the same chain would be
+/// refused at first and accepted later.
+bool is_in_order(X509_STORE_CTX* context, const STACK_OF(X509) * sent) {
+  const STACK_OF(X509)* const path = X509_STORE_CTX_get0_chain(context);
+  int reached = -1;
+  for (int i = 0; i < sk_X509_num(path); ++i)
+    for (int at = 0; at < sk_X509_num(sent); ++at) {
+      if (X509_cmp(sk_X509_value(path, i), sk_X509_value(sent, at)) != 0) continue;
+      if (at < reached) return false;
+      reached = at;
+      break;
+    }
+  return true;
 }
 
 }  // namespace
@@ -137,7 +173,7 @@ TrustStore::TrustStore(const std::string& pem_file) : store_(X509_STORE_new()) {
 TrustStore::~TrustStore() { X509_STORE_free(store_of(store_)); }
 
 CertificateVerdict TrustStore::verify(std::span<const std::span<const std::byte>> chain,
-                                      const std::string& host) const {
+                                      const PeerName* name) const {
   const CertificateVerdict no_memory{TlsErrorKind::out_of_memory, "out of memory"};
   const Owned<STACK_OF(X509)> certificates(sk_X509_new_null());
   if (certificates == nullptr) return no_memory;
@@ -160,12 +196,15 @@ CertificateVerdict TrustStore::verify(std::span<const std::span<const std::byte>
   if (context == nullptr ||
       X509_STORE_CTX_init(context.get(), store_of(store_), sk_X509_value(certificates.get(), 0),
                           certificates.get()) != 1 ||
-      !set_rules(context.get(), host))
+      !set_rules(context.get(), name))
     return no_memory;
   const bool accepted = X509_verify_cert(context.get()) == 1;
   const int error = X509_STORE_CTX_get_error(context.get());
   ERR_clear_error();
-  if (accepted && error == X509_V_OK) return {};
+  if (accepted && error == X509_V_OK) {
+    if (is_in_order(context.get(), certificates.get())) return {};
+    return {TlsErrorKind::bad_certificate, "its chain of certificates is not in order"};
+  }
   return {kind_of(error), reason_of(context.get(), error)};
 }
 
@@ -178,7 +217,8 @@ TlsErrorKind TrustStore::kind_of(int x509_error) noexcept {
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return TlsErrorKind::unknown_issuer;
     case X509_V_ERR_CERT_NOT_YET_VALID: return TlsErrorKind::not_yet_valid;
     case X509_V_ERR_CERT_HAS_EXPIRED: return TlsErrorKind::expired;
-    case X509_V_ERR_HOSTNAME_MISMATCH: return TlsErrorKind::name_mismatch;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return TlsErrorKind::name_mismatch;
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
     case X509_V_ERR_CA_MD_TOO_WEAK: return TlsErrorKind::weak_certificate;

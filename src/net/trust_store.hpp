@@ -3,12 +3,13 @@
 // accepts what browsers and OpenSSL refuse (a name in the common name only, client-only purposes,
 // SHA-1 signatures, certificates of earlier connections as links of the chain), and says less about
 // why it refuses. Both have to accept. Shows no OpenSSL header: wolfSSL's cannot be seen beside it.
+#include "net/peer_name.hpp"
+
 #include <perp/net/tls_stream.hpp>
 
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace perp::net {
 
@@ -26,10 +27,10 @@ class TrustStore {
   ~TrustStore();
 
   /// Verifies a server's chain in DER, the server's own certificate first: path, dates, purpose,
-  /// strength, and one of its DNS names must be `host` (empty: any name). Never throws for what the
-  /// peer sent. @thread any
+  /// strength, order, and one of its alternative names must be `name` (null: any). Never throws for
+  /// what the peer sent. @thread any
   CertificateVerdict verify(std::span<const std::span<const std::byte>> chain,
-                            const std::string& host) const;
+                            const PeerName* name) const;
 
   /// The kind of an X509_V_ERR_ number, which wolfSSL's compatible build uses as well.
   static TlsErrorKind kind_of(int x509_error) noexcept;

@@ -23,6 +23,7 @@ struct PeerOptions {
   std::string ciphers{};  ///< of TLS 1.2 and before
   std::string suites{};   ///< of TLS 1.3
   std::string groups{};
+  std::string signatures{};    ///< algorithms that it signs with
   std::string alpn{};          ///< the one it speaks, refusing all else; empty: no ALPN
   std::string trusted_file{};  ///< a client's authorities; empty: verifies nothing
 };
@@ -48,6 +49,8 @@ class OpenSslPeer {
               "no suites " + options.suites);
     if (!options.groups.empty())
       require(SSL_CTX_set1_groups_list(context, options.groups.c_str()) == 1, "no groups");
+    if (!options.signatures.empty())
+      require(SSL_CTX_set1_sigalgs_list(context, options.signatures.c_str()) == 1, "signatures");
     if (options.certificate.get() != nullptr) {
       require(SSL_CTX_use_certificate(context, options.certificate.get()) == 1, "certificate");
       require(SSL_CTX_use_PrivateKey(context, options.certificate.key()) == 1, "key");

@@ -33,7 +33,7 @@ enum class TlsErrorKind : std::uint8_t {
   unknown_issuer,    ///< no path to a trusted authority, or a certificate of the path is missing
   expired,           ///< or our clock is wrong
   not_yet_valid,     ///< or our clock is wrong
-  name_mismatch,     ///< the certificate is for other names (only its DNS names count)
+  name_mismatch,     ///< the certificate is for other names; only its alternative names count
   weak_certificate,  ///< a key or a signature below 112 bits of security, such as RSA 1024 or SHA-1
   bad_certificate,   ///< anything else: not an authority, wrong purpose, path length, name
                      ///< constraint
@@ -56,8 +56,8 @@ std::string_view to_text(TlsErrorKind kind) noexcept;
 
 struct TlsError {
   TlsErrorKind kind = TlsErrorKind::none;
-  std::string
-      text;  ///< one sentence: the host, what is wrong, what to do about it if that is known
+  /// One sentence: the host, what is wrong, what to do about it if that is known.
+  std::string text{};
 };
 
 class TlsStream {
@@ -65,7 +65,7 @@ class TlsStream {
   static constexpr std::size_t default_output_limit = std::size_t{1} << 20;
 
   /// A client that begins the handshake with `host`, whose name the peer's certificate must carry.
-  /// @param host a DNS name: not an address, no port. @throws core::Error otherwise.
+  /// @param host a DNS name or an address, without port or brackets. @throws core::Error otherwise.
   TlsStream(const TlsContext& client, std::string_view host,
             std::size_t output_limit_bytes = default_output_limit);
   /// A server that waits for a ClientHello.
