@@ -26,6 +26,8 @@ struct PeerOptions {
   std::string signatures{};    ///< algorithms that it signs with
   std::string alpn{};          ///< the one it speaks, refusing all else; empty: no ALPN
   std::string trusted_file{};  ///< a client's authorities; empty: verifies nothing
+  int tickets = 2;             ///< that a TLS 1.3 server sends
+  bool knows_name = true;      ///< false: a server that refuses the name it is asked for
 };
 
 class OpenSslPeer {
@@ -59,6 +61,7 @@ class OpenSslPeer {
       require(SSL_CTX_add1_chain_cert(context, link.get()) == 1, "chain");
     // Only what it is told to send: OpenSSL would complete the chain.
     SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_num_tickets(context, static_cast<std::size_t>(options.tickets));
     SSL_CTX_set_keylog_callback(context, on_key);
     if (!options.alpn.empty()) SSL_CTX_set_alpn_select_cb(context, on_alpn, &options_);
     SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
@@ -122,6 +125,14 @@ class OpenSslPeer {
     return take_output();
   }
   void close() { SSL_shutdown(ssl_.get()); }
+  /// Says KeyUpdate, and asks for the other side's.
+  void update_keys() {
+    require(SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1, "no key update");
+    SSL_do_handshake(ssl_.get());
+  }
+  bool has_heard_close() const {
+    return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  }
 
   SSL* ssl() const noexcept { return ssl_.get(); }
   bool is_open() const { return SSL_is_init_finished(ssl_.get()) == 1; }
@@ -144,11 +155,13 @@ class OpenSslPeer {
   static void on_key(const SSL* ssl, const char* line) {
     if (OpenSslPeer* const peer = self(ssl)) peer->keys_.emplace_back(line);
   }
-  static int on_server_name(SSL* ssl, int*, void*) {
+  static int on_server_name(SSL* ssl, int* alert, void*) {
     const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (OpenSslPeer* const peer = self(ssl); peer != nullptr && name != nullptr)
-      peer->server_name_ = name;
-    return SSL_TLSEXT_ERR_OK;
+    OpenSslPeer* const peer = self(ssl);
+    if (peer == nullptr) return SSL_TLSEXT_ERR_OK;
+    if (name != nullptr) peer->server_name_ = name;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return peer->options_.knows_name ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   static int on_alpn(SSL*, const unsigned char** out, unsigned char* out_size,
                      const unsigned char* in, unsigned in_size, void* argument) {
