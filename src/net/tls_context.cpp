@@ -59,7 +59,7 @@ TlsContext TlsContext::server(const TlsServerOptions& options) {
                       "not a readable PEM file with a certificate");
   if (wolfSSL_CTX_use_PrivateKey_file(context, options.key_file.c_str(), WOLFSSL_FILETYPE_PEM) !=
           WOLFSSL_SUCCESS ||
-      wolfSSL_CTX_check_private_key(context) != WOLFSSL_SUCCESS)
+      !is_key_of(options.key_file, options.certificate_file))
     throw core::Error("cannot use the server's key", options.key_file,
                       "not a readable PEM file with the certificate's key");
   // Clients here never resume; a ticket would be a record for nothing.

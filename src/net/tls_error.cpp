@@ -73,6 +73,7 @@ TlsErrorKind kind_of_wolfssl_error(int error) noexcept {
     case UNKNOWN_HANDSHAKE_TYPE:
     case INCOMPLETE_DATA:
     case SANITY_MSG_E:
+    case SANITY_CIPHER_E:
     case DUPLICATE_MSG_E:
     case SIDE_ERROR: return TlsErrorKind::bad_record;
     case LENGTH_ERROR: return TlsErrorKind::record_too_large;

@@ -32,6 +32,23 @@ struct FreeSession {
   void operator()(WOLFSSL* session) const noexcept { wolfSSL_free(session); }
 };
 
+/// The registered name of each suite that is offered (tls_safety.cpp); wolfSSL has names of its
+/// own. https://www.iana.org/assignments/tls-parameters
+std::string_view suite_name(int number) noexcept {
+  switch (number) {
+    case 0x1301: return "TLS_AES_128_GCM_SHA256";
+    case 0x1302: return "TLS_AES_256_GCM_SHA384";
+    case 0x1303: return "TLS_CHACHA20_POLY1305_SHA256";
+    case 0xC02B: return "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+    case 0xC02C: return "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+    case 0xC02F: return "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
+    case 0xC030: return "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+    case 0xCCA8: return "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
+    case 0xCCA9: return "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
+    default: return {};
+  }
+}
+
 }  // namespace
 
 struct TlsStream::Impl {
@@ -363,8 +380,7 @@ std::string_view TlsStream::version() const noexcept {
 }
 std::string_view TlsStream::suite() const noexcept {
   if (impl_->state == TlsState::handshake) return {};
-  const char* const name = wolfSSL_get_cipher_name(impl_->session.get());
-  return name == nullptr ? std::string_view() : std::string_view(name);
+  return suite_name(wolfSSL_get_current_cipher_suite(impl_->session.get()));
 }
 std::string_view TlsStream::alpn() const noexcept { return impl_->alpn; }
 

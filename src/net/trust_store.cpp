@@ -8,6 +8,7 @@
 #include <ctime>
 #include <filesystem>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -19,6 +20,7 @@ struct Free {
   void operator()(STACK_OF(X509) * p) const noexcept { sk_X509_pop_free(p, X509_free); }
   void operator()(X509_STORE_CTX* p) const noexcept { X509_STORE_CTX_free(p); }
   void operator()(BIO* p) const noexcept { BIO_free(p); }
+  void operator()(EVP_PKEY* p) const noexcept { EVP_PKEY_free(p); }
   void operator()(GENERAL_NAMES* p) const noexcept { GENERAL_NAMES_free(p); }
 };
 template <class T>
@@ -225,6 +227,24 @@ TlsErrorKind TrustStore::kind_of(int x509_error) noexcept {
     case X509_V_ERR_OUT_OF_MEM: return TlsErrorKind::out_of_memory;
     default: return TlsErrorKind::bad_certificate;
   }
+}
+
+bool is_key_of(const std::string& key_file, const std::string& certificate_file) {
+  const Owned<BIO> certificate_bio(BIO_new_file(certificate_file.c_str(), "r"));
+  const Owned<BIO> key_bio(BIO_new_file(key_file.c_str(), "r"));
+  const Owned<X509> certificate(
+      certificate_bio != nullptr
+          ? PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr)
+          : nullptr);
+  // A key behind a password is not asked for one: the program has no terminal.
+  const auto no_password = [](char*, int, int, void*) { return -1; };
+  const Owned<EVP_PKEY> key(
+      key_bio != nullptr ? PEM_read_bio_PrivateKey(key_bio.get(), nullptr, no_password, nullptr)
+                         : nullptr);
+  const bool fits = certificate != nullptr && key != nullptr &&
+                    X509_check_private_key(certificate.get(), key.get()) == 1;
+  ERR_clear_error();
+  return fits;
 }
 
 std::string system_ca_file() {
