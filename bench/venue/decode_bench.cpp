@@ -1,308 +1,236 @@
-// Recorded messages to records, per venue and kind: ours against nlohmann_json and RapidJSON in
-// situ, which build a document and take the same numbers out of it with strtod. PERP_CAPTURES_DIR
-// names the folder of recordings. One item is one message; a pass over all messages of a kind is
-// one iteration, each with a fresh VenueState.
+// Recorded messages of PERP_CAPTURES_DIR, one item each.
+//
+//   venue/<venue>_<kind>/<who>/recorded   text to fields: ours is the shape alone
+//   venue/<venue>_<kind>/perp/into_ring   text to records in a ring, as a feed does it
+//
+// `recorded` has all messages of the kind of one recording, those of a short one over and over.
+#include "harness/goals.hpp"
+#include "venue/binance_readers.hpp"
+#include "venue/recorded.hpp"
+
+#include <perp/core/record_ring.hpp>
 #include <perp/venue/registry.hpp>
 
 #include <benchmark/benchmark.h>
-#include <nlohmann/json.hpp>
-#include <rapidjson/document.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <stdexcept>
-#include <string>
-#include <string_view>
-#include <vector>
 
 namespace perp::bench {
 namespace {
 
 using venue::Adapter;
-using venue::frame_padding;
 
-/// Messages of one kind, each padded, in one buffer.
-struct Messages {
-  std::string buffer;
-  std::vector<std::pair<std::size_t, std::size_t>> places;
-
-  void add(std::string_view text) {
-    places.emplace_back(buffer.size(), text.size());
-    buffer += text;
-    buffer.append(frame_padding, '\0');
-  }
-  std::size_t size() const { return places.size(); }
-  std::string_view operator[](std::size_t index) const {
-    return {buffer.data() + places[index].first, places[index].second};
-  }
-  std::size_t bytes() const {
-    std::size_t total = 0;
-    for (const auto& place : places) total += place.second;
-    return total;
-  }
-};
-
-/// The numbers of a message, as a reader of its document takes them. One order for all readers.
-using Values = std::vector<double>;
-
-double number(const char* text) { return std::strtod(text, nullptr); }
-
-// Readers of Binance messages: the same fields, once per library.
-void read_nlohmann(std::string_view text, Values& out) {
-  const auto message = nlohmann::json::parse(text);
-  const auto& data = message.contains("data") ? message["data"] : message;
-  const auto& type = data["e"].get_ref<const std::string&>();
-  const auto take = [&](const nlohmann::json& value) {
-    out.push_back(number(value.get_ref<const std::string&>().c_str()));
-  };
-  if (type == "bookTicker") {
-    for (const char* key : {"b", "B", "a", "A"}) take(data[key]);
-    out.push_back(data["u"].get<double>());
-    out.push_back(data["T"].get<double>());
-  } else if (type == "trade" || type == "aggTrade") {
-    for (const char* key : {"p", "q"}) take(data[key]);
-    out.push_back(data[type == "trade" ? "t" : "a"].get<double>());
-    out.push_back(data["T"].get<double>());
-    out.push_back(data["m"].get<bool>() ? 1 : 0);
-  } else if (type == "depthUpdate") {
-    for (const char* key : {"U", "u", "pu", "T"}) out.push_back(data[key].get<double>());
-    for (const char* key : {"b", "a"})
-      for (const auto& level : data[key]) {
-        take(level[0]);
-        take(level[1]);
-      }
-  } else if (type == "markPriceUpdate") {
-    for (const char* key : {"p", "P", "i", "r"}) take(data[key]);
-    for (const char* key : {"T", "E"}) out.push_back(data[key].get<double>());
-  }
-}
-
-void read_rapidjson(char* text, Values& out) {
-  rapidjson::Document message;
-  message.ParseInsitu(text);
-  const rapidjson::Value& data = message.HasMember("data") ? message["data"] : message;
-  const std::string_view type(data["e"].GetString(), data["e"].GetStringLength());
-  const auto take = [&](const rapidjson::Value& value) {
-    out.push_back(number(value.GetString()));
-  };
-  if (type == "bookTicker") {
-    for (const char* key : {"b", "B", "a", "A"}) take(data[key]);
-    out.push_back(static_cast<double>(data["u"].GetInt64()));
-    out.push_back(static_cast<double>(data["T"].GetInt64()));
-  } else if (type == "trade" || type == "aggTrade") {
-    for (const char* key : {"p", "q"}) take(data[key]);
-    out.push_back(static_cast<double>(data[type == "trade" ? "t" : "a"].GetInt64()));
-    out.push_back(static_cast<double>(data["T"].GetInt64()));
-    out.push_back(data["m"].GetBool() ? 1 : 0);
-  } else if (type == "depthUpdate") {
-    for (const char* key : {"U", "u", "pu", "T"})
-      out.push_back(static_cast<double>(data[key].GetInt64()));
-    for (const char* key : {"b", "a"})
-      for (const auto& level : data[key].GetArray()) {
-        take(level[0]);
-        take(level[1]);
-      }
-  } else if (type == "markPriceUpdate") {
-    for (const char* key : {"p", "P", "i", "r"}) take(data[key]);
-    for (const char* key : {"T", "E"}) out.push_back(static_cast<double>(data[key].GetInt64()));
-  }
-}
-
-/// The same numbers out of our records.
-void read_records(std::span<const std::byte> bytes, Values& out) {
-  const auto ms = [](std::int64_t ns) { return static_cast<double>(ns / core::ns_per_ms); };
-  venue::for_each_record(bytes, [&](const market::RecordHeader& header) {
-    switch (header.type) {
-      case market::RecordType::bbo: {
-        const auto& bbo = market::payload<market::Bbo>(header);
-        out.insert(out.end(), {bbo.bid_price, bbo.bid_quantity, bbo.ask_price, bbo.ask_quantity,
-                               static_cast<double>(bbo.update_id), ms(header.exchange_ns)});
-        break;
-      }
-      case market::RecordType::trade: {
-        const auto& trade = market::payload<market::Trade>(header);
-        out.insert(out.end(),
-                   {trade.price, trade.quantity, static_cast<double>(trade.trade_id),
-                    ms(header.exchange_ns), trade.taker_side == market::Side::sell ? 1.0 : 0.0});
-        break;
-      }
-      case market::RecordType::book_delta: {
-        const auto& book = market::payload<market::Book>(header);
-        out.insert(out.end(),
-                   {static_cast<double>(book.first_id), static_cast<double>(book.last_id),
-                    static_cast<double>(book.previous_id), ms(header.exchange_ns)});
-        for (const auto levels : {market::bids(book), market::asks(book)})
-          for (const market::Level& level : levels)
-            out.insert(out.end(), {level.price, level.quantity});
-        break;
-      }
-      case market::RecordType::mark_price: {
-        const auto& price = market::payload<market::MarkPrice>(header);
-        out.insert(out.end(), {price.mark_price, price.settle_estimate, price.index_price});
-        break;
-      }
-      case market::RecordType::funding: {
-        const auto& funding = market::payload<market::Funding>(header);
-        out.insert(out.end(), {funding.rate, ms(funding.funding_ns), ms(header.exchange_ns)});
-        break;
-      }
-      default: break;
-    }
-  });
-}
-
-class Decoder {
+/// Frames into a ring whose consumer has always read everything.
+class RingFeed {
  public:
-  explicit Decoder(const Adapter& adapter) : adapter_(adapter), space_(std::size_t{1} << 17) {
-    reset();
-  }
+  explicit RingFeed(const Adapter& adapter) : adapter_(adapter) { reset(); }
+  /// Begins again: a recording played twice would be full of repeats.
   void reset() { state_ = std::make_unique<venue::VenueState>(adapter_); }
-  std::span<const std::byte> operator()(std::string_view text) {
-    sink_.emplace(std::as_writable_bytes(std::span(space_)));
-    venue::Frame frame;
-    frame.payload = text;
-    if (const auto status = adapter_.decode(*state_, frame, *sink_);
-        status != venue::DecodeStatus::ok)
-      throw std::runtime_error("refused: " + std::string(name_of(status)) + " " +
-                               std::string(text.substr(0, 200)));
-    return sink_->bytes();
+  void operator()(const venue::Frame& frame) {
+    if (!claim_.has_value() || room_ - claim_->bytes().size() < frame.payload.size() * 8 + 4096)
+      publish();
+    if (adapter_.decode(*state_, frame, *claim_) != venue::DecodeStatus::ok)
+      throw std::runtime_error("refused: " + std::string(frame.payload.substr(0, 200)));
   }
-  std::string_view kind() const { return adapter_.message_kinds[state_->message_kind]; }
+  void publish() {
+    if (claim_.has_value()) ring_.commit(claim_->bytes().size());
+    for (auto bytes = ring_.peek(); !bytes.empty(); bytes = ring_.peek())
+      ring_.release(bytes.size());
+    const auto space = ring_.try_claim(ring_.max_claim());
+    if (space.empty()) throw std::runtime_error("no room in a drained ring");
+    claim_.emplace(space);
+    room_ = space.size();
+  }
 
  private:
   const Adapter& adapter_;
-  std::vector<std::uint64_t> space_;
-  std::optional<venue::RecordSink> sink_;
+  core::RecordRing ring_{std::size_t{1} << 20};
+  std::optional<venue::RecordSink> claim_;
+  std::size_t room_ = 0;
   std::unique_ptr<venue::VenueState> state_;
 };
 
-/// A wrong answer is not timed.
-void require_equal_answers(const Messages& messages) {
-  Decoder decode(venue::binance_adapter());
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    Values ours;
-    Values nlohmann_says;
-    Values rapidjson_says;
-    std::string copy(messages[i]);
-    read_records(decode(messages[i]), ours);
-    read_nlohmann(messages[i], nlohmann_says);
-    read_rapidjson(copy.data(), rapidjson_says);
-    if (ours != nlohmann_says || ours != rapidjson_says)
-      throw std::runtime_error("different answers: " + std::string(messages[i].substr(0, 300)));
-  }
-}
-
-void run_perp(benchmark::State& state, const Adapter& adapter, const Messages& messages) {
-  Decoder decode(adapter);
-  for (auto _ : state) {
-    decode.reset();  // trades that come twice would be dropped as repeats
-    for (std::size_t i = 0; i < messages.size(); ++i)
-      benchmark::DoNotOptimize(decode(messages[i]).data());
-  }
+void count(benchmark::State& state, const Messages& messages) {
   state.SetItemsProcessed(static_cast<std::int64_t>(messages.size()) * state.iterations());
   state.SetBytesProcessed(static_cast<std::int64_t>(messages.bytes()) * state.iterations());
 }
 
-void run_nlohmann(benchmark::State& state, const Messages& messages) {
-  Values values;
-  for (auto _ : state)
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-      values.clear();
-      read_nlohmann(messages[i], values);
-      benchmark::DoNotOptimize(values.data());
+void run_ring(benchmark::State& state, const Adapter& adapter, const Messages& messages) {
+  RingFeed feed(adapter);
+  venue::Frame frame;
+  for (auto _ : state) {
+    state.PauseTiming();
+    feed.reset();
+    frame.payload = messages[0];
+    feed(frame);  // its instrument is new
+    state.ResumeTiming();
+    for (std::size_t i = 1; i < messages.size(); ++i) {
+      frame.payload = messages[i];
+      feed(frame);
     }
-  state.SetItemsProcessed(static_cast<std::int64_t>(messages.size()) * state.iterations());
+  }
+  count(state, messages);
 }
 
-void run_rapidjson(benchmark::State& state, const Messages& messages) {
-  Values values;
-  std::string copy;  // in situ parsing writes into its text, as a receive buffer would be written
-  for (auto _ : state)
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-      values.clear();
-      copy.assign(messages[i]);
-      read_rapidjson(copy.data(), values);
-      benchmark::DoNotOptimize(values.data());
-    }
-  state.SetItemsProcessed(static_cast<std::int64_t>(messages.size()) * state.iterations());
+template <Kind kind, class Reader>
+void run(benchmark::State& state, const Messages& messages, Reader& reader) {
+  for (auto _ : state) {
+    Checksum out;
+    for (std::size_t i = 0; i < messages.size(); ++i) reader.template read<kind>(messages[i], out);
+    benchmark::DoNotOptimize(out.sum);
+  }
+  count(state, messages);
 }
 
-/// Kinds of a file's frames; what is refused or is no frame is left out.
-void load(const Adapter& adapter, const std::string& path, std::map<std::string, Messages>& kinds) {
-  std::ifstream file(path);
-  std::map<std::string, Messages> found;
-  venue::VenueState state(adapter);
-  for (std::string line; std::getline(file, line);) {
-    if (path.ends_with(".tsv")) line.erase(0, line.find('\t') + 1);
-    const std::size_t size = line.size();
-    line.append(frame_padding, '\0');
+template <Kind kind>
+void run_in_place(benchmark::State& state, const Messages& messages) {
+  const auto reader = std::make_unique<RapidjsonReader>();
+  Messages copy = messages;
+  for (auto _ : state) {
+    state.PauseTiming();  // what was read is spoilt
+    std::memcpy(copy.buffer.data(), messages.buffer.data(), messages.buffer.size());
+    state.ResumeTiming();
+    Checksum out;
+    for (const auto& place : copy.places) reader->read<kind>(copy.buffer.data() + place.first, out);
+    benchmark::DoNotOptimize(out.sum);
+  }
+  count(state, messages);
+}
+
+/// A wrong answer is not timed.
+template <Kind kind>
+void require_equal_answers(const Messages& messages, const market::InstrumentTable& instruments) {
+  PerpReader perp(instruments);
+  SimdjsonReader simdjson;
+  const auto rapidjson = std::make_unique<RapidjsonReader>();
+  NlohmannReader nlohmann;
+  Messages copy = messages;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    Values ours;
+    Values theirs[3];
+    perp.read<kind>(messages[i], ours);
+    simdjson.read<kind>(messages[i], theirs[0]);
+    rapidjson->read<kind>(copy.buffer.data() + copy.places[i].first, theirs[1]);
+    nlohmann.read<kind>(messages[i], theirs[2]);
+    for (const Values& other : theirs)
+      if (ours != other)
+        throw std::runtime_error("different answers: " + std::string(messages[i].substr(0, 300)));
+  }
+}
+
+/// Over and over, for long enough that a pass says something.
+Messages repeated(const Messages& messages) {
+  Messages out;
+  while (out.size() < 2000)
+    for (std::size_t i = 0; i < messages.size(); ++i) out.add(messages[i]);
+  return out;
+}
+
+template <Kind kind>
+void register_contest(const std::string& name, const std::string& file) {
+  const Adapter& adapter = venue::binance_adapter();
+  auto* const state = new venue::VenueState(adapter);  // as long as the program
+  const std::string folder = captures_folder();
+  const auto missing = [name](benchmark::State& skipped) {
+    skipped.SkipWithError("PERP_CAPTURES_DIR has no such recording");
+  };
+  const std::string unit = "venue/binance_" + name.substr(0, name.find('/')) + "/";
+  const std::string suffix =
+      name.find('/') == std::string::npos ? "" : "_" + name.substr(name.find('/') + 1);
+  auto recorded = folder.empty() ? std::map<std::string, Messages>()
+                                 : read_recording(adapter, folder + "/binance/" + file);
+  const auto found = recorded.find(name.substr(0, name.find('/')));
+  if (found == recorded.end()) {
+    for (const char* who : {"perp", "simdjson", "rapidjson", "nlohmann"})
+      benchmark::RegisterBenchmark((unit + who + "/recorded" + suffix).c_str(), missing);
+    return;
+  }
+  const auto* const once = new Messages(found->second);
+  const auto* const messages = new Messages(repeated(*once));
+  for (std::size_t i = 0; i < once->size(); ++i) {  // their instruments
     venue::RecordSink sink;
     venue::Frame frame;
-    frame.payload = std::string_view(line.data(), size);
-    if (adapter.decode(state, frame, sink) != venue::DecodeStatus::ok || sink.record_count() == 0)
-      continue;
-    found[std::string(adapter.message_kinds[state.message_kind])].add(frame.payload);
+    frame.payload = (*once)[i];
+    if (adapter.decode(*state, frame, sink) != venue::DecodeStatus::ok)
+      throw std::runtime_error("refused");
   }
-  // One recording per kind: ids of two do not follow each other.
-  kinds.merge(found);
+  require_equal_answers<kind>(*once, state->instruments);
+  const auto add = [&](const char* who, auto body) {
+    benchmark::RegisterBenchmark((unit + who + "/recorded" + suffix).c_str(), body);
+  };
+  add("perp", [=](benchmark::State& timed) {
+    PerpReader reader(state->instruments);
+    run<kind>(timed, *messages, reader);
+  });
+  add("simdjson", [=](benchmark::State& timed) {
+    SimdjsonReader reader;
+    run<kind>(timed, *messages, reader);
+  });
+  add("rapidjson", [=](benchmark::State& timed) { run_in_place<kind>(timed, *messages); });
+  add("nlohmann", [=](benchmark::State& timed) {
+    NlohmannReader reader;
+    run<kind>(timed, *messages, reader);
+  });
+  if (once->size() < 400) return;
+  benchmark::RegisterBenchmark(
+      (unit + "perp/into_ring" + suffix).c_str(),
+      [=, &adapter](benchmark::State& timed) { run_ring(timed, adapter, *once); });
 }
 
-const int registered = [] {
-  const char* folder = std::getenv("PERP_CAPTURES_DIR");
-  if (folder == nullptr) return 0;
-  static std::map<std::string, std::map<std::string, Messages>> venues;
-  const struct {
-    const char* venue;
-    const Adapter& adapter;
-    std::vector<const char*> files;
-  } sources[] = {
-      {"binance",
-       venue::binance_adapter(),
-       {"ws_combined_btcusdt_2024-08-08.tsv", "ws_combined_btcusdt_2023-04-04.tsv",
-        "ws_aggtrade_2021-07.tsv", "ws_kline_1m_2021-07.tsv"}},
-      {"bybit", venue::bybit_adapter(), {}},
-      {"okx", venue::okx_adapter(), {}},
-      {"hyperliquid", venue::hyperliquid_adapter(), {}},
-  };
-  for (const auto& source : sources) {
-    auto& kinds = venues[source.venue];
-    const std::string base = std::string(folder) + "/" + source.venue + "/";
-    if (!source.files.empty()) {
-      for (const char* file : source.files) load(source.adapter, base + file, kinds);
-    } else if (std::filesystem::is_directory(base)) {
-      for (const auto& file : std::filesystem::directory_iterator(base)) {
-        const std::string name = file.path().filename().string();
-        if (name.starts_with("ws_") && (name.ends_with(".tsv") || name.ends_with(".jsonl")))
-          load(source.adapter, file.path().string(), kinds);
-      }
-    }
-    for (auto& [kind, messages] : kinds) {
-      if (messages.size() < 20) continue;  // too few to say anything
-      const std::string unit = "venue/" + std::string(source.venue) + "_" + kind + "/";
-      const Messages* const batch = &messages;
-      const Adapter* const adapter = &source.adapter;
-      benchmark::RegisterBenchmark((unit + "perp").c_str(), [=](benchmark::State& state) {
-        run_perp(state, *adapter, *batch);
-      });
-      const bool has_peers = kind == "bookTicker" || kind == "trade" || kind == "aggTrade" ||
-                             kind == "depthUpdate" || kind == "markPriceUpdate";
-      if (adapter->spec.venue != market::VenueId::binance || !has_peers) continue;
-      require_equal_answers(messages);
-      benchmark::RegisterBenchmark((unit + "nlohmann").c_str(),
-                                   [=](benchmark::State& state) { run_nlohmann(state, *batch); });
-      benchmark::RegisterBenchmark((unit + "rapidjson_insitu").c_str(),
-                                   [=](benchmark::State& state) { run_rapidjson(state, *batch); });
-    }
+/// The other kinds and venues: text to records.
+void register_records(const Adapter& adapter, const std::string& venue) {
+  const std::string folder = captures_folder() + "/" + venue;
+  if (captures_folder().empty() || !std::filesystem::is_directory(folder)) return;
+  std::map<std::string, Messages> kinds;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    const std::string name = file.path().filename().string();
+    if (!name.starts_with("ws_") || !(name.ends_with(".tsv") || name.ends_with(".jsonl"))) continue;
+    for (auto& [kind, messages] : read_recording(adapter, file.path().string()))
+      if (messages.size() > kinds[kind].size()) kinds[kind] = std::move(messages);
   }
-  return 1;
+  for (auto& [kind, messages] : kinds) {
+    if (messages.size() < 20) continue;  // too few to say anything
+    const auto* const kept = new Messages(std::move(messages));
+    benchmark::RegisterBenchmark(
+        ("venue/" + venue + "_" + kind + "/perp/records").c_str(),
+        [=, &adapter](benchmark::State& state) { run_ring(state, adapter, *kept); });
+  }
+}
+
+const bool registered = [] {
+  register_contest<Kind::book_ticker>("bookTicker", "ws_combined_btcusdt_2024-08-08.tsv");
+  register_contest<Kind::trade>("trade", "ws_combined_btcusdt_2024-08-08.tsv");
+  register_contest<Kind::agg_trade>("aggTrade", "ws_aggtrade_2021-07.tsv");
+  register_contest<Kind::depth>("depthUpdate", "ws_depth_2021-07.tsv");
+  register_contest<Kind::depth>("depthUpdate/long", "ws_combined_btcusdt_2024-08-08.tsv");
+  for (const auto& row : market::venues)
+    if (const Adapter* adapter = venue::find_adapter(row.id); adapter != nullptr)
+      register_records(*adapter, std::string(row.key));
+  return true;
+}();
+
+const bool goals = [] {
+  for (const char* kind : {"bookTicker", "trade", "aggTrade"}) {
+    const std::string contest = "venue/binance_" + std::string(kind) + "/*/";
+    at_least(contest + "recorded", {"simdjson"}, 3.5);
+    at_least(contest + "recorded", {"rapidjson"}, 7);
+    at_least(contest + "recorded", {"nlohmann"}, 35);
+  }
+  for (const char* name : {"recorded", "recorded_long"}) {
+    const std::string contest = "venue/binance_depthUpdate/*/" + std::string(name);
+    at_least(contest, {"simdjson"}, 2.7);
+    at_least(contest, {"rapidjson"}, 5);
+    at_least(contest, {"nlohmann"}, 25);
+  }
+  for (const char* kind : {"bookTicker", "trade", "depthUpdate"}) {
+    const std::string unit = "venue/binance_" + std::string(kind);
+    at_most_more_ns(unit + "/*/into_ring", {unit + "/perp/recorded"}, 15);
+  }
+  return true;
 }();
 
 }  // namespace

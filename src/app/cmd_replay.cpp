@@ -19,6 +19,7 @@ struct ReplayArguments {
   PipelineOptions pipeline;
   std::string venue;
   std::string speed = "max";
+  bool is_without_shapes = false;
   std::vector<std::string> pins;
 };
 
@@ -56,6 +57,7 @@ void run(Context& context, ReplayArguments& arguments) {
   PipelineOptions& options = arguments.pipeline;
   options.dsn = context.dsn;
   options.replay.speed = parse_speed(arguments.speed);
+  if (arguments.is_without_shapes) options.replay.lanes = venue::Lanes::on_demand;
   parse_pins(arguments.pins, options);
   if (!arguments.venue.empty()) {
     const market::Venue* venue = market::find_venue(std::string_view(arguments.venue));
@@ -85,6 +87,8 @@ void add_replay_options(CLI::App& command, Context& context, ReplayArguments& ar
                      "Period or interval of the REST bodies: 5m, 1h, 1d");
   command.add_option("--speed", arguments.speed, "max, 1x (as recorded) or a factor such as 10x")
       ->capture_default_str();
+  command.add_flag("--no-shapes", arguments.is_without_shapes,
+                   "Read every message by the slower lane, which defines the answer");
   command
       .add_option("--sync-ms", arguments.pipeline.sync_ms,
                   "What a power cut may take of the journal, ms")

@@ -46,7 +46,8 @@ VenueReport report_of(const venue::VenueState& state) {
   report.venue = state.adapter.spec.venue;
   for (std::size_t i = 0; i < state.adapter.message_kinds.size(); ++i)
     if (state.messages[i] != 0)
-      report.messages.emplace_back(state.adapter.message_kinds[i], state.messages[i]);
+      report.messages.push_back(
+          {std::string(state.adapter.message_kinds[i]), state.messages[i], state.by_shape[i]});
   report.decode_errors = state.decode_errors;
   report.venue_errors = state.venue_errors;
   report.instruments = state.instruments.size();

@@ -55,10 +55,11 @@ void add_line(std::string& out, std::string_view name, const std::string& value)
 }
 
 void add_venues(std::string& out, const PipelineReport& report) {
-  Table messages({"venue", "message kind", "messages"});
+  Table messages({"venue", "message kind", "messages", "by shape"});
   for (const VenueReport& venue : report.venues)
-    for (const auto& [kind, count] : venue.messages)
-      messages.row({std::string(market::find_venue(venue.venue)->key), kind, grouped(count)});
+    for (const MessageCount& row : venue.messages)
+      messages.row({std::string(market::find_venue(venue.venue)->key), row.kind,
+                    grouped(row.messages), grouped(row.by_shape)});
   out += messages.text() + "\n";
   Table venues({"venue", "decode_errors", "venue errors", "instruments", "provisional",
                 "other instruments", "duplicates", "gaps", "checksums ok", "wrong"});
@@ -163,7 +164,10 @@ std::string summary_json(const PipelineReport& report) {
   json["bad_line_places"] = report.bad_lines;
   for (const VenueReport& venue : report.venues) {
     Json& row = json["venues"][std::string(market::find_venue(venue.venue)->key)];
-    for (const auto& [kind, count] : venue.messages) row["messages"][kind] = count;
+    for (const MessageCount& counted : venue.messages) {
+      row["messages"][counted.kind] = counted.messages;
+      row["by_shape"][counted.kind] = counted.by_shape;
+    }
     row["decode_errors"] = venue.decode_errors;
     row["venue_errors"] = venue.venue_errors;
     row["instruments"] = venue.instruments;

@@ -63,7 +63,10 @@ Replay::~Replay() = default;
 
 venue::VenueState& Replay::state(market::VenueId id) {
   auto& slot = states_[static_cast<std::size_t>(id)];
-  if (slot == nullptr) slot = std::make_unique<venue::VenueState>(*venue::find_adapter(id));
+  if (slot == nullptr) {
+    slot = std::make_unique<venue::VenueState>(*venue::find_adapter(id));
+    slot->lanes = options_.lanes;
+  }
   return *slot;
 }
 

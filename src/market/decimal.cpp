@@ -1,6 +1,8 @@
 #include <perp/market/decimal.hpp>
+#include <perp/market/short_decimal.hpp>
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -9,11 +11,16 @@
 namespace perp::market {
 namespace {
 
-__extension__ typedef unsigned __int128 Uint128;
+__extension__ using Uint128 = unsigned __int128;
 
 constexpr std::array<double, 23> exact_power_of_ten = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+constexpr auto integer_power_of_ten = [] {
+  std::array<std::uint64_t, 20> powers{1};
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
 constexpr std::uint64_t exact_integer_limit = std::uint64_t{1} << 53;
 
 struct Parsed {
@@ -23,16 +30,45 @@ struct Parsed {
   bool is_exact = true;  ///< every significant digit is in the mantissa
 };
 
+template <class Word>
+Word load(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+/// A text of up to 15 characters, zeros behind it.
+class ShortText {
+ public:
+  static constexpr std::size_t size_max = 15;
+
+  explicit ShortText(std::string_view text) {
+    // Loads that overlap, so that nothing beside the text is read and no loop is needed.
+    const char* const at = text.data();
+    const std::size_t size = text.size();
+    if (size >= 8) {
+      words_[0] = load<std::uint64_t>(at);
+      words_[1] = load<std::uint64_t>(at + size - 8) >> 8 >> 8 * (15 - size);
+    } else if (size >= 4) {
+      words_[0] = load<std::uint32_t>(at) | std::uint64_t{load<std::uint32_t>(at + size - 4)}
+                                                << 8 * (size - 4);
+    } else if (size != 0) {
+      words_[0] = load<std::uint8_t>(at) |
+                  std::uint64_t{load<std::uint8_t>(at + size / 2)} << 8 * (size / 2) |
+                  std::uint64_t{load<std::uint8_t>(at + size - 1)} << 8 * (size - 1);
+    }
+  }
+  const char* begin() const { return reinterpret_cast<const char*>(words_.data()); }
+
+ private:
+  std::array<std::uint64_t, 2> words_{};
+};
+
 bool is_digit(char c) { return static_cast<unsigned char>(c - '0') <= 9; }
 
-/// Reads the grammar of parse_decimal(); mantissa holds the first 19 significant digits.
-bool read(std::string_view text, Parsed& out) noexcept {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  if (at != end && *at == '-') {
-    out.is_negative = true;
-    ++at;
-  }
+/// Reads `digits[.digits]`; mantissa gets the first 19 significant digits. @returns the first byte
+/// behind it, nullptr if a digit is missing.
+const char* read_digits(const char* at, const char* end, Parsed& out) noexcept {
   int significant = 0;
   int dropped = 0;
   const char* const integer_begin = at;
@@ -45,21 +81,32 @@ bool read(std::string_view text, Parsed& out) noexcept {
       out.is_exact &= *at == '0';
     }
   }
-  if (at == integer_begin) return false;
+  if (at == integer_begin) return nullptr;
   out.exponent = dropped;
-  if (at != end && *at == '.') {
-    const char* const fraction_begin = ++at;
-    for (; at != end && is_digit(*at); ++at) {
-      if (significant < 19) {
-        out.mantissa = out.mantissa * 10 + static_cast<std::uint64_t>(*at - '0');
-        significant += out.mantissa != 0;
-        --out.exponent;
-      } else {
-        out.is_exact &= *at == '0';
-      }
+  if (at == end || *at != '.') return at;
+  const char* const fraction_begin = ++at;
+  for (; at != end && is_digit(*at); ++at) {
+    if (significant < 19) {
+      out.mantissa = out.mantissa * 10 + static_cast<std::uint64_t>(*at - '0');
+      significant += out.mantissa != 0;
+      --out.exponent;
+    } else {
+      out.is_exact &= *at == '0';
     }
-    if (at == fraction_begin) return false;
   }
+  return at == fraction_begin ? nullptr : at;
+}
+
+/// Reads the grammar of parse_decimal().
+bool read(std::string_view text, Parsed& out) noexcept {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  if (at != end && *at == '-') {
+    out.is_negative = true;
+    ++at;
+  }
+  at = read_digits(at, end, out);
+  if (at == nullptr) return false;
   if (at != end && (*at == 'e' || *at == 'E')) {
     ++at;
     bool is_negative = false;
@@ -73,6 +120,21 @@ bool read(std::string_view text, Parsed& out) noexcept {
   return at == end;
 }
 
+/// mantissa / 10^digits by long division to 63 bits or more, the remainder kept as the last bit:
+/// correctly rounded. mantissa is not 0.
+double divide(std::uint64_t mantissa, std::size_t digits) noexcept {
+  const std::uint64_t power = integer_power_of_ten[digits];
+  const int left = std::countl_zero(mantissa);
+  const int power_left = std::countl_zero(power);
+  const std::uint64_t divisor = power << power_left;
+  const Uint128 dividend = static_cast<Uint128>(mantissa << left) << 63;  // below divisor << 64
+  const auto quotient = static_cast<std::uint64_t>(dividend / divisor);
+  const bool has_remainder = static_cast<std::uint64_t>(dividend) != quotient * divisor;
+  const auto exponent = static_cast<std::uint64_t>(1023 + power_left - left - 63);
+  return static_cast<double>(quotient | (has_remainder ? 1U : 0U)) *
+         std::bit_cast<double>(exponent << 52);
+}
+
 /// mantissa x 10^exponent, correctly rounded, for mantissas of up to 128 bits.
 bool round_exact(Uint128 mantissa, int exponent, bool is_negative, double& value) noexcept {
   if (mantissa <= exact_integer_limit && exponent >= -22 && exponent <= 22) {
@@ -81,6 +143,13 @@ bool round_exact(Uint128 mantissa, int exponent, bool is_negative, double& value
     const double magnitude = exponent < 0
                                  ? integer / exact_power_of_ten[static_cast<std::size_t>(-exponent)]
                                  : integer * exact_power_of_ten[static_cast<std::size_t>(exponent)];
+    value = is_negative ? -magnitude : magnitude;
+    return true;
+  }
+  if (mantissa >> 64 == 0 && exponent < 0 &&
+      -exponent < static_cast<int>(integer_power_of_ten.size())) {
+    const double magnitude =
+        divide(static_cast<std::uint64_t>(mantissa), static_cast<std::size_t>(-exponent));
     value = is_negative ? -magnitude : magnitude;
     return true;
   }
@@ -106,7 +175,7 @@ bool round_exact(Uint128 mantissa, int exponent, bool is_negative, double& value
 }
 
 /// The slow path for more than 19 significant digits: the text itself with its exponent shifted.
-bool round_long(std::string_view text, int shift, double& value) noexcept {
+bool round_long(std::string_view text, int shift, bool is_small, double& value) noexcept {
   std::array<char, 512> copy;
   if (text.size() + 16 > copy.size()) return false;
   std::size_t mantissa_size = text.find_first_of("eE");
@@ -125,18 +194,23 @@ bool round_long(std::string_view text, int shift, double& value) noexcept {
   const auto written =
       std::to_chars(copy.data() + mantissa_size + 1, copy.data() + copy.size(), exponent);
   if (written.ec != std::errc{}) return false;
-  return std::from_chars(copy.data(), written.ptr, value).ec == std::errc{};
+  const auto result = std::from_chars(copy.data(), written.ptr, value);
+  if (result.ec == std::errc{}) return true;
+  if (result.ec != std::errc::result_out_of_range || !is_small) return false;
+  value = text.front() == '-' ? -0.0 : 0.0;  // below the smallest double: rounds to zero
+  return true;
 }
 
-bool parse(std::string_view text, std::uint64_t factor, int shift, double& value) noexcept {
-  Parsed parsed;
-  if (!read(text, parsed)) return false;
+/// What was read from `text`, times factor x 10^shift.
+bool round(const Parsed& parsed, std::string_view text, std::uint64_t factor, int shift,
+           double& value) noexcept {
   if (parsed.mantissa == 0) {
     value = parsed.is_negative ? -0.0 : 0.0;
     return true;
   }
-  if (parsed.exponent > 400 || parsed.exponent < -800) {
-    if (parsed.exponent > 0) return false;
+  const int exponent = parsed.exponent + shift;
+  if (exponent > 400 || exponent < -800) {
+    if (exponent > 0) return false;
     value = parsed.is_negative ? -0.0 : 0.0;
     return true;
   }
@@ -146,13 +220,30 @@ bool parse(std::string_view text, std::uint64_t factor, int shift, double& value
     // below half an ulp of the product unless it lies within 1e-19 of a tie; such sizes do not
     // occur in contracts.
     const Uint128 mantissa = static_cast<Uint128>(parsed.mantissa) * factor;
-    if (!round_exact(mantissa, parsed.exponent + shift, parsed.is_negative, result)) return false;
-  } else if (!round_long(text, shift, result)) {
+    if (!round_exact(mantissa, exponent, parsed.is_negative, result)) return false;
+  } else if (!round_long(text, shift, exponent < 0, result)) {
     return false;
   }
   if (!std::isfinite(result)) return false;
   value = result;
   return true;
+}
+
+bool parse(std::string_view text, std::uint64_t factor, int shift, double& value) noexcept {
+  // Nearly every text is short. It is copied, because nothing behind it may be read.
+  if (factor == 1 && text.size() <= ShortText::size_max && !text.empty()) {
+    const bool is_negative = text.front() == '-';
+    const std::string_view digits = text.substr(is_negative);
+    const ShortText copy(digits);
+    double magnitude = 0;
+    if (detail::read_short_decimal<detail::ShortReader>(copy.begin(), shift, magnitude) ==
+        copy.begin() + digits.size()) {
+      value = is_negative ? -magnitude : magnitude;
+      return true;
+    }
+  }
+  Parsed parsed;
+  return read(text, parsed) && round(parsed, text, factor, shift, value);
 }
 
 }  // namespace
@@ -198,8 +289,54 @@ double to_double(Scale scale) noexcept {
 }
 
 bool parse_integer(std::string_view text, std::int64_t& value) noexcept {
+  using Reader = detail::SwarReader;
+  if (const std::size_t size = text.size(); size >= 8 && size <= 16) {
+    // Two words that overlap. What the first one has already is shifted out of the last.
+    const std::size_t repeated = 4 * (16 - size);
+    const std::uint64_t first = Reader::values(load<std::uint64_t>(text.data()));
+    const std::uint64_t last = Reader::values(load<std::uint64_t>(text.data() + size - 8)) >>
+                               repeated >> repeated << repeated << repeated;
+    if (Reader::are_digits(first) && Reader::are_digits(last)) {
+      value =
+          static_cast<std::int64_t>(Reader::eight_digits(first) * integer_power_of_ten[size - 8] +
+                                    Reader::eight_digits(last));
+      return true;
+    }
+  }
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   return result.ec == std::errc{} && result.ptr == text.data() + text.size();
 }
 
+namespace detail {
+
+const char* parse_unusual_decimal(const char* begin, int exponent_shift, double& value) noexcept {
+  Parsed parsed;
+  parsed.is_negative = *begin == '-';
+  const char* const digits = begin + parsed.is_negative;
+  if (parsed.is_negative) {
+    double magnitude = 0;
+    if (const char* end = read_short_decimal<ShortReader>(digits, exponent_shift, magnitude);
+        end != nullptr) {
+      value = -magnitude;
+      return end;
+    }
+  }
+  const char* const limit = begin + 30;
+  const char* const end = read_digits(digits, limit, parsed);
+  if (end == nullptr || end == limit || (*digits == '0' && is_digit(digits[1]))) return nullptr;
+  const std::string_view text(begin, static_cast<std::size_t>(end - begin));
+  return round(parsed, text, 1, exponent_shift, value) ? end : nullptr;
+}
+
+const char* parse_unusual_integer(const char* begin, std::int64_t& value) noexcept {
+  const char* const digits = begin + (*begin == '-');
+  if (*digits == '0' && is_digit(digits[1])) return nullptr;
+  std::int64_t number = 0;
+  const auto result = std::from_chars(begin, begin + 21, number);
+  if (result.ec != std::errc{} || *result.ptr == '.') return nullptr;
+  value = number;
+  return result.ptr;
+}
+
+}  // namespace detail
 }  // namespace perp::market

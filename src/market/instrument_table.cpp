@@ -31,11 +31,71 @@ Scale scale_of(double value) {
   return scale;
 }
 
+/// Names are short: two overlapping words say nearly all of them.
+std::uint64_t hash_of(std::string_view text) {
+  const auto word = [&](std::size_t at, auto bytes) {
+    std::memcpy(&bytes, text.data() + at, sizeof bytes);
+    return std::uint64_t{bytes};
+  };
+  const auto mix = [](std::uint64_t hash, std::uint64_t bytes) {
+    hash = (hash ^ bytes) * 0x9e37'79b9'7f4a'7c15ULL;
+    return hash ^ hash >> 32;
+  };
+  const std::size_t size = text.size();
+  std::uint64_t hash = size;
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 8 < size; at += 8) hash = mix(hash, word(at, std::uint64_t{}));
+    return mix(hash, word(size - 8, std::uint64_t{}));
+  }
+  if (size >= 4) return mix(hash, word(0, std::uint32_t{}) | word(size - 4, std::uint32_t{}) << 32);
+  for (const char c : text) hash = mix(hash, static_cast<unsigned char>(c));
+  return hash;
+}
+
+bool is_named(const InstrumentEntry& entry, std::string_view native) {
+  const auto& name = entry.instrument.native.data;
+  return native.size() <= sizeof name && std::memcmp(name, native.data(), native.size()) == 0 &&
+         (native.size() == sizeof name || name[native.size()] == '\0');
+}
+
 }  // namespace
 
+InstrumentTable::Slot* InstrumentTable::find_slot(std::string_view native,
+                                                  std::uint64_t hash) noexcept {
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = hash & mask; slots_[at].entry != nullptr; at = (at + 1) & mask)
+    if (slots_[at].hash == hash && is_named(*slots_[at].entry, native)) return &slots_[at];
+  return nullptr;
+}
+
 InstrumentEntry* InstrumentTable::find(std::string_view native) noexcept {
-  const auto found = by_native_.find(native);
-  return found == by_native_.end() ? nullptr : found->second;
+  const Slot* const slot = find_slot(native, hash_of(native));
+  return slot == nullptr ? nullptr : slot->entry;
+}
+
+void InstrumentTable::insert(std::string_view native, InstrumentEntry& entry) {
+  const std::uint64_t hash = hash_of(native);
+  if (Slot* const known = find_slot(native, hash); known != nullptr) {
+    known->entry = &entry;
+    return;
+  }
+  const auto put = [this](const Slot& slot) {
+    std::size_t at = slot.hash & (slots_.size() - 1);
+    while (slots_[at].entry != nullptr) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = slot;
+  };
+  if (2 * (used_ + 1) > slots_.size()) {
+    const std::vector<Slot> old = std::move(slots_);
+    slots_ = std::vector<Slot>(old.size() * 2);
+    for (const Slot& slot : old)
+      if (slot.entry != nullptr) put(slot);
+  }
+  put({hash, &entry});
+  ++used_;
+}
+
+const InstrumentEntry* InstrumentTable::find(std::string_view native) const noexcept {
+  return const_cast<InstrumentTable*>(this)->find(native);
 }
 
 InstrumentEntry& InstrumentTable::define(const Instrument& facts, Scale contract_size,
@@ -47,7 +107,6 @@ InstrumentEntry& InstrumentTable::define(const Instrument& facts, Scale contract
     entry = &entries_.emplace_back();
     entry->id =
         static_cast<std::uint32_t>(venue_) << 24 | static_cast<std::uint32_t>(entries_.size() - 1);
-    by_native_.emplace(std::string(native), entry);
   }
   Instrument next = facts;
   next.contract_size = has_contract_size ? to_double(contract_size) : missing;
@@ -62,6 +121,7 @@ InstrumentEntry& InstrumentTable::define(const Instrument& facts, Scale contract
   }
   changed = is_new || std::memcmp(&next, &entry->instrument, sizeof next) != 0;
   entry->instrument = next;
+  if (is_new) insert(native, *entry);
   entry->price_divisor = multiplier;
   entry->has_quantity_factor =
       has_contract_size && multiply(contract_size, multiplier, entry->quantity_factor);
@@ -81,7 +141,7 @@ InstrumentEntry& InstrumentTable::restore(std::uint32_t id, const Instrument& in
   entry.has_quantity_factor =
       instrument.contract_size == instrument.contract_size &&
       multiply(scale_of(instrument.contract_size), entry.price_divisor, entry.quantity_factor);
-  by_native_.insert_or_assign(std::string(instrument.native.view()), &entry);
+  insert(instrument.native.view(), entry);
   return entry;
 }
 

@@ -7,6 +7,11 @@ namespace perp::venue::binance {
 
 namespace ondemand = json::ondemand;
 
+void State::add_streams(std::size_t index) {
+  if (index >= streams.size()) streams.resize(index + 1);
+  streams[index] = std::make_unique<Streams>();
+}
+
 namespace {
 
 constexpr auto kind_names = std::to_array<std::string_view>({"unknown",
@@ -259,14 +264,22 @@ void read_frame(Context& context) {
 }
 
 /// Makes true what a message that was taken has said.
-void advance(State& own, const VenueState& state) {
-  while (own.streams.size() < state.instruments.size()) own.streams.emplace_back();
-  for (const Advance& step : own.advances)
-    (own.streams[step.instrument & 0x00ff'ffff].*step.sequence).advance(step.id, step.verdict);
-  for (const SeenLiquidation& seen : own.liquidations) {
-    Streams& streams = own.streams[seen.instrument & 0x00ff'ffff];
-    streams.liquidations[streams.liquidation_count++ % streams.liquidations.size()] = seen.key;
-  }
+void advance(State& own) {
+  for (const Advance& step : own.advances) step.sequence->advance(step.id, step.verdict);
+  for (const SeenLiquidation& seen : own.liquidations)
+    seen.streams
+        ->liquidations[seen.streams->liquidation_count++ % seen.streams->liquidations.size()] =
+        seen.key;
+}
+
+/// The lane that defines what a frame means.
+void read_json(const Message& message, std::string_view payload) {
+  ondemand::document document;
+  if (!message.own.open(payload, document)) return;
+  Context context{message, document};
+  read_frame(context);
+  context.close();
+  message.own.judge();
 }
 
 std::unique_ptr<AdapterState> make_state() { return std::make_unique<State>(); }
@@ -276,15 +289,14 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
   Transaction tx(state, own, sink, frame.receive_ns, describe);
   own.advances.clear();
   own.liquidations.clear();
-  ondemand::document document;
-  if (own.open(frame.payload, document)) {
-    Context context{.state = state, .own = own, .tx = tx, .document = document, .stream = {}};
-    read_frame(context);
-    context.close();
-    own.judge();
-  }
+  own.fault = {};
+  Message message{.state = state, .own = own, .tx = tx};
+  if (state.lanes == Lanes::both && read_shape(message, frame.payload))
+    tx.count_shape();
+  else
+    read_json(message, frame.payload);
   const DecodeStatus status = tx.finish();
-  if (status == DecodeStatus::ok) advance(own, state);
+  if (status == DecodeStatus::ok) advance(own);
   return status;
 }
 
@@ -324,7 +336,7 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     brought_intervals = kind == Kind::rest_funding_info;
     ondemand::document document;
     if (own.open(reply.body, document)) {
-      Context context{.state = state, .own = own, .tx = tx, .document = document, .stream = {}};
+      Context context{{.state = state, .own = own, .tx = tx}, document};
       look_for_error(context);
       if (own.fault.ok()) read_reply(context, reply, kind);
       context.close();
@@ -334,7 +346,7 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
   const DecodeStatus status = tx.finish();
   if (status == DecodeStatus::ok) {
     own.has_funding_info |= brought_intervals;
-    advance(own, state);
+    advance(own);
   }
   return status;
 }

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -93,18 +92,18 @@ struct Streams {
 
 /// A step of a stream that the message being read will have made once it is taken.
 struct Advance {
-  IdSequence Streams::*sequence = nullptr;
-  std::uint32_t instrument = 0;
+  IdSequence* sequence = nullptr;
   std::int64_t id = market::unknown_id;
   IdSequence::Verdict verdict = IdSequence::Verdict::next;
 };
 struct SeenLiquidation {
-  std::uint32_t instrument = 0;
+  Streams* streams = nullptr;
   LiquidationKey key;
 };
 
 struct State : CommonState {
-  std::deque<Streams> streams;  ///< by instrument index
+  std::vector<std::unique_ptr<Streams>>
+      streams;  ///< by instrument index; none before its first use
   std::vector<Advance> advances;
   std::vector<SeenLiquidation> liquidations;
   bool has_funding_info =
@@ -112,23 +111,32 @@ struct State : CommonState {
 
   Streams& streams_of(const market::InstrumentEntry& entry) {
     const std::size_t index = entry.id & 0x00ff'ffff;
-    while (streams.size() <= index) streams.emplace_back();
-    return streams[index];
+    if (index >= streams.size() || streams[index] == nullptr) [[unlikely]]
+      add_streams(index);
+    return *streams[index];
   }
+
+ private:
+  void add_streams(std::size_t index);
 };
 
-/// One message being read.
-struct Context {
+/// One message, whichever lane reads it.
+struct Message {
   VenueState& state;
   State& own;
   Transaction& tx;
-  json::ondemand::document& document;
-  std::string_view stream;  ///< "btcusdt@depth@100ms", empty for a bare payload
-  bool is_array = false;    ///< one of several events
-  bool is_event = false;    ///< one event, alone or in an envelope, all of whose fields are visited
-  bool is_closed = false;   ///< the message's end was checked
+  std::string_view stream = {};  ///< "btcusdt@depth@100ms", empty for a bare payload
 
   void set_kind(Kind kind) { tx.set_kind(static_cast<std::uint8_t>(kind)); }
+};
+
+/// One message read by simdjson.
+struct Context : Message {
+  json::ondemand::document& document;
+  bool is_array = false;   ///< one of several events
+  bool is_event = false;   ///< one event, alone or in an envelope, all of whose fields are visited
+  bool is_closed = false;  ///< the message's end was checked
+
   /// Checks that the message ends where it should; must come before anything that cannot be undone.
   bool close() {
     if (!is_closed && is_event)
@@ -142,6 +150,52 @@ struct Context {
   /// called.
   const market::InstrumentEntry* instrument(std::string_view native, const json::Token& margin);
 };
+
+// What the messages of hot streams say. Both lanes fill these; take() makes records of them.
+
+/// aggTrade and trade.
+struct TradeEvent : market::Trade {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  bool is_buyer_maker = false;
+  std::string_view execution;  ///< `X` of a trade, empty if not said
+};
+struct QuoteEvent : market::Bbo {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+/// Its levels are in the state's `bids` and `asks`.
+struct DepthEvent {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  std::int64_t first_id = market::unknown_id;
+  std::int64_t last_id = market::unknown_id;
+  std::int64_t previous_id = market::unknown_id;
+  std::vector<market::Level>* bids = nullptr;
+  std::vector<market::Level>* asks = nullptr;
+};
+struct MarkEvent : market::MarkPrice {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  double funding_rate = market::missing;
+  std::int64_t funding_ns = core::unknown_ns;
+};
+struct TickerEvent : market::Ticker {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+struct KlineEvent : market::Kline {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  std::int64_t close_ns = core::unknown_ns;  ///< its last millisecond
+  std::string_view interval;                 ///< must be there, says nothing that the times do not
+  bool was_closed = false;
+};
+
+// binance_shapes.cpp
+/// The fast lane. @returns whether a shape matched the whole payload and its event was taken;
+/// otherwise nothing has happened.
+bool read_shape(Message& message, std::string_view payload);
 
 // binance_instruments.cpp
 bool describe(std::string_view native, InstrumentFacts& facts);
@@ -176,7 +230,7 @@ void read_account_ratio(Context& context, const RestReply& reply, market::RatioK
 void read_taker_ratio(Context& context, const RestReply& reply);
 
 /// The predicted rate of a mark price message; nothing where the contract has no funding.
-bool emit_predicted_funding(Context& context, const market::InstrumentEntry& entry,
+bool emit_predicted_funding(Message& message, const market::InstrumentEntry& entry,
                             std::int64_t exchange_ns, double rate, double interest_rate,
                             std::int64_t funding_ns, std::uint8_t flags);
 

@@ -1,5 +1,5 @@
 // Binance: mark prices and funding, tickers, klines, liquidations.
-#include "venue/binance.hpp"
+#include "venue/binance_shapes.hpp"
 
 namespace perp::venue::binance {
 
@@ -8,13 +8,13 @@ using market::InstrumentEntry;
 using market::RecordType;
 using market::Side;
 
-bool emit_predicted_funding(Context& context, const InstrumentEntry& entry,
+bool emit_predicted_funding(Message& message, const InstrumentEntry& entry,
                             std::int64_t exchange_ns, double rate, double interest_rate,
                             std::int64_t funding_ns, std::uint8_t flags) {
   // Delivery contracts send "" or zero with time 0: they have no funding, which is not a funding of
   // 0 %.
   if (std::isnan(rate) || funding_ns == core::unknown_ns) return true;
-  auto* funding = context.tx.emit<market::Funding>(RecordType::funding, entry, exchange_ns, flags);
+  auto* funding = message.tx.emit<market::Funding>(RecordType::funding, entry, exchange_ns, flags);
   if (funding == nullptr) return false;
   funding->rate = rate;
   funding->interest_rate = interest_rate;
@@ -24,29 +24,65 @@ bool emit_predicted_funding(Context& context, const InstrumentEntry& entry,
   return true;
 }
 
+namespace {
+
+[[gnu::always_inline]] inline void take(Message& message, const MarkEvent& event) {
+  message.set_kind(Kind::mark_price);
+  message.tx.count_other(*event.entry);
+  auto* record =
+      message.tx.emit<market::MarkPrice>(RecordType::mark_price, *event.entry, event.exchange_ns);
+  if (record == nullptr) return;
+  *record = event;
+  emit_predicted_funding(message, *event.entry, event.exchange_ns, event.funding_rate,
+                         market::missing, event.funding_ns, 0);
+}
+
+[[gnu::always_inline]] inline void take(Message& message, const TickerEvent& event) {
+  message.tx.count_other(*event.entry);
+  if (auto* record =
+          message.tx.emit<market::Ticker>(RecordType::ticker, *event.entry, event.exchange_ns))
+    *record = event;
+}
+
+}  // namespace
+
+bool read_mark_price(const Reading& reading) {
+  MarkEvent event;
+  if (!reading.matches<MarkPriceShape>(event)) return false;
+  take(reading.message, event);
+  return true;
+}
+
+bool read_ticker(const Reading& reading) {
+  TickerEvent event;
+  if (reading.matches<TickerShape>(event)) {
+    reading.message.set_kind(Kind::ticker);
+  } else {
+    event = {};
+    if (!reading.matches<MiniTickerShape>(event)) return false;
+    reading.message.set_kind(Kind::mini_ticker);
+  }
+  take(reading.message, event);
+  return true;
+}
+
 void on_mark_price(Context& context, ondemand::object event) {
   enum { type, event_ms, symbol, mark, average, settle, index, rate, funding_ms, margin };
   static constexpr auto keys =
       std::to_array<std::string_view>({"e", "E", "s", "p", "ap", "P", "i", "r", "T", "st"});
   context.set_kind(Kind::mark_price);
   json::FlatObject fields(event, keys, context.own.fault);
-  const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
-  if (entry == nullptr) return;
-  market::MarkPrice price;
-  price.mark_price = fields.price(mark, *entry);
-  price.mark_average = fields.optional_price(average, *entry);
-  price.settle_estimate = fields.optional_price(settle, *entry);
-  price.index_price = fields.optional_price(index, *entry);
-  const std::int64_t exchange_ns = fields.time_ms(event_ms);
-  const double funding_rate = fields.optional_decimal(rate);
-  const std::int64_t funding_ns = fields.optional_time_ms(funding_ms);
-  if (!context.tx.ok()) return;
-  context.tx.count_other(*entry);
-  auto* record = context.tx.emit<market::MarkPrice>(RecordType::mark_price, *entry, exchange_ns);
-  if (record == nullptr) return;
-  *record = price;
-  emit_predicted_funding(context, *entry, exchange_ns, funding_rate, market::missing, funding_ns,
-                         0);
+  MarkEvent price;
+  price.entry = context.instrument(fields.text(symbol), fields.token(margin));
+  if (price.entry == nullptr) return;
+  price.mark_price = fields.price(mark, *price.entry);
+  price.mark_average = fields.optional_price(average, *price.entry);
+  price.settle_estimate = fields.optional_price(settle, *price.entry);
+  price.index_price = fields.optional_price(index, *price.entry);
+  price.exchange_ns = fields.time_ms(event_ms);
+  price.funding_rate = fields.optional_decimal(rate);
+  price.funding_ns = fields.optional_time_ms(funding_ms);
+  if (context.tx.ok()) take(context, price);
 }
 
 void on_ticker(Context& context, ondemand::object event) {
@@ -73,27 +109,25 @@ void on_ticker(Context& context, ondemand::object event) {
       {"e", "E", "s", "p", "P", "w", "c", "Q", "o", "h", "l", "v", "q", "O", "C", "n", "st"});
   context.set_kind(Kind::ticker);
   json::FlatObject fields(event, keys, context.own.fault);
-  const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
-  if (entry == nullptr) return;
-  market::Ticker ticker;
-  ticker.change_24h = fields.price(change, *entry);
+  TickerEvent ticker;
+  ticker.entry = context.instrument(fields.text(symbol), fields.token(margin));
+  if (ticker.entry == nullptr) return;
+  const InstrumentEntry& entry = *ticker.entry;
+  ticker.change_24h = fields.price(change, entry);
   ticker.change_fraction_24h = fields.decimal(percent, market::Scale{1, -2});  // a percentage
-  ticker.vwap_24h = fields.price(vwap, *entry);
-  ticker.last_price = fields.price(last, *entry);
-  ticker.last_quantity = fields.quantity(last_size, *entry);
-  ticker.open_24h = fields.price(open, *entry);
-  ticker.high_24h = fields.price(high, *entry);
-  ticker.low_24h = fields.price(low, *entry);
-  ticker.volume_base_24h = fields.quantity(base, *entry);
+  ticker.vwap_24h = fields.price(vwap, entry);
+  ticker.last_price = fields.price(last, entry);
+  ticker.last_quantity = fields.quantity(last_size, entry);
+  ticker.open_24h = fields.price(open, entry);
+  ticker.high_24h = fields.price(high, entry);
+  ticker.low_24h = fields.price(low, entry);
+  ticker.volume_base_24h = fields.quantity(base, entry);
   ticker.volume_quote_24h = fields.decimal(quote);
   ticker.open_ns = fields.time_ms(open_ms);
   ticker.close_ns = fields.time_ms(close_ms);
   ticker.trade_count_24h = fields.integer(trades);
-  const std::int64_t exchange_ns = fields.time_ms(event_ms);
-  if (!context.tx.ok()) return;
-  context.tx.count_other(*entry);
-  if (auto* record = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns))
-    *record = ticker;
+  ticker.exchange_ns = fields.time_ms(event_ms);
+  if (context.tx.ok()) take(context, ticker);
 }
 
 void on_mini_ticker(Context& context, ondemand::object event) {
@@ -102,20 +136,18 @@ void on_mini_ticker(Context& context, ondemand::object event) {
       std::to_array<std::string_view>({"e", "E", "s", "c", "o", "h", "l", "v", "q", "st"});
   context.set_kind(Kind::mini_ticker);
   json::FlatObject fields(event, keys, context.own.fault);
-  const InstrumentEntry* entry = context.instrument(fields.text(symbol), fields.token(margin));
-  if (entry == nullptr) return;
-  market::Ticker ticker;
-  ticker.last_price = fields.price(last, *entry);
-  ticker.open_24h = fields.price(open, *entry);
-  ticker.high_24h = fields.price(high, *entry);
-  ticker.low_24h = fields.price(low, *entry);
-  ticker.volume_base_24h = fields.quantity(base, *entry);
+  TickerEvent ticker;
+  ticker.entry = context.instrument(fields.text(symbol), fields.token(margin));
+  if (ticker.entry == nullptr) return;
+  const InstrumentEntry& entry = *ticker.entry;
+  ticker.last_price = fields.price(last, entry);
+  ticker.open_24h = fields.price(open, entry);
+  ticker.high_24h = fields.price(high, entry);
+  ticker.low_24h = fields.price(low, entry);
+  ticker.volume_base_24h = fields.quantity(base, entry);
   ticker.volume_quote_24h = fields.decimal(quote);
-  const std::int64_t exchange_ns = fields.time_ms(event_ms);
-  if (!context.tx.ok()) return;
-  context.tx.count_other(*entry);
-  if (auto* record = context.tx.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns))
-    *record = ticker;
+  ticker.exchange_ns = fields.time_ms(event_ms);
+  if (context.tx.ok()) take(context, ticker);
 }
 
 namespace {
@@ -138,14 +170,25 @@ enum KlineKey {
 constexpr auto kline_keys = std::to_array<std::string_view>(
     {"t", "T", "i", "o", "c", "h", "l", "v", "n", "x", "q", "V", "Q"});
 
-void emit_kline(Context& context, json::FlatObject<kline_keys.size()>& fields,
+[[gnu::always_inline]] inline void take(Message& message, KlineEvent& event) {
+  event.interval_ns =
+      candle_length(event.open_ns, event.close_ns, message.own.fault, kline_keys[close_ms]);
+  event.is_closed = event.was_closed ? market::Tristate::yes : market::Tristate::no;
+  message.tx.count_other(*event.entry);
+  if (auto* record =
+          message.tx.emit<market::Kline>(RecordType::kline, *event.entry, event.exchange_ns))
+    *record = event;
+}
+
+void read_kline(Context& context, json::FlatObject<kline_keys.size()>& fields,
                 const InstrumentEntry& entry, std::int64_t exchange_ns) {
-  market::Kline kline;
+  KlineEvent kline;
+  kline.entry = &entry;
+  kline.exchange_ns = exchange_ns;
   kline.open_ns = fields.time_ms(open_ms);
-  const std::int64_t close_ns = fields.time_ms(close_ms);
+  kline.close_ns = fields.time_ms(close_ms);
   fields.text(interval);  // "1M" has no length of its own: the two times say it
-  kline.interval_ns =
-      candle_length(kline.open_ns, close_ns, context.own.fault, kline_keys[close_ms]);
+  candle_length(kline.open_ns, kline.close_ns, context.own.fault, kline_keys[close_ms]);
   kline.open = fields.price(open, entry);
   kline.high = fields.price(high, entry);
   kline.low = fields.price(low, entry);
@@ -155,14 +198,23 @@ void emit_kline(Context& context, json::FlatObject<kline_keys.size()>& fields,
   kline.taker_buy_base = fields.quantity(taker_base, entry);
   kline.taker_buy_quote = fields.decimal(taker_quote);
   kline.trade_count = fields.integer(trades);
-  kline.is_closed = fields.boolean(closed) ? market::Tristate::yes : market::Tristate::no;
-  if (!context.tx.ok()) return;
-  context.tx.count_other(entry);
-  if (auto* record = context.tx.emit<market::Kline>(RecordType::kline, entry, exchange_ns))
-    *record = kline;
+  kline.was_closed = fields.boolean(closed);
+  if (context.tx.ok()) take(context, kline);
 }
 
 }  // namespace
+
+bool read_kline(const Reading& reading) {
+  KlineEvent event;
+  if (!reading.matches<SpacedKlineShape>(event)) {
+    event = {};
+    if (!reading.matches<KlineShape>(event)) return false;
+  }
+  if (event.close_ns <= event.open_ns) return false;
+  reading.message.set_kind(Kind::kline);
+  take(reading.message, event);
+  return true;
+}
 
 void on_kline(Context& context, ondemand::object event) {
   enum { type, event_ms, symbol, candle, margin };
@@ -188,7 +240,7 @@ void on_kline(Context& context, ondemand::object event) {
   const InstrumentEntry* entry =
       context.instrument(json::text(tokens[symbol], true, fault, "s"), tokens[margin]);
   const std::int64_t exchange_ns = json::time_ms(tokens[event_ms], true, fault, "E");
-  if (entry != nullptr && context.tx.ok()) emit_kline(context, *fields, *entry, exchange_ns);
+  if (entry != nullptr && context.tx.ok()) read_kline(context, *fields, *entry, exchange_ns);
 }
 
 void on_continuous_kline(Context& context, ondemand::object event) {
@@ -227,7 +279,7 @@ void on_continuous_kline(Context& context, ondemand::object event) {
     native = {name.data(), of_pair.size() + 1 + kind.size()};
   }
   const InstrumentEntry* entry = context.instrument(native, tokens[margin]);
-  if (entry != nullptr && context.tx.ok()) emit_kline(context, *fields, *entry, exchange_ns);
+  if (entry != nullptr && context.tx.ok()) read_kline(context, *fields, *entry, exchange_ns);
 }
 
 void on_force_order(Context& context, ondemand::object event) {
@@ -278,18 +330,16 @@ void on_force_order(Context& context, ondemand::object event) {
   // The same order comes again as it fills: the first report stands.
   const LiquidationKey key{exchange_ns, liquidation.price, liquidation.quantity,
                            liquidation.order_side};
+  Streams& streams = context.own.streams_of(*entry);
   bool is_repeat = false;
-  const std::size_t index = entry->id & 0x00ff'ffff;
-  if (index < context.own.streams.size())
-    for (const LiquidationKey& seen : context.own.streams[index].liquidations)
-      is_repeat |= seen == key;
+  for (const LiquidationKey& seen : streams.liquidations) is_repeat |= seen == key;
   for (const SeenLiquidation& seen : context.own.liquidations)
-    is_repeat |= seen.instrument == entry->id && seen.key == key;
+    is_repeat |= seen.streams == &streams && seen.key == key;
   if (is_repeat) {
     context.tx.count_duplicate();
     return;
   }
-  context.own.liquidations.push_back({entry->id, key});
+  context.own.liquidations.push_back({&streams, key});
   auto* record = context.tx.emit<market::Liquidation>(RecordType::liquidation, *entry, exchange_ns,
                                                       market::flag_sampled);
   if (record != nullptr) *record = liquidation;

@@ -67,6 +67,7 @@ std::unique_ptr<AdapterState> make_state() { return std::make_unique<State>(); }
 State& begin(VenueState& state) {
   auto& own = static_cast<State&>(*state.own);
   own.pending.ticker_of = own.pending.book_of = own.pending.top_of = 0;
+  own.pending.counted = nullptr;
   own.pending.trades.clear();
   return own;
 }
@@ -91,15 +92,23 @@ DecodeStatus finish(Transaction& message, State& own) {
   return status;
 }
 
+/// The lane that defines what a frame means.
+void read_json(Transaction& message, State& own, std::string_view payload) {
+  json::ondemand::document document;
+  json::ondemand::object object;
+  if (!open_root(own, payload, document, object)) return;
+  json::Object root(object, own.fault);
+  read_frame(message, own, root);
+}
+
 DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noexcept {
   State& own = begin(state);
   Transaction message(state, own, sink, frame.receive_ns, describe);
-  json::ondemand::document document;
-  json::ondemand::object object;
-  if (open_root(own, frame.payload, document, object)) {
-    json::Object root(object, own.fault);
-    read_frame(message, own, root);
-  }
+  own.fault = {};
+  if (state.lanes == Lanes::both && read_shape(state, message, own, frame.payload))
+    message.count_shape();
+  else
+    read_json(message, own, frame.payload);
   return finish(message, own);
 }
 

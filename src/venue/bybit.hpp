@@ -1,8 +1,8 @@
 #pragma once
 // Bybit v5, linear perpetuals: what the parts of the adapter share. bybit.cpp has the adapter's
-// data and the two entry points, bybit_streams.cpp the frames, bybit_ticker.cpp the tickers of
-// both, bybit_rest.cpp the replies, bybit_instruments.cpp names and the instrument list. One feed
-// thread. Wire facts: docs/venues/bybit.md.
+// data and the two entry points, bybit_streams.cpp the frames, bybit_shapes.cpp their fast lane,
+// bybit_ticker.cpp the tickers of both, bybit_rest.cpp the replies, bybit_instruments.cpp names and
+// the instrument list. One feed thread. Wire facts: docs/venues/bybit.md.
 #include "venue/common.hpp"
 #include "venue/rows.hpp"
 #include "venue/seen_trades.hpp"
@@ -114,7 +114,8 @@ struct Market {
 
 /// What a message will have changed once it is taken; thrown away when it is refused.
 struct Pending {
-  std::uint32_t ticker_of = 0;  ///< instrument ids; 0 = nothing
+  const market::InstrumentEntry* counted = nullptr;  ///< whose trades stand here: counted once
+  std::uint32_t ticker_of = 0;                       ///< instrument ids; 0 = nothing
   std::uint32_t book_of = 0;
   std::uint32_t top_of = 0;
   std::size_t depth_index = 0;
@@ -128,10 +129,45 @@ struct Pending {
   std::vector<TradeKey> trades;  ///< keeps its capacity
 };
 
+// What the messages of hot streams say. Both lanes fill these; take() makes records of them.
+
+struct TradeEvent : market::Trade {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+/// Its levels are in the state's `bids` and `asks`.
+struct BookEvent {
+  const market::InstrumentEntry* entry = nullptr;
+  std::size_t depth_index = 0;
+  bool is_snapshot = false;
+  std::int64_t exchange_ns = core::unknown_ns;
+  std::int64_t update_id = market::unknown_id;
+  std::int64_t sequence = market::unknown_id;
+};
+/// What it says is merged in the state's `pending.ticker`.
+struct TickerEvent {
+  const market::InstrumentEntry* entry = nullptr;
+  bool is_snapshot = false;
+  std::int64_t exchange_ns = core::unknown_ns;
+  std::int64_t sequence = market::unknown_id;
+  std::uint8_t parts = 0;
+};
+struct KlineEvent : market::Kline {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+
+/// A trade on its way through the fast lane.
+struct TradeRow : TradeEvent {
+  bool is_buy = false;
+  std::string_view id;
+};
+
 struct State final : CommonState {
   std::deque<Market> markets;  ///< by the low 24 bits of the instrument's id
   Pending pending;
-  std::array<char, 64> key_buffer;  ///< a native key made of category and symbol
+  std::vector<TradeRow> trade_rows;  ///< scratch; keeps its capacity
+  std::array<char, 64> key_buffer;   ///< a native key made of category and symbol
 
   Market& market(std::uint32_t id) {
     const std::size_t index = id & 0x00ff'ffff;
@@ -179,9 +215,30 @@ void read_levels(json::Object& data, std::string_view key, const market::Instrum
 /// Merges one ticker object. @returns the parts whose fields it has.
 std::uint8_t merge_ticker(json::ondemand::object object, const market::InstrumentEntry& entry,
                           MergedTicker& merged, json::Fault& fault);
+/// The same for the fields of `change` that are not missing.
+std::uint8_t merge_ticker(const MergedTicker& change, MergedTicker& merged);
 void emit_ticker(Transaction& message, const market::InstrumentEntry& entry,
                  const MergedTicker& merged, std::uint8_t parts, std::int64_t exchange_ns,
                  std::uint8_t flags);
+
+/// The index of a depth's name; depths.size() if there is none.
+std::size_t find_depth(std::string_view name);
+
+// bybit_streams.cpp
+void take(Transaction& message, State& own, const TradeEvent& event);
+void take(Transaction& message, State& own, const BookEvent& event);
+void take(Transaction& message, const KlineEvent& event);
+/// A month, whose interval has no fixed length, ends where it says.
+void close_month(KlineEvent& event, std::int64_t end_ns);
+// bybit_ticker.cpp
+/// The ticker to merge a message into, which begins as what is known.
+MergedTicker& begin_ticker(State& own, const market::InstrumentEntry& entry, bool is_snapshot);
+void take(Transaction& message, State& own, const TickerEvent& event);
+
+// bybit_shapes.cpp
+/// The fast lane. @returns whether a shape matched the whole payload and its event was taken;
+/// otherwise nothing has happened.
+bool read_shape(VenueState& state, Transaction& message, State& own, std::string_view payload);
 
 void read_frame(Transaction& message, State& own, json::Object& root);
 void read_ticker_frame(Transaction& message, State& own, json::Object& root,

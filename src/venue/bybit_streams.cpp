@@ -1,4 +1,5 @@
 #include "venue/bybit.hpp"
+#include "venue/uuid.hpp"
 
 namespace perp::venue::bybit {
 
@@ -26,29 +27,26 @@ void read_trades(Transaction& message, State& own, json::Object& root) {
                                                            "i", "BT", "RPI", "seq"};
   json::ondemand::array data;
   if (!root.array("data", data)) return;
-  const InstrumentEntry* entry = nullptr;
+  TradeEvent event;
   std::string_view symbol;
   json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, own.fault);
     const std::string_view row_symbol = row.text(i_s);
-    if (entry == nullptr || row_symbol != symbol) {
-      entry = instrument(message, own, row_symbol);
-      if (entry == nullptr) return;
+    if (event.entry == nullptr || row_symbol != symbol) {
+      event.entry = instrument(message, own, row_symbol);
       symbol = row_symbol;
-      message.count_other(*entry);
+      if (event.entry == nullptr) return;
     }
-    market::Trade trade;
-    trade.price = row.price(i_p, *entry);
-    trade.quantity = row.quantity(i_v, *entry);
-    trade.taker_side = read_side(row.text(i_S), own.fault, "S");
-    trade.is_block = row.optional_boolean(i_BT);
-    trade.is_rpi = row.optional_boolean(i_RPI);
-    trade.sequence = row.optional_integer(i_seq);
-    const std::int64_t exchange_ns = row.time_ms(i_T);
-    if (!read_trade_id(row.text(i_i), trade)) own.fault.raise(DecodeStatus::wrong_type, "i");
-    if (!message.ok() || is_repeat(message, own, *entry, trade)) return;
-    if (auto* record = message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns))
-      *record = trade;
+    event.price = row.price(i_p, *event.entry);
+    event.quantity = row.quantity(i_v, *event.entry);
+    event.taker_side = read_side(row.text(i_S), own.fault, "S");
+    event.is_block = row.optional_boolean(i_BT);
+    event.is_rpi = row.optional_boolean(i_RPI);
+    event.sequence = row.optional_integer(i_seq);
+    event.exchange_ns = row.time_ms(i_T);
+    event.trade_id_high = market::unknown_id;
+    if (!read_trade_id(row.text(i_i), event)) own.fault.raise(DecodeStatus::wrong_type, "i");
+    if (message.ok()) take(message, own, event);
   });
 }
 
@@ -65,60 +63,26 @@ void apply_top(const std::vector<market::Level>& levels, double& price, double& 
 }
 
 void read_book(Transaction& message, State& own, json::Object& root, std::string_view depth_name) {
-  std::size_t depth_index = 0;
-  while (depth_index < depths.size() && depths[depth_index].name != depth_name) ++depth_index;
-  if (depth_index == depths.size()) return own.fault.raise(DecodeStatus::unknown_stream, "topic");
+  BookEvent event;
+  event.depth_index = find_depth(depth_name);
+  if (event.depth_index == depths.size())
+    return own.fault.raise(DecodeStatus::unknown_stream, "topic");
 
   const std::string_view type = root.text("type");
   json::ondemand::object object;
   if (!own.fault.ok() || !root.object("data", object)) return;
   json::Object data(object, own.fault);
-  const InstrumentEntry* entry = instrument(message, own, data.text("s"));
-  if (entry == nullptr) return;
-  read_levels(data, "b", *entry, own.bids);
-  read_levels(data, "a", *entry, own.asks);
-  const std::int64_t update_id = data.integer("u");
-  const std::int64_t sequence = data.optional_integer("seq");
-  std::int64_t exchange_ns = root.optional_time_ms("cts");
-  if (exchange_ns == core::unknown_ns) exchange_ns = root.time_ms("ts");
+  event.entry = instrument(message, own, data.text("s"));
+  if (event.entry == nullptr) return;
+  read_levels(data, "b", *event.entry, own.bids);
+  read_levels(data, "a", *event.entry, own.asks);
+  event.update_id = data.integer("u");
+  event.sequence = data.optional_integer("seq");
+  event.exchange_ns = root.optional_time_ms("cts");
+  if (event.exchange_ns == core::unknown_ns) event.exchange_ns = root.time_ms("ts");
   if (type != "snapshot" && type != "delta") own.fault.raise(DecodeStatus::unknown_value, "type");
-  if (!message.ok()) return;
-
-  Pending& pending = own.pending;
-  const Market& known = own.market(entry->id);
-  const bool is_snapshot = type == "snapshot" || update_id == 1;
-  pending.sequence = known.books[depth_index];
-  const std::int64_t last_id = pending.sequence.last_id();
-  const bool is_repeat =
-      !pending.sequence.needs_snapshot() && update_id == last_id && update_id != 1;
-  const market::Continuity found =
-      is_snapshot ? pending.sequence.snapshot(update_id) : pending.sequence.delta(update_id);
-  pending.book_of = entry->id;
-  pending.depth_index = depth_index;
-  message.count_other(*entry);
-  if (is_repeat)
-    return message.count_duplicate();  // level 1 is sent again after 3 s without a change
-
-  if (depths[depth_index].levels == 1) {
-    pending.top = is_snapshot ? market::Bbo() : known.top;
-    pending.top_of = entry->id;
-    apply_top(own.bids, pending.top.bid_price, pending.top.bid_quantity);
-    apply_top(own.asks, pending.top.ask_price, pending.top.ask_quantity);
-    pending.top.update_id = update_id;
-    if (found == market::Continuity::gap || found == market::Continuity::stale) {
-      pending.top = market::Bbo();
-    } else if (auto* bbo = message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns)) {
-      *bbo = pending.top;
-    }
-  }
-  auto* book = message.emit_book(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta,
-                                 *entry, exchange_ns, is_snapshot ? market::flag_snapshot : 0,
-                                 last_id == market::unknown_id ? last_id : last_id + 1, update_id,
-                                 [&] { return found; });
-  if (book == nullptr) return;
-  book->last_id = update_id;
-  book->sequence = sequence;
-  book->depth = depths[depth_index].levels;
+  event.is_snapshot = type == "snapshot";
+  if (message.ok()) take(message, own, event);
 }
 
 void read_klines(Transaction& message, State& own, json::Object& root, std::string_view symbol) {
@@ -136,37 +100,33 @@ void read_klines(Transaction& message, State& own, json::Object& root, std::stri
   };
   static constexpr std::array<std::string_view, 10> keys = {
       "start", "end", "interval", "open", "close", "high", "low", "volume", "turnover", "confirm"};
-  const std::int64_t exchange_ns = root.time_ms("ts");
-  const InstrumentEntry* entry = own.fault.ok() ? instrument(message, own, symbol) : nullptr;
+  KlineEvent event;
+  event.exchange_ns = root.time_ms("ts");
+  event.entry = own.fault.ok() ? instrument(message, own, symbol) : nullptr;
   json::ondemand::array data;
-  if (entry == nullptr || !root.array("data", data)) return;
-  message.count_other(*entry);
+  if (event.entry == nullptr || !root.array("data", data)) return;
+  const InstrumentEntry& entry = *event.entry;
+  message.count_other(entry);
   json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, own.fault);
-    market::Kline kline;
-    kline.open_ns = row.time_ms(i_start);
+    event.open_ns = row.time_ms(i_start);
     const std::int64_t end_ns = row.optional_time_ms(i_end);
-    if (!read_interval(row.text(i_interval), kline.interval_ns))
+    if (!read_interval(row.text(i_interval), event.interval_ns))
       own.fault.raise(DecodeStatus::unknown_value, "interval");
-    // A month ends where it says.
-    if (kline.interval_ns == core::unknown_ns && end_ns != core::unknown_ns &&
-        kline.open_ns != core::unknown_ns)
-      kline.interval_ns = end_ns + core::ns_per_ms - kline.open_ns;
-    kline.open = row.price(i_open, *entry);
-    kline.high = row.price(i_high, *entry);
-    kline.low = row.price(i_low, *entry);
-    kline.close = row.price(i_close, *entry);
-    if (entry->has_quantity_factor) {
-      kline.volume_base = row.quantity(i_volume, *entry);
-      kline.volume_quote = row.decimal(i_turnover);
+    close_month(event, end_ns);
+    event.open = row.price(i_open, entry);
+    event.high = row.price(i_high, entry);
+    event.low = row.price(i_low, entry);
+    event.close = row.price(i_close, entry);
+    if (entry.has_quantity_factor) {
+      event.volume_base = row.quantity(i_volume, entry);
+      event.volume_quote = row.decimal(i_turnover);
     } else {  // inverse: volume in contracts of 1 USD, turnover in coins
-      kline.volume_base = row.decimal(i_turnover);
-      kline.volume_quote = row.decimal(i_volume);
+      event.volume_base = row.decimal(i_turnover);
+      event.volume_quote = row.decimal(i_volume);
     }
-    kline.is_closed = row.boolean(i_confirm) ? market::Tristate::yes : market::Tristate::no;
-    if (!message.ok()) return;
-    if (auto* record = message.emit<market::Kline>(RecordType::kline, *entry, exchange_ns))
-      *record = kline;
+    event.is_closed = row.boolean(i_confirm) ? market::Tristate::yes : market::Tristate::no;
+    if (message.ok()) take(message, event);
   });
 }
 
@@ -240,6 +200,75 @@ void read_control(Transaction& message, State& own, json::Object& root) {
 
 }  // namespace
 
+void take(Transaction& message, State& own, const TradeEvent& event) {
+  if (event.entry != own.pending.counted) {
+    own.pending.counted = event.entry;
+    message.count_other(*event.entry);
+  }
+  if (is_repeat(message, own, *event.entry, event)) return;
+  if (auto* record =
+          message.emit<market::Trade>(RecordType::trade, *event.entry, event.exchange_ns))
+    *record = event;
+}
+
+void take(Transaction& message, State& own, const BookEvent& event) {
+  const InstrumentEntry& entry = *event.entry;
+  Pending& pending = own.pending;
+  const Market& known = own.market(entry.id);
+  const std::int64_t update_id = event.update_id;
+  const bool is_snapshot = event.is_snapshot || update_id == 1;
+  pending.sequence = known.books[event.depth_index];
+  const std::int64_t last_id = pending.sequence.last_id();
+  const bool is_repeat =
+      !pending.sequence.needs_snapshot() && update_id == last_id && update_id != 1;
+  const market::Continuity found =
+      is_snapshot ? pending.sequence.snapshot(update_id) : pending.sequence.delta(update_id);
+  pending.book_of = entry.id;
+  pending.depth_index = event.depth_index;
+  message.count_other(entry);
+  if (is_repeat)
+    return message.count_duplicate();  // level 1 is sent again after 3 s without a change
+
+  if (depths[event.depth_index].levels == 1) {
+    pending.top = is_snapshot ? market::Bbo() : known.top;
+    pending.top_of = entry.id;
+    apply_top(own.bids, pending.top.bid_price, pending.top.bid_quantity);
+    apply_top(own.asks, pending.top.ask_price, pending.top.ask_quantity);
+    pending.top.update_id = update_id;
+    if (found == market::Continuity::gap || found == market::Continuity::stale) {
+      pending.top = market::Bbo();
+    } else if (auto* bbo = message.emit<market::Bbo>(RecordType::bbo, entry, event.exchange_ns)) {
+      *bbo = pending.top;
+    }
+  }
+  auto* book = message.emit_book(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta,
+                                 entry, event.exchange_ns, is_snapshot ? market::flag_snapshot : 0,
+                                 last_id == market::unknown_id ? last_id : market::next_id(last_id),
+                                 update_id, [&] { return found; });
+  if (book == nullptr) return;
+  book->last_id = update_id;
+  book->sequence = event.sequence;
+  book->depth = depths[event.depth_index].levels;
+}
+
+void take(Transaction& message, const KlineEvent& event) {
+  if (auto* record =
+          message.emit<market::Kline>(RecordType::kline, *event.entry, event.exchange_ns))
+    *record = event;
+}
+
+void close_month(KlineEvent& event, std::int64_t end_ns) {
+  if (event.interval_ns == core::unknown_ns && end_ns != core::unknown_ns &&
+      event.open_ns != core::unknown_ns)
+    event.interval_ns = end_ns + core::ns_per_ms - event.open_ns;
+}
+
+std::size_t find_depth(std::string_view name) {
+  std::size_t index = 0;
+  while (index < depths.size() && depths[index].name != name) ++index;
+  return index;
+}
+
 market::Side read_side(std::string_view text, json::Fault& fault, std::string_view field) {
   if (text == "Buy") return market::Side::buy;
   if (text == "Sell") return market::Side::sell;
@@ -248,30 +277,11 @@ market::Side read_side(std::string_view text, json::Fault& fault, std::string_vi
 }
 
 bool read_trade_id(std::string_view text, market::Trade& trade) {
-  constexpr std::size_t uuid_size = 36;
   if (text.size() != uuid_size) return market::parse_integer(text, trade.trade_id);
-  std::array<std::uint64_t, 2> halves{};
-  int digits = 0;
-  for (std::size_t i = 0; i < uuid_size; ++i) {
-    const char c = text[i];
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (c != '-') return false;
-      continue;
-    }
-    unsigned value = 0;
-    if (c >= '0' && c <= '9')
-      value = static_cast<unsigned>(c - '0');
-    else if (c >= 'a' && c <= 'f')
-      value = static_cast<unsigned>(c - 'a') + 10;
-    else if (c >= 'A' && c <= 'F')
-      value = static_cast<unsigned>(c - 'A') + 10;
-    else
-      return false;
-    std::uint64_t& half = halves[digits++ < 16 ? 0 : 1];
-    half = half << 4 | value;
-  }
-  trade.trade_id_high = static_cast<std::int64_t>(halves[0]);
-  trade.trade_id = static_cast<std::int64_t>(halves[1]);
+  Uuid uuid;
+  if (!read_uuid(text, uuid)) return false;
+  trade.trade_id_high = static_cast<std::int64_t>(uuid.high);
+  trade.trade_id = static_cast<std::int64_t>(uuid.low);
   return true;
 }
 
@@ -306,8 +316,9 @@ void read_levels(json::Object& data, std::string_view key, const InstrumentEntry
 bool read_interval(std::string_view text, std::int64_t& interval_ns) {
   std::int64_t minutes = 0;
   if (market::parse_integer(text, minutes)) {
+    if (minutes <= 0 || minutes > 1440) return false;
     interval_ns = minutes * core::ns_per_minute;
-    return minutes > 0 && minutes <= 1440;
+    return true;
   }
   if (text == "D" || text == "W") {
     interval_ns = (text == "D" ? 1 : 7) * core::ns_per_day;

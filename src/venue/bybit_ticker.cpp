@@ -78,6 +78,16 @@ constexpr std::array<TickerField, field_count> ticker_fields = {{
     {&MergedTicker::settle_estimate, Unit::price, part_mark},
 }};
 
+/// A new figure of both sides makes the one-sided figure of an earlier message old. `seen`: a bit
+/// for each key that a message has.
+void forget_older_interest(std::uint64_t seen, MergedTicker& merged) {
+  const auto has = [&](std::size_t index) { return (seen >> index & 1) != 0; };
+  if (has(index_open_interest) && !has(index_single))
+    merged.open_interest_single = merged.open_interest_single_coins = market::missing;
+  if (has(index_open_interest_value) && !has(index_single_value))
+    merged.open_interest_value_single = market::missing;
+}
+
 bool is_same(double a, double b) { return a == b || (a != a && b != b); }
 
 /// Half of both sides where one side is not given. Halving a double is exact.
@@ -137,12 +147,31 @@ std::uint8_t merge_ticker(json::ondemand::object object, const InstrumentEntry& 
     if (index == index_single)
       merged.open_interest_single_coins = json::decimal(token, size, false, fault, key);
   });
-  // A new figure of both sides makes the one-sided figure of an earlier message old.
-  const auto has = [&](std::size_t index) { return (seen >> index & 1) != 0; };
-  if (has(index_open_interest) && !has(index_single))
-    merged.open_interest_single = merged.open_interest_single_coins = market::missing;
-  if (has(index_open_interest_value) && !has(index_single_value))
-    merged.open_interest_value_single = market::missing;
+  forget_older_interest(seen, merged);
+  return parts;
+}
+
+std::uint8_t merge_ticker(const MergedTicker& change, MergedTicker& merged) {
+  std::uint8_t parts = 0;
+  std::uint64_t seen = 0;
+  for (std::size_t index = 0; index < field_count; ++index) {
+    const TickerField& field = ticker_fields[index];
+    if (index == index_next_funding) continue;
+    const double value = change.*field.value;
+    const bool is_said = value == value;
+    merged.*field.value = is_said ? value : merged.*field.value;
+    parts |= is_said ? field.part : 0;
+    seen |= static_cast<std::uint64_t>(is_said) << index;
+  }
+  if (change.next_funding_ns != core::unknown_ns) {
+    merged.next_funding_ns = change.next_funding_ns;
+    parts |= part_funding;
+  }
+  if (change.open_interest == change.open_interest)
+    merged.open_interest_coins = change.open_interest_coins;
+  if (change.open_interest_single == change.open_interest_single)
+    merged.open_interest_single_coins = change.open_interest_single_coins;
+  forget_older_interest(seen, merged);
   return parts;
 }
 
@@ -195,34 +224,46 @@ void emit_ticker(Transaction& message, const InstrumentEntry& entry, const Merge
   if ((parts & part_interest) != 0) emit_open_interest(message, entry, merged, exchange_ns, flags);
 }
 
+MergedTicker& begin_ticker(State& own, const InstrumentEntry& entry, bool is_snapshot) {
+  const MergedTicker& known = own.market(entry.id).ticker;
+  own.pending.ticker = is_snapshot ? MergedTicker() : known;
+  return own.pending.ticker;
+}
+
+void take(Transaction& message, State& own, const TickerEvent& event) {
+  const InstrumentEntry& entry = *event.entry;
+  const MergedTicker& known = own.market(entry.id).ticker;
+  MergedTicker& merged = own.pending.ticker;
+  message.count_other(entry);
+  if (!event.is_snapshot && event.sequence != market::unknown_id && event.sequence < known.sequence)
+    return message.count_duplicate();
+  if (event.sequence != market::unknown_id) merged.sequence = event.sequence;
+  own.pending.ticker_of = entry.id;
+  std::uint8_t parts = event.parts;
+  // The touch is often sent along unchanged.
+  if (!event.is_snapshot && is_same(merged.bid_price, known.bid_price) &&
+      is_same(merged.bid_size, known.bid_size) && is_same(merged.ask_price, known.ask_price) &&
+      is_same(merged.ask_size, known.ask_size))
+    parts &= static_cast<std::uint8_t>(~part_bbo);
+  emit_ticker(message, entry, merged, parts, event.exchange_ns,
+              event.is_snapshot ? market::flag_snapshot : 0);
+}
+
 void read_ticker_frame(Transaction& message, State& own, json::Object& root,
                        std::string_view symbol) {
   const std::string_view type = root.text("type");
   if (type != "snapshot" && type != "delta") own.fault.raise(DecodeStatus::unknown_value, "type");
-  const bool is_snapshot = type == "snapshot";
+  TickerEvent event;
+  event.is_snapshot = type == "snapshot";
   const std::string_view key = own.fault.ok() ? native_key(own, {}, symbol) : std::string_view();
-  const InstrumentEntry* entry = own.fault.ok() ? message.instrument(key) : nullptr;
+  event.entry = own.fault.ok() ? message.instrument(key) : nullptr;
   json::ondemand::object data;
-  if (entry == nullptr || !root.object("data", data)) return;
-
-  const MergedTicker& known = own.market(entry->id).ticker;
-  MergedTicker& merged = own.pending.ticker;
-  merged = is_snapshot ? MergedTicker() : known;
-  std::uint8_t parts = merge_ticker(data, *entry, merged, own.fault);
-  const std::int64_t sequence = root.optional_integer("cs");
-  const std::int64_t exchange_ns = root.time_ms("ts");
-  if (!message.ok()) return;
-  message.count_other(*entry);
-  if (!is_snapshot && sequence != market::unknown_id && sequence < known.sequence)
-    return message.count_duplicate();
-  if (sequence != market::unknown_id) merged.sequence = sequence;
-  own.pending.ticker_of = entry->id;
-  // The touch is often sent along unchanged.
-  if (!is_snapshot && is_same(merged.bid_price, known.bid_price) &&
-      is_same(merged.bid_size, known.bid_size) && is_same(merged.ask_price, known.ask_price) &&
-      is_same(merged.ask_size, known.ask_size))
-    parts &= static_cast<std::uint8_t>(~part_bbo);
-  emit_ticker(message, *entry, merged, parts, exchange_ns, is_snapshot ? market::flag_snapshot : 0);
+  if (event.entry == nullptr || !root.object("data", data)) return;
+  MergedTicker& merged = begin_ticker(own, *event.entry, event.is_snapshot);
+  event.parts = merge_ticker(data, *event.entry, merged, own.fault);
+  event.sequence = root.optional_integer("cs");
+  event.exchange_ns = root.time_ms("ts");
+  if (message.ok()) take(message, own, event);
 }
 
 }  // namespace perp::venue::bybit

@@ -1,5 +1,7 @@
 #include "venue/common.hpp"
 
+#include <limits>
+
 namespace perp::venue {
 
 using market::InstrumentEntry;
@@ -32,7 +34,7 @@ bool parse_period(std::string_view text, std::int64_t& period_ns) noexcept {
   if (unit == "h" || unit == "H") unit_ns = core::ns_per_hour;
   if (unit == "d" || unit == "D") unit_ns = core::ns_per_day;
   if (unit == "w" || unit == "W") unit_ns = 7 * core::ns_per_day;
-  if (unit_ns == 0) return false;
+  if (unit_ns == 0 || count > std::numeric_limits<std::int64_t>::max() / unit_ns) return false;
   period_ns = count * unit_ns;
   return true;
 }
@@ -91,7 +93,6 @@ bool Transaction::is_candidate(const InstrumentEntry& entry) const {
 }
 
 bool Transaction::is_other(const InstrumentEntry& entry) const {
-  if (entry.instrument.is_primary != 0) return false;
   // A staged instrument learns whether it is primary in finish(): judge it by what it is.
   return own_.staged.empty() || !is_candidate(entry);
 }
@@ -221,26 +222,23 @@ void Transaction::intern_staged() {
   sink_.rollback(write, sink_.record_count() - removed);
 }
 
-DecodeStatus Transaction::finish() {
-  DecodeStatus status = own_.fault.status;
-  if (status == DecodeStatus::ok && is_full_) status = DecodeStatus::sink_full;
-  if (status != DecodeStatus::ok) {
-    sink_.rollback(begin_bytes_, begin_records_);
-    own_.staged.clear();
-    if (status == DecodeStatus::sink_full) return status;
-    ++state_.messages[state_.message_kind];
-    state_.decode_errors += status != DecodeStatus::venue_error ? 1U : 0U;
-    state_.fault_field = own_.fault.field;
-    return status;
-  }
+DecodeStatus Transaction::refuse() {
+  const DecodeStatus status = own_.fault.ok() ? DecodeStatus::sink_full : own_.fault.status;
+  sink_.rollback(begin_bytes_, begin_records_);
+  own_.staged.clear();
+  if (status == DecodeStatus::sink_full) return status;
   ++state_.messages[state_.message_kind];
+  state_.decode_errors += status != DecodeStatus::venue_error ? 1U : 0U;
+  state_.fault_field = own_.fault.field;
+  return status;
+}
+
+void Transaction::add_counts() {
   state_.duplicates += duplicates_;
   state_.gaps += gaps_;
   state_.other_instruments += other_instruments_;
   state_.checksums_verified += checksums_verified_;
   state_.checksum_mismatches += checksum_mismatches_;
-  if (!own_.staged.empty()) intern_staged();
-  return status;
 }
 
 }  // namespace perp::venue

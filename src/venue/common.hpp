@@ -4,6 +4,7 @@
 // of that true or undoes it. Private to the venue layer; one feed thread; allocates only when an
 // instrument is new.
 #include "venue/json.hpp"
+#include "venue/shape.hpp"
 
 #include <perp/core/platform.hpp>
 #include <perp/market/continuity.hpp>
@@ -44,6 +45,7 @@ struct CommonState : json::JsonState {
   std::size_t staged_hint = 0;
   std::vector<market::Level> bids;  ///< scratch; keep their capacity from message to message
   std::vector<market::Level> asks;
+  ShapeMemory shape_memory;
 };
 
 /// The newest id of a stream whose ids only grow. verdict() changes nothing, so that a message may
@@ -58,7 +60,7 @@ class IdSequence {
   Verdict verdict(std::int64_t id, bool is_contiguous) const {
     if (last_ == market::unknown_id || id == market::unknown_id) return Verdict::next;
     if (id <= last_) return repeats_ + 1 < market::repeat_limit ? Verdict::repeat : Verdict::gap;
-    return is_contiguous && id != last_ + 1 ? Verdict::gap : Verdict::next;
+    return is_contiguous && id != market::next_id(last_) ? Verdict::gap : Verdict::next;
   }
   void advance(std::int64_t id, Verdict verdict) {
     if (id == market::unknown_id) return;
@@ -127,9 +129,10 @@ class Transaction {
 
   /// A record about `entry`. nullptr when the sink has no room; finish() then says so.
   template <class Payload>
-  [[nodiscard]] Payload* emit(market::RecordType type, const market::InstrumentEntry& entry,
-                              std::int64_t exchange_ns, std::uint8_t flags = 0,
-                              std::size_t tail_bytes = 0) {
+  [[nodiscard, gnu::always_inline]] Payload* emit(market::RecordType type,
+                                                  const market::InstrumentEntry& entry,
+                                                  std::int64_t exchange_ns, std::uint8_t flags = 0,
+                                                  std::size_t tail_bytes = 0) {
     Payload* payload = is_full_
                            ? nullptr
                            : sink_.emplace<Payload>(type, state_.instruments.venue(), entry.id,
@@ -177,23 +180,38 @@ class Transaction {
   const market::InstrumentEntry* redefine(const InstrumentFacts& facts);
   bool is_staged(std::string_view native) const;
 
+  /// The message was read by a shape, not by simdjson.
+  void count_shape() { is_shape_ = true; }
   void count_duplicate() { ++duplicates_; }
   void count_checksum(bool is_match) { ++(is_match ? checksums_verified_ : checksum_mismatches_); }
   /// Counts a message (or a row of a list) that is not about a primary perpetual.
   void count_other_instrument() { ++other_instruments_; }
   void count_other(const market::InstrumentEntry& entry) {
-    other_instruments_ += is_other(entry) ? 1U : 0U;
+    if (entry.instrument.is_primary == 0) other_instruments_ += is_other(entry) ? 1U : 0U;
   }
 
   /// Ends the call. On ok: instruments are interned, their records completed, counters advanced;
   /// the adapter then advances its own state. Otherwise the sink is as it was and only the message
   /// counters have moved; after sink_full not even those.
-  [[nodiscard]] DecodeStatus finish();
+  [[nodiscard]] DecodeStatus finish() {
+    if (!ok()) [[unlikely]]
+      return refuse();
+    ++state_.messages[state_.message_kind];
+    state_.by_shape[state_.message_kind] += is_shape_ ? 1U : 0U;
+    if ((duplicates_ | gaps_ | other_instruments_ | checksums_verified_ | checksum_mismatches_) !=
+        0)
+      add_counts();
+    if (!own_.staged.empty()) [[unlikely]]
+      intern_staged();
+    return DecodeStatus::ok;
+  }
 
  private:
   const market::InstrumentEntry* find_or_stage(std::string_view native);
   const market::InstrumentEntry* stage(const InstrumentFacts& facts);
   StagedInstrument* find_staged(std::string_view native) const;
+  DecodeStatus refuse();
+  void add_counts();
   /// May be the one instrument of its base that reaches the perp tables.
   bool is_candidate(const market::InstrumentEntry& entry) const;
   bool is_other(const market::InstrumentEntry& entry) const;
@@ -213,6 +231,7 @@ class Transaction {
   std::uint32_t checksums_verified_ = 0;
   std::uint32_t checksum_mismatches_ = 0;
   bool is_full_ = false;
+  bool is_shape_ = false;
 };
 
 template <class Ask>
@@ -224,9 +243,7 @@ market::Book* Transaction::emit_book(market::RecordType type, const market::Inst
   const std::size_t book_offset = sink_.bytes().size() + sizeof(market::RecordHeader);
   if (emit<market::Book>(type, entry, exchange_ns, flags, bid_bytes + ask_bytes) == nullptr)
     return nullptr;
-  const std::size_t end_bytes = sink_.bytes().size();
-  const std::size_t end_records = sink_.record_count();
-  if (!emit_gap(entry, type, exchange_ns, expected_id, got_id)) return nullptr;
+  is_full_ |= !sink_.has_room(sizeof(market::RecordHeader) + sizeof(market::Gap));
   if (!ok()) return nullptr;  // nothing may be asked of a checker on behalf of a refused message
   // The sink may have grown and moved: take the address again.
   auto* book = reinterpret_cast<market::Book*>(sink_.bytes().data() + book_offset);
@@ -237,10 +254,8 @@ market::Book* Transaction::emit_book(market::RecordType type, const market::Inst
   if (ask_bytes != 0) std::memcpy(levels + bid_bytes, own_.asks.data(), ask_bytes);
   const market::Continuity found = ask();
   book->continuity = static_cast<std::uint8_t>(found);
-  if (found != market::Continuity::gap) {
-    sink_.rollback(end_bytes, end_records);
-    --gaps_;
-  }
+  if (found == market::Continuity::gap)
+    emit_gap(entry, type, exchange_ns, expected_id, got_id);  // has room, so that nothing moves
   return book;
 }
 

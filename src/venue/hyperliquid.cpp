@@ -330,12 +330,15 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
   State& own = static_cast<State&>(*state.own);
   Transaction tx(state, own, sink, frame.receive_ns, describe);
   begin_message(own);
+  Message message{.state = state, .own = own, .tx = tx};
   std::uint64_t unnamed_rows = 0;
   ondemand::document document;
-  if (trimmed(frame.payload) == greeting) {
-    tx.set_kind(static_cast<std::uint8_t>(Kind::greeting));
+  if (state.lanes == Lanes::both && read_shape(message, frame.payload)) {
+    tx.count_shape();
+  } else if (trimmed(frame.payload) == greeting) {
+    message.set_kind(Kind::greeting);
   } else if (own.open(frame.payload, document)) {
-    Context context{.state = state, .own = own, .tx = tx, .document = document};
+    Context context{message, document};
     read_frame(context);
     context.close();
     own.judge();
@@ -360,12 +363,12 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
     own.fault.raise(DecodeStatus::malformed_json, "message");
   } else if (own.open(reply.body, document)) {
     const Kind kind = kind_of(*endpoint);
-    Context context{.state = state,
-                    .own = own,
-                    .tx = tx,
-                    .document = document,
-                    .flags = rest_flags(reply, is_state(kind)),
-                    .is_rest = true};
+    Context context{{.state = state,
+                     .own = own,
+                     .tx = tx,
+                     .flags = rest_flags(reply, is_state(kind)),
+                     .is_rest = true},
+                    document};
     Value value;
     if (const auto error = document.get_value().get(value); error != simdjson::SUCCESS)
       own.fault.raise(json::status_of(error), "message");

@@ -108,10 +108,78 @@ struct Token {
   std::int64_t size_decimals = 0;
 };
 
+/// A row of trades.
+struct TradeRow {
+  const market::InstrumentEntry* entry = nullptr;
+  double price = market::missing;
+  double quantity = market::missing;
+  std::int64_t exchange_ns = core::unknown_ns;
+  std::int64_t id = market::unknown_id;
+  bool is_buy = false;  ///< the aggressor bought
+  bool has_parties = false;
+  std::string_view buyer;  ///< the shapes': parsed into `parties` before the row is taken
+  std::string_view seller;
+  market::TradeParties parties;
+};
+
+/// Best quotes or a level of a book.
+struct Quote : market::Level {
+  std::int64_t orders = 0;
+};
+
+struct BookEvent {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  bool says_fast = false;  ///< the levels are own.bids and own.asks
+};
+
+struct QuoteEvent {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  Quote bid;
+  Quote ask;
+};
+
+struct CandleEvent {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t open_ns = core::unknown_ns;
+  std::int64_t close_ns = core::unknown_ns;
+  std::int64_t interval_ns = core::unknown_ns;
+  double open = market::missing;
+  double high = market::missing;
+  double low = market::missing;
+  double close = market::missing;
+  double volume_base = market::missing;
+  std::int64_t trade_count = market::unknown_id;
+};
+
+/// The figures of one asset, as of when they came: they bear no time.
+struct AssetContext {
+  const market::InstrumentEntry* entry = nullptr;
+  double funding_rate = market::missing;
+  double open_interest = market::missing;        ///< coins
+  double open_interest_units = market::missing;  ///< as sent
+  double previous_day = market::missing;
+  double volume_quote = market::missing;
+  double volume_base = market::missing;
+  double premium = market::missing;
+  double oracle_price = market::missing;
+  double mark_price = market::missing;
+  double mid_price = market::missing;
+  double impact_bid = market::missing;
+  double impact_ask = market::missing;
+  bool is_perpetual = true;
+  std::string_view interest_text;  ///< the shapes': wanted in coins and as sent
+  std::string_view volume_text;    ///< the shapes': often longer than a short number
+};
+
 struct State : CommonState {
   std::deque<Streams> streams;  ///< by instrument index
   std::vector<Universe> universes;
   std::vector<Token> tokens;
+  std::vector<TradeRow> trade_rows;  ///< scratch of the shapes, as are the quotes
+  std::vector<Quote> bid_quotes;
+  std::vector<Quote> ask_quotes;
   // What the message being read brings.
   std::vector<SeenTrade> seen;
   std::vector<Universe> new_universes;
@@ -124,29 +192,58 @@ struct State : CommonState {
   }
 };
 
-/// One message being read.
-struct Context {
+/// One message being read, whichever lane reads it.
+struct Message {
   VenueState& state;
   State& own;
   Transaction& tx;
-  json::ondemand::document& document;
   std::uint8_t flags = 0;  ///< of the records: backfill, snapshot
   bool is_rest = false;
-  bool is_closed = false;
-  std::uint64_t unnamed_rows = 0;  ///< contexts of instruments that no list has named
 
   void set_kind(Kind kind) { tx.set_kind(static_cast<std::uint8_t>(kind)); }
   json::Fault& fault() { return own.fault; }
+  /// Whether this fill was told before; remembers it either way.
+  bool is_repeat(RecentIds Streams::*ids, const market::InstrumentEntry& entry, std::int64_t id,
+                 std::int64_t time_ns);
+};
+
+/// One message being read by simdjson.
+struct Context : Message {
+  json::ondemand::document& document;
+  bool is_closed = false;
+  std::uint64_t unnamed_rows = 0;  ///< contexts of instruments that no list has named
+
   /// Checks that the message ends where it should; must come before anything that cannot be undone.
   bool close() {
     if (!is_closed) own.close(document);
     is_closed = true;
     return tx.ok();
   }
-  /// Whether this fill was told before; remembers it either way.
-  bool is_repeat(RecentIds Streams::*ids, const market::InstrumentEntry& entry, std::int64_t id,
-                 std::int64_t time_ns);
 };
+
+/// The trade records of a message: those of one coin and one size are put into the order of time at
+/// the end.
+class TradeRun {
+ public:
+  void take(Message& message, const TradeRow& row);
+  void finish(Message& message);
+
+ private:
+  std::size_t begin_ = 0;
+  std::size_t stride_ = 0;
+  std::size_t staged_ = 0;
+  bool is_uniform_ = true;
+};
+
+// hyperliquid_streams.cpp, hyperliquid_contexts.cpp: an event becomes records, in either lane.
+void take(Message& message, const BookEvent& event);
+void take(Message& message, const QuoteEvent& event);
+void take(Message& message, const CandleEvent& event);
+void take(Message& message, const AssetContext& event);
+
+/// hyperliquid_shapes.cpp: the fast lane. @returns false, with nothing done, for what is the other
+/// lane's.
+bool read_shape(Message& message, std::string_view payload);
 
 using Value = json::ondemand::value;
 

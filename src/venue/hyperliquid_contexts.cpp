@@ -58,62 +58,40 @@ std::int64_t next_hour(std::int64_t now_ns) {
                                     : core::floor_to(now_ns, core::ns_per_hour) + core::ns_per_hour;
 }
 
-/// Up to four records. A context has no time: what is known of it is when it came.
 void emit_context(Context& context, const InstrumentEntry& entry, const ContextTokens& tokens) {
   json::Fault& fault = context.fault();
   const market::Scale per_coin = json::inverse(entry.price_divisor);
   const auto number = [&](ContextKey key, market::Scale scale) {
     return json::decimal(tokens.scalars[key], scale, false, fault, context_keys[key]);
   };
-  const bool is_perpetual =
-      !tokens.scalars[funding].is_missing || !tokens.scalars[interest].is_missing;
-  market::MarkPrice price;
-  price.mark_price = number(mark, per_coin);
-  price.index_price = number(oracle, per_coin);
-  price.premium = number(premium, {});
-  price.impact_bid = json::decimal(tokens.impacts[0], per_coin, false, fault, context_keys[impact]);
-  price.impact_ask = json::decimal(tokens.impacts[1], per_coin, false, fault, context_keys[impact]);
-  market::Ticker ticker;
-  ticker.open_24h = number(previous_day, per_coin);
-  ticker.volume_quote_24h = number(day_quote, {});
-  ticker.volume_base_24h =
+  const auto impact_price = [&](std::size_t side) {
+    return json::decimal(tokens.impacts[side], per_coin, false, fault, context_keys[impact]);
+  };
+  AssetContext event;
+  event.entry = &entry;
+  event.is_perpetual = !tokens.scalars[funding].is_missing || !tokens.scalars[interest].is_missing;
+  event.mark_price = number(mark, per_coin);
+  event.oracle_price = number(oracle, per_coin);
+  event.premium = number(premium, {});
+  event.impact_bid = impact_price(0);
+  event.impact_ask = impact_price(1);
+  event.previous_day = number(previous_day, per_coin);
+  event.volume_quote = number(day_quote, {});
+  event.volume_base =
       json::coins(tokens.scalars[day_base], entry, false, fault, context_keys[day_base]);
-  ticker.mid_price = number(mid, per_coin);
-  const double rate = number(funding, {});
-  const double coins =
+  event.mid_price = number(mid, per_coin);
+  event.funding_rate = number(funding, {});
+  event.open_interest =
       json::coins(tokens.scalars[interest], entry, false, fault, context_keys[interest]);
-  const double units = number(interest, {});
+  event.open_interest_units = number(interest, {});
   // Spot contexts have no funding; a perpetual's without it is not what it says.
-  if (is_perpetual && (tokens.scalars[funding].is_empty() || tokens.scalars[interest].is_empty()))
+  if (event.is_perpetual &&
+      (tokens.scalars[funding].is_empty() || tokens.scalars[interest].is_empty()))
     fault.raise(DecodeStatus::missing_field,
                 context_keys[tokens.scalars[funding].is_empty() ? funding : interest]);
-  if (!is_perpetual && tokens.scalars[mark].is_missing)
+  if (!event.is_perpetual && tokens.scalars[mark].is_missing)
     fault.raise(DecodeStatus::missing_field, context_keys[mark]);
-  if (!context.tx.ok()) return;
-  context.tx.count_other(entry);
-
-  auto* mark_record = context.tx.emit<market::MarkPrice>(RecordType::mark_price, entry,
-                                                         core::unknown_ns, context.flags);
-  if (mark_record == nullptr) return;
-  *mark_record = price;
-  auto* ticker_record =
-      context.tx.emit<market::Ticker>(RecordType::ticker, entry, core::unknown_ns, context.flags);
-  if (ticker_record == nullptr) return;
-  *ticker_record = ticker;
-  if (!is_perpetual) return;
-  auto* funding_record =
-      context.tx.emit<market::Funding>(RecordType::funding, entry, core::unknown_ns, context.flags);
-  if (funding_record == nullptr) return;
-  funding_record->rate = rate;
-  funding_record->premium = price.premium;
-  funding_record->funding_ns = next_hour(context.tx.receive_ns());
-  funding_record->interval_ns = core::ns_per_hour;
-  funding_record->kind = market::FundingKind::predicted;
-  auto* interest_record = context.tx.emit<market::OpenInterest>(RecordType::open_interest, entry,
-                                                                core::unknown_ns, context.flags);
-  if (interest_record == nullptr) return;
-  interest_record->quantity = coins;
-  interest_record->contracts = units;
+  if (context.tx.ok()) take(context, event);
 }
 
 void read_unnamed(Context& context, Value element, const InstrumentEntry* entry) {
@@ -142,6 +120,42 @@ void read_pair(Context& context, Value data, ReadMeta read_meta_part, ReadContex
 }
 
 }  // namespace
+
+/// Up to four records.
+void take(Message& message, const AssetContext& event) {
+  Transaction& tx = message.tx;
+  const InstrumentEntry& entry = *event.entry;
+  tx.count_other(entry);
+  auto* price =
+      tx.emit<market::MarkPrice>(RecordType::mark_price, entry, core::unknown_ns, message.flags);
+  if (price == nullptr) return;
+  price->mark_price = event.mark_price;
+  price->index_price = event.oracle_price;
+  price->premium = event.premium;
+  price->impact_bid = event.impact_bid;
+  price->impact_ask = event.impact_ask;
+  auto* ticker =
+      tx.emit<market::Ticker>(RecordType::ticker, entry, core::unknown_ns, message.flags);
+  if (ticker == nullptr) return;
+  ticker->open_24h = event.previous_day;
+  ticker->volume_quote_24h = event.volume_quote;
+  ticker->volume_base_24h = event.volume_base;
+  ticker->mid_price = event.mid_price;
+  if (!event.is_perpetual) return;
+  auto* funding =
+      tx.emit<market::Funding>(RecordType::funding, entry, core::unknown_ns, message.flags);
+  if (funding == nullptr) return;
+  funding->rate = event.funding_rate;
+  funding->premium = event.premium;
+  funding->funding_ns = next_hour(tx.receive_ns());
+  funding->interval_ns = core::ns_per_hour;
+  funding->kind = market::FundingKind::predicted;
+  auto* interest = tx.emit<market::OpenInterest>(RecordType::open_interest, entry, core::unknown_ns,
+                                                 message.flags);
+  if (interest == nullptr) return;
+  interest->quantity = event.open_interest;
+  interest->contracts = event.open_interest_units;
+}
 
 void read_asset_ctx(Context& context, Value data) {
   enum { coin, ctx };

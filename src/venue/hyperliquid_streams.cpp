@@ -10,12 +10,6 @@ using market::Side;
 
 namespace {
 
-/// px, sz, n of one level.
-struct Quote {
-  market::Level level;
-  std::uint32_t orders = 0;
-};
-
 bool read_quote(Context& context, Value value, const InstrumentEntry& entry, Quote& quote,
                 std::string_view field) {
   enum { price, quantity, orders };
@@ -24,12 +18,12 @@ bool read_quote(Context& context, Value value, const InstrumentEntry& entry, Quo
   ondemand::object row;
   if (!as_object(context, value, row, field)) return false;
   json::FlatObject fields(row, keys, fault);
-  quote.level.price = fields.price(price, entry);
-  quote.level.quantity = fields.quantity(quantity, entry);
+  quote.price = fields.price(price, entry);
+  quote.quantity = fields.quantity(quantity, entry);
   const std::int64_t count = fields.optional_integer(orders);
   if (count != market::unknown_id) {
     if (count < 0 || count > 0xffff'ffff) fault.raise(DecodeStatus::out_of_range, keys[orders]);
-    quote.orders = static_cast<std::uint32_t>(count);
+    quote.orders = count;
   }
   return fault.ok();
 }
@@ -46,7 +40,7 @@ const InstrumentEntry* coin_of(Context& context, ondemand::object& body, std::st
 
 }  // namespace
 
-bool Context::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, std::int64_t id,
+bool Message::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, std::int64_t id,
                         std::int64_t time_ns) {
   const std::size_t index = entry.id & 0x00ff'ffff;
   const auto key = static_cast<std::uint64_t>(id);
@@ -58,24 +52,51 @@ bool Context::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, s
   return found;
 }
 
+void TradeRun::take(Message& message, const TradeRow& row) {
+  Transaction& tx = message.tx;
+  tx.count_other(*row.entry);
+  // The first frame after a subscription repeats recent trades and does not say so.
+  if (!message.is_rest && message.is_repeat(&Streams::trades, *row.entry, row.id, row.exchange_ns))
+    return;
+  const std::size_t at = tx.sink().bytes().size();
+  auto* record = tx.emit<market::Trade>(RecordType::trade, *row.entry, row.exchange_ns,
+                                        message.flags, row.has_parties ? sizeof row.parties : 0);
+  if (record == nullptr) return;
+  record->price = row.price;
+  record->quantity = row.quantity;
+  record->trade_id = row.id;
+  record->fill_count = 1;
+  record->taker_side = row.is_buy ? Side::buy : Side::sell;
+  record->has_parties = row.has_parties ? 1 : 0;
+  if (row.has_parties) *new (record + 1) market::TradeParties = row.parties;
+  const std::size_t size = tx.sink().bytes().size() - at;
+  if (stride_ == 0) {
+    begin_ = at;
+    stride_ = size;
+    staged_ = message.own.staged.size();
+  }
+  is_uniform_ &= size == stride_ && (at - begin_) % stride_ == 0;
+}
+
+void TradeRun::finish(Message& message) {
+  // A frame is about one coin, so nothing but trades of one size stands behind the first of them.
+  if (message.tx.ok() && stride_ != 0 && is_uniform_ && staged_ == message.own.staged.size())
+    sort_by_time(message.tx.sink(), begin_);
+}
+
 void read_trades(Context& context, Value data) {
   enum { coin, side, price, quantity, time, id, users };
   static constexpr auto keys =
       std::to_array<std::string_view>({"coin", "side", "px", "sz", "time", "tid", "users"});
   json::Fault& fault = context.fault();
-  RecordSink& sink = context.tx.sink();
-  std::size_t begin = 0;
-  std::size_t stride = 0;
-  std::size_t staged = 0;
-  bool is_uniform = true;
+  TradeRun run;
   each_element(context, data, "data", [&](std::size_t, Value element) {
-    ondemand::object row;
-    if (!as_object(context, element, row, "data")) return;
+    ondemand::object object;
+    if (!as_object(context, element, object, "data")) return;
     std::array<json::Token, keys.size()> tokens;
     tokens.fill(json::absent);
-    market::TradeParties parties;
-    bool has_parties = false;
-    json::each_field(row, keys, fault, [&](std::size_t index, Value value) {
+    TradeRow row;
+    json::each_field(object, keys, fault, [&](std::size_t index, Value value) {
       if (index != users) {
         tokens[index] = json::make_token(value.raw_json_token(), fault, keys[index]);
         return;
@@ -85,54 +106,29 @@ void read_trades(Context& context, Value data) {
         const std::string_view text = json::text(
             json::make_token(user.raw_json_token(), fault, keys[users]), true, fault, keys[users]);
         if (fault.ok() &&
-            (at > 1 || !parse_address(text, at == 0 ? parties.buyer : parties.seller)))
+            (at > 1 || !parse_address(text, at == 0 ? row.parties.buyer : row.parties.seller)))
           fault.raise(DecodeStatus::wrong_type, keys[users]);
         ++count;
       });
       if (fault.ok() && count != 2) fault.raise(DecodeStatus::missing_field, keys[users]);
-      has_parties = true;
+      row.has_parties = true;
     });
     const std::string_view native = json::text(tokens[coin], true, fault, keys[coin]);
     if (!fault.ok()) return;
-    const InstrumentEntry* entry = context.tx.instrument(native);
-    if (entry == nullptr) return;
-    market::Trade trade;
-    trade.price =
-        json::decimal(tokens[price], json::inverse(entry->price_divisor), true, fault, keys[price]);
-    trade.quantity = json::coins(tokens[quantity], *entry, true, fault, keys[quantity]);
-    trade.trade_id = json::integer(tokens[id], true, fault, keys[id]);
-    trade.fill_count = 1;
-    trade.has_parties = has_parties ? 1 : 0;
+    row.entry = context.tx.instrument(native);
+    if (row.entry == nullptr) return;
+    row.price = json::decimal(tokens[price], json::inverse(row.entry->price_divisor), true, fault,
+                              keys[price]);
+    row.quantity = json::coins(tokens[quantity], *row.entry, true, fault, keys[quantity]);
+    row.id = json::integer(tokens[id], true, fault, keys[id]);
     const std::string_view aggressor = json::text(tokens[side], true, fault, keys[side]);
-    if (aggressor == "B") trade.taker_side = Side::buy;
-    if (aggressor == "A") trade.taker_side = Side::sell;
-    if (fault.ok() && trade.taker_side == Side::unknown)
+    row.is_buy = aggressor == "B";
+    if (fault.ok() && !row.is_buy && aggressor != "A")
       fault.raise(DecodeStatus::unknown_value, keys[side]);
-    const std::int64_t exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
-    if (!fault.ok()) return;
-    context.tx.count_other(*entry);
-    // The first frame after a subscription repeats recent trades and does not say so.
-    if (!context.is_rest &&
-        context.is_repeat(&Streams::trades, *entry, trade.trade_id, exchange_ns))
-      return;
-    const std::size_t tail = has_parties ? sizeof parties : 0;
-    const std::size_t at = sink.bytes().size();
-    auto* record =
-        context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns, context.flags, tail);
-    if (record == nullptr) return;
-    *record = trade;
-    if (has_parties) *new (record + 1) market::TradeParties = parties;
-    const std::size_t size = sink.bytes().size() - at;
-    if (stride == 0) {
-      begin = at;
-      stride = size;
-      staged = context.own.staged.size();
-    }
-    is_uniform &= size == stride && (at - begin) % stride == 0;
+    row.exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
+    if (fault.ok()) run.take(context, row);
   });
-  // A frame is about one coin, so nothing but trades of one size stands behind the first of them.
-  if (context.tx.ok() && stride != 0 && is_uniform && staged == context.own.staged.size())
-    sort_by_time(sink, begin);
+  run.finish(context);
 }
 
 void read_book(Context& context, Value data) {
@@ -159,26 +155,29 @@ void read_book(Context& context, Value data) {
       each_element(context, side, keys[levels], [&](std::size_t, Value level) {
         Quote quote;
         if (read_quote(context, level, *entry, quote, keys[levels]))
-          (which == 0 ? context.own.bids : context.own.asks).push_back(quote.level);
+          (which == 0 ? context.own.bids : context.own.asks).push_back(quote);
       });
     });
   });
   if (fault.ok() && side_count != 2) fault.raise(DecodeStatus::missing_field, keys[levels]);
-  const std::int64_t exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
-  const bool says_fast =
-      json::boolean(tokens[fast], false, fault, keys[fast]) == market::Tristate::yes;
-  if (!context.close()) return;
-  context.tx.count_other(*entry);
+  BookEvent book;
+  book.entry = entry;
+  book.exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
+  book.says_fast = json::boolean(tokens[fast], false, fault, keys[fast]) == market::Tristate::yes;
+  if (context.close()) take(context, book);
+}
+
+void take(Message& message, const BookEvent& event) {
+  State& own = message.own;
+  message.tx.count_other(*event.entry);
   // The 5-level and the 20-level stream share a channel. Exactly five on both sides is the former;
   // a book that is thinner than that is whole either way.
-  const std::size_t most = std::max(context.own.bids.size(), context.own.asks.size());
-  const std::size_t least = std::min(context.own.bids.size(), context.own.asks.size());
-  const bool is_fast = says_fast || (most == 5 && least == 5);
-  Streams& streams = context.own.streams_of(*entry);
+  const bool is_fast = event.says_fast || (own.bids.size() == 5 && own.asks.size() == 5);
+  Streams& streams = own.streams_of(*event.entry);
   market::SnapshotBookSequence& sequence = is_fast ? streams.fast_book : streams.book;
-  market::Book* book = context.tx.emit_book(RecordType::book_snapshot, *entry, exchange_ns,
-                                            context.flags, market::unknown_id, market::unknown_id,
-                                            [&] { return sequence.snapshot(exchange_ns); });
+  market::Book* book = message.tx.emit_book(
+      RecordType::book_snapshot, *event.entry, event.exchange_ns, message.flags, market::unknown_id,
+      market::unknown_id, [&] { return sequence.snapshot(event.exchange_ns); });
   if (book != nullptr) book->depth = is_fast ? 5 : 20;
 }
 
@@ -191,7 +190,9 @@ void read_bbo(Context& context, Value data) {
   const InstrumentEntry* entry = coin_of(context, body, keys[coin]);
   if (entry == nullptr) return;
   json::Token time_token = json::absent;
-  std::array<Quote, 2> sides;
+  QuoteEvent event;
+  event.entry = entry;
+  const std::array sides{&event.bid, &event.ask};
   bool has_quotes = false;
   json::each_field(body, keys, fault, [&](std::size_t index, Value value) {
     if (index == time) time_token = json::make_token(value.raw_json_token(), fault, keys[time]);
@@ -202,21 +203,25 @@ void read_bbo(Context& context, Value data) {
       bool is_null = false;
       if (const auto error = side.is_null().get(is_null); error != simdjson::SUCCESS)
         return fault.raise(json::status_of(error), keys[quotes]);
-      if (!is_null) read_quote(context, side, *entry, sides[which], keys[quotes]);
+      if (!is_null) read_quote(context, side, *entry, *sides[which], keys[quotes]);
     });
   });
   if (!has_quotes) fault.raise(DecodeStatus::missing_field, keys[quotes]);
-  const std::int64_t exchange_ns = json::time_ms(time_token, true, fault, keys[time]);
-  if (!context.tx.ok()) return;
-  context.tx.count_other(*entry);
-  auto* bbo = context.tx.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns, context.flags);
+  event.exchange_ns = json::time_ms(time_token, true, fault, keys[time]);
+  if (context.tx.ok()) take(context, event);
+}
+
+void take(Message& message, const QuoteEvent& event) {
+  message.tx.count_other(*event.entry);
+  auto* bbo =
+      message.tx.emit<market::Bbo>(RecordType::bbo, *event.entry, event.exchange_ns, message.flags);
   if (bbo == nullptr) return;
-  bbo->bid_price = sides[0].level.price;
-  bbo->bid_quantity = sides[0].level.quantity;
-  bbo->bid_orders = sides[0].orders;
-  bbo->ask_price = sides[1].level.price;
-  bbo->ask_quantity = sides[1].level.quantity;
-  bbo->ask_orders = sides[1].orders;
+  bbo->bid_price = event.bid.price;
+  bbo->bid_quantity = event.bid.quantity;
+  bbo->bid_orders = static_cast<std::uint32_t>(event.bid.orders);
+  bbo->ask_price = event.ask.price;
+  bbo->ask_quantity = event.ask.quantity;
+  bbo->ask_orders = static_cast<std::uint32_t>(event.ask.orders);
 }
 
 void read_candle(Context& context, Value data) {
@@ -229,35 +234,48 @@ void read_candle(Context& context, Value data) {
   json::FlatObject fields(row, keys, fault);
   const std::string_view native = fields.text(symbol);
   if (!fault.ok()) return;
-  const InstrumentEntry* entry = context.tx.instrument(native);
-  if (entry == nullptr) return;
-  market::Kline kline;
-  kline.open_ns = fields.time_ms(open_ms);
-  const std::int64_t close_ns = fields.time_ms(close_ms);
-  kline.interval_ns = candle_length(kline.open_ns, close_ns, fault, keys[close_ms]);
-  kline.open = fields.price(open, *entry);
-  kline.high = fields.price(high, *entry);
-  kline.low = fields.price(low, *entry);
-  kline.close = fields.price(close, *entry);
-  kline.volume_base = fields.quantity(volume, *entry);
-  kline.trade_count = fields.integer(trades);
-  if (!context.tx.ok()) return;
-  context.tx.count_other(*entry);
+  CandleEvent candle;
+  candle.entry = context.tx.instrument(native);
+  if (candle.entry == nullptr) return;
+  candle.open_ns = fields.time_ms(open_ms);
+  candle.close_ns = fields.time_ms(close_ms);
+  candle.interval_ns = candle_length(candle.open_ns, candle.close_ns, fault, keys[close_ms]);
+  candle.open = fields.price(open, *candle.entry);
+  candle.high = fields.price(high, *candle.entry);
+  candle.low = fields.price(low, *candle.entry);
+  candle.close = fields.price(close, *candle.entry);
+  candle.volume_base = fields.quantity(volume, *candle.entry);
+  candle.trade_count = fields.integer(trades);
+  if (context.tx.ok()) take(context, candle);
+}
+
+void take(Message& message, const CandleEvent& event) {
+  message.tx.count_other(*event.entry);
   // A pushed candle is closed when one with a later `t` follows, which its reader sees; a fetched
   // one by the clock.
-  const std::int64_t now_ns = context.tx.receive_ns();
+  const std::int64_t now_ns = message.tx.receive_ns();
   std::int64_t exchange_ns = core::unknown_ns;
+  market::Tristate is_closed = market::Tristate::unknown;
   if (now_ns == core::unknown_ns) {
-    exchange_ns = context.is_rest ? close_ns : core::unknown_ns;
-    kline.is_closed = context.is_rest ? market::Tristate::yes : market::Tristate::unknown;
+    if (message.is_rest) exchange_ns = event.close_ns;
+    if (message.is_rest) is_closed = market::Tristate::yes;
   } else {
-    if (close_ns < now_ns) exchange_ns = close_ns;
-    if (context.is_rest)
-      kline.is_closed = close_ns < now_ns ? market::Tristate::yes : market::Tristate::no;
+    const bool is_over = event.close_ns < now_ns;
+    if (is_over) exchange_ns = event.close_ns;
+    if (message.is_rest) is_closed = is_over ? market::Tristate::yes : market::Tristate::no;
   }
-  if (auto* record =
-          context.tx.emit<market::Kline>(RecordType::kline, *entry, exchange_ns, context.flags))
-    *record = kline;
+  auto* kline =
+      message.tx.emit<market::Kline>(RecordType::kline, *event.entry, exchange_ns, message.flags);
+  if (kline == nullptr) return;
+  kline->open_ns = event.open_ns;
+  kline->interval_ns = event.interval_ns;
+  kline->open = event.open;
+  kline->high = event.high;
+  kline->low = event.low;
+  kline->close = event.close;
+  kline->volume_base = event.volume_base;
+  kline->trade_count = event.trade_count;
+  kline->is_closed = is_closed;
 }
 
 void read_candles(Context& context, Value data) {

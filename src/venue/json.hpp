@@ -28,7 +28,7 @@ struct Fault {
   void raise(DecodeStatus why, std::string_view where) {
     if (status != DecodeStatus::ok) return;
     status = why;
-    field = where;
+    field = where.empty() ? "message" : where;  // a venue may refuse without a word
   }
 };
 

@@ -64,6 +64,29 @@ TEST(Program, EveryMessageOfARecordingIsCounted) {
   EXPECT_EQ(json::parse(again.out)["minutes"], summary["minutes"]);
 }
 
+TEST(Program, BothLanesReplayARecordingAlike) {
+  const Folder folder;
+  ASSERT_EQ(run("sim record " + (folder / "sim") + " --seed 3 --minutes 3 --symbols 3").exit_code,
+            0);
+  const Outcome both = run("replay " + (folder / "sim") + " --format json");
+  const Outcome one = run("replay " + (folder / "sim") + " --no-shapes --format json");
+  ASSERT_EQ(both.exit_code, 0) << both.err << both.out;
+  ASSERT_EQ(one.exit_code, 0) << one.err << one.out;
+  const json by_both = json::parse(both.out);
+  const json by_one = json::parse(one.out);
+  for (const char* part : {"records", "minutes", "half_seen_minutes", "late_trades"})
+    EXPECT_EQ(by_both[part], by_one[part]) << part;
+  for (const auto& [name, venue] : by_one["venues"].items()) {
+    EXPECT_EQ(venue["messages"], by_both["venues"][name]["messages"]);
+    for (const auto& [kind, count] : venue["by_shape"].items()) EXPECT_EQ(count, 0) << kind;
+  }
+  const json& binance = by_both["venues"]["binance"];
+  const std::uint64_t trades = binance["messages"]["aggTrade"];
+  EXPECT_GT(trades, 100U);
+  EXPECT_GE(binance["by_shape"]["aggTrade"].get<std::uint64_t>() + 3, trades)
+      << "three instruments are new once";
+}
+
 TEST(Program, RefusedMessagesAreCountedLocatedAndPartial) {
   const Folder folder;
   std::filesystem::create_directories(folder / "binance");

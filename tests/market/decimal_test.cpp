@@ -99,6 +99,9 @@ TEST(Decimal, TinyIsZeroAndSignIsKept) {
   EXPECT_EQ(bits(parsed("0.000")), bits(0.0));
   EXPECT_EQ(bits(parsed("1e-400")), bits(0.0));
   EXPECT_EQ(bits(parsed("0e999999999")), bits(0.0));
+  EXPECT_EQ(bits(parsed("-4.94065645841264584124654e-340")), bits(-0.0));
+  EXPECT_EQ(parsed("1e401", {1, -128}), 1e273);
+  EXPECT_EQ(bits(parsed("1e-790", {1, -128})), bits(0.0));
 }
 
 TEST(Decimal, ParsesScales) {

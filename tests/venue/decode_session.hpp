@@ -263,13 +263,15 @@ inline std::string read_text(const std::string& path) {
   all << file.rdbuf();
   return all.str();
 }
-/// The messages of a .json (whole), .jsonl (lines) or .tsv (time, tab, message) file.
+/// The messages of a .json (whole), .jsonl (lines) or .tsv (time, tab, message) file, without the
+/// ends of their lines.
 inline std::vector<std::string> read_messages(const std::string& path) {
   std::string text = read_text(path);
   if (path.ends_with(".json")) return {text};
   std::vector<std::string> out;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
     if (path.ends_with(".tsv")) line = line.substr(line.find('\t') + 1);
     if (!line.empty()) out.push_back(line);
   }

@@ -35,11 +35,17 @@ struct Progress {
   std::uint64_t records = 0;
 };
 
+/// Messages of one kind.
+struct MessageCount {
+  std::string kind;
+  std::uint64_t messages = 0;
+  std::uint64_t by_shape = 0;  ///< those that the fast lane read
+};
+
 /// One venue's part of the summary.
 struct VenueReport {
   market::VenueId venue = market::VenueId::none;
-  std::vector<std::pair<std::string, std::uint64_t>>
-      messages;  ///< per message kind, only those seen
+  std::vector<MessageCount> messages;  ///< only of kinds seen
   std::uint64_t decode_errors = 0;
   std::uint64_t venue_errors = 0;  ///< messages in which the venue itself said no
   std::uint64_t instruments = 0;

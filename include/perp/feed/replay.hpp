@@ -24,6 +24,7 @@ struct ReplayOptions {
   RecordingOptions recording;
   double speed =
       0;  ///< 0 = as fast as possible, 1 = as recorded, N = N times as fast (by receive time)
+  venue::Lanes lanes = venue::Lanes::both;  ///< who reads WebSocket messages
 };
 
 class Replay {

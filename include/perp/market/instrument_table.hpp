@@ -9,7 +9,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace perp::market {
 
@@ -29,6 +29,7 @@ class InstrumentTable {
 
   /// By native symbol, nullptr if never defined. No allocation. O(1).
   InstrumentEntry* find(std::string_view native) noexcept;
+  const InstrumentEntry* find(std::string_view native) const noexcept;
 
   /// Adds or updates. A new symbol gets the next id; a known one keeps its id and takes the new
   /// facts. Decides is_primary: the first live linear perpetual of its base in the venue's quote.
@@ -45,15 +46,18 @@ class InstrumentTable {
   VenueId venue() const { return venue_; }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept {
-      return std::hash<std::string_view>{}(text);
-    }
+  /// Open addressing, at most half full; nothing is ever removed.
+  struct Slot {
+    std::uint64_t hash = 0;
+    InstrumentEntry* entry = nullptr;
   };
+  Slot* find_slot(std::string_view native, std::uint64_t hash) noexcept;
+  void insert(std::string_view native, InstrumentEntry& entry);
+
   VenueId venue_;
   std::deque<InstrumentEntry> entries_;  // addresses stay valid
-  std::unordered_map<std::string, InstrumentEntry*, Hash, std::equal_to<>> by_native_;
+  std::vector<Slot> slots_ = std::vector<Slot>(256);
+  std::size_t used_ = 0;
 };
 
 /// "binance:PEPE-USDT-PERP"; dated futures and spot end in "-<native>" and "-SPOT".

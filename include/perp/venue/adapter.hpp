@@ -87,6 +87,12 @@ struct AdapterState {
 
 struct Adapter;
 
+/// Who reads a WebSocket message. Both lanes give the same records or the same refusal.
+enum class Lanes : std::uint8_t {
+  both = 0,       ///< its shape where one matches (the fast lane), else simdjson's On-Demand
+  on_demand = 1,  ///< always simdjson's On-Demand, which defines the right answer
+};
+
 /// Everything one feed thread keeps for one venue.
 class VenueState {
  public:
@@ -99,13 +105,17 @@ class VenueState {
   market::InstrumentTable instruments;
   std::unique_ptr<AdapterState> own;  ///< made by Adapter::make_state
 
+  Lanes lanes = Lanes::both;  ///< may be changed between messages
+
   // Set by each decode call.
   std::uint8_t message_kind = 0;  ///< index into Adapter::message_kinds of the last message
   std::string_view fault_field;   ///< field that was refused; static text or inside the payload
 
   // Totals since construction; read by the owner.
   std::array<std::uint64_t, message_kind_limit>
-      messages{};                   ///< per message kind, refused ones included
+      messages{};  ///< per message kind, refused ones included
+  std::array<std::uint64_t, message_kind_limit>
+      by_shape{};                   ///< those of them that a shape read; the others were simdjson's
   std::uint64_t decode_errors = 0;  ///< refused by us; counted by the adapter
   std::uint64_t venue_errors =
       0;  ///< the venue said no (DecodeStatus::venue_error); counted by the driver

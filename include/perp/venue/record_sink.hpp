@@ -27,10 +27,12 @@ class RecordSink {
   /// no room (return DecodeStatus::sink_full). The pointer is valid until the next emplace on a
   /// growing sink.
   template <class Payload>
-  [[nodiscard]] Payload* emplace(market::RecordType type, market::VenueId venue,
-                                 std::uint32_t instrument, std::int64_t exchange_ns,
-                                 std::int64_t receive_ns, std::uint8_t flags = 0,
-                                 std::size_t tail_bytes = 0) {
+  [[nodiscard, gnu::always_inline]] Payload* emplace(market::RecordType type, market::VenueId venue,
+                                                     std::uint32_t instrument,
+                                                     std::int64_t exchange_ns,
+                                                     std::int64_t receive_ns,
+                                                     std::uint8_t flags = 0,
+                                                     std::size_t tail_bytes = 0) {
     static_assert(market::is_payload<Payload>);
     const std::size_t size = sizeof(market::RecordHeader) + sizeof(Payload) + tail_bytes;
     std::byte* const at = append(size);
@@ -48,11 +50,16 @@ class RecordSink {
 
   /// Raw space for one whole record of `size` bytes that the caller copies in; nullptr: no room.
   [[nodiscard]] std::byte* append(std::size_t size) {
-    if (static_cast<std::size_t>(end_ - cursor_) < size && !grow(size)) return nullptr;
+    if (!has_room(size)) return nullptr;
     std::byte* const at = cursor_;
     cursor_ += size;
     ++record_count_;
     return at;
+  }
+
+  /// Whether `size` bytes can be appended; makes room for them if it may grow.
+  [[nodiscard]] bool has_room(std::size_t size) {
+    return static_cast<std::size_t>(end_ - cursor_) >= size || grow(size);
   }
 
   /// What was written since construction or the last reset.
@@ -73,7 +80,7 @@ class RecordSink {
   }
 
  private:
-  bool grow(std::size_t need) {
+  [[gnu::noinline]] bool grow(std::size_t need) {
     if (begin_ != nullptr && own_.empty()) return false;  // a fixed space
     const std::size_t used = static_cast<std::size_t>(cursor_ - begin_);
     own_.resize((used + need) / 8 * 2 + 1024);
