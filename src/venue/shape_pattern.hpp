@@ -76,7 +76,7 @@ inline constexpr std::size_t shape_reach = 32;
 
 /// The first place from `from` on of one of `chars`; text.size() if there is none. (That of
 /// string_view is no constant expression for g++ 12 with the sanitizer of undefined behaviour.)
-consteval std::size_t find_any(std::string_view text, std::string_view chars,
+constexpr std::size_t find_any(std::string_view text, std::string_view chars,
                                std::size_t from = 0) {
   for (; from < text.size(); ++from)
     for (const char c : chars)
