@@ -9,3 +9,6 @@ find_package(CLI11 2.1 REQUIRED)
 find_package(hwy 1.0.3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBURING REQUIRED IMPORTED_TARGET liburing>=2.3)
+pkg_check_modules(WOLFSSL REQUIRED IMPORTED_TARGET wolfssl>=5.5)
+# libcrypto alone: wolfSSL's AES-GCM is computed by it (net/aes_offload); libpq brings it along anyway.
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)

@@ -5,7 +5,7 @@ set(PERP_LAYERS
   "core|-|fmt::fmt PkgConfig::LIBURING Threads::Threads"
   "rolling|core|hwy::hwy"
   "market|core|-"
-  "net|core|-"
+  "net|core|PkgConfig::WOLFSSL OpenSSL::Crypto ZLIB::ZLIB PkgConfig::LIBURING"
   "journal|core market|-"
   "venue|core market|simdjson::simdjson"
   "state|core rolling market|-"
