@@ -16,6 +16,7 @@ namespace perp::net {
 namespace {
 
 constexpr std::size_t header_bytes = 5;
+constexpr std::size_t tag_bytes = 16;  // of every suite that is offered
 // RFC 8446 5.2 and RFC 5246 6.2.3; a handshake may still turn out to be either.
 constexpr std::size_t largest_fragment_13 = 16384 + 256;
 constexpr std::size_t largest_fragment_12 = 16384 + 2048;
@@ -239,6 +240,11 @@ void TlsStream::Impl::feed(std::span<const std::byte> bytes, StreamBuffer& plain
 }
 
 void TlsStream::Impl::take_record(std::span<const std::byte> record, StreamBuffer& plain) {
+  // A tag alone has no content type, which TLS 1.3 requires; wolfSSL 5.5.4 looks for it before the
+  // buffer's beginning. In TLS 1.2 it is an empty record; change_cipher_spec is never sealed.
+  if (record.size() == header_bytes + tag_bytes && record[0] != std::byte{20} &&
+      wolfSSL_version(session.get()) == TLS1_3_VERSION) [[unlikely]]
+    return fail(TlsErrorKind::bad_record, "it sent a TLS record without a content type");
   input = record;
   if (state == TlsState::open) [[likely]]
     return read(record.size(), plain);
