@@ -257,6 +257,7 @@ void TlsStream::Impl::take_record(std::span<const std::byte> record, StreamBuffe
 }
 
 void TlsStream::Impl::shake_hands() {
+  free_wolfssl_tables_with_thread();
   const int result =
       context->is_server ? wolfSSL_accept(session.get()) : wolfSSL_connect(session.get());
   if (result != WOLFSSL_SUCCESS) {
