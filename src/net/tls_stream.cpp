@@ -23,11 +23,11 @@ constexpr std::size_t largest_fragment_12 = 16384 + 2048;
 // As OpenSSL: so many records in a row may bring no content (empty ones, key updates, tickets).
 constexpr std::uint32_t idle_records_max = 32;
 // The longest chains of certificates are a tenth of it.
-constexpr std::size_t handshake_bytes_max = 128 * 1024;
+constexpr std::size_t handshake_bytes_max = std::size_t{128} * 1024;
 // A record's header, nonce and tag, and what wolfSSL adds to a write of up to 16 KiB.
 constexpr std::size_t record_overhead = 64;
 // Answers to the peer (alerts, key updates) may go past the limit of what we write by this much.
-constexpr std::size_t answers_max = 16 * 1024;
+constexpr std::size_t answers_max = std::size_t{16} * 1024;
 
 struct FreeSession {
   void operator()(WOLFSSL* session) const noexcept { wolfSSL_free(session); }
