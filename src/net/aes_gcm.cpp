@@ -2,8 +2,10 @@
 
 #include <climits>
 #include <cstring>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 namespace perp::net {
 namespace {
@@ -45,6 +47,9 @@ bool AesGcm::set_key(std::span<const std::byte> key, Direction direction) noexce
   if (EVP_CipherInit_ex(evp(context_), cipher, nullptr, bytes(key.data()), nullptr,
                         direction == Direction::seal ? 1 : 0) != 1)
     return false;
+  // The nonces of open() then come with the tag (see there); -1: all of this one is replaced.
+  unsigned char any_iv[iv_bytes] = {};
+  if (EVP_CIPHER_CTX_ctrl(evp(context_), EVP_CTRL_GCM_SET_IV_FIXED, -1, any_iv) != 1) return false;
   std::memcpy(key_.data(), key.data(), key.size());
   direction_ = direction;
   key_size_ = key.size();
@@ -79,17 +84,20 @@ AesGcm::Result AesGcm::open(const std::byte* in, std::byte* out, std::size_t siz
   unsigned char none[16];
   int written = 0;
   if (key_size_ == 0 || size > INT_MAX || aad.size() > INT_MAX) return Result::failed;
-  if (EVP_DecryptInit_ex(context, nullptr, nullptr, nullptr, bytes(iv.data())) != 1)
-    return Result::failed;
+  // Nonce and tag in one call. EVP_DecryptInit_ex would ask the provider, by names of parameters,
+  // how long its nonces are: a fifth of the time of a short record. The casts: it only reads them.
+  const OSSL_PARAM iv_and_tag[] = {
+      OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, const_cast<std::byte*>(tag.data()),
+                              tag_bytes),
+      OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV,
+                              const_cast<std::byte*>(iv.data()), iv_bytes),
+      OSSL_PARAM_END};
+  if (EVP_CIPHER_CTX_set_params(context, iv_and_tag) != 1) return Result::failed;
   if (!aad.empty() && EVP_DecryptUpdate(context, nullptr, &written, bytes(aad.data()),
                                         static_cast<int>(aad.size())) != 1)
     return Result::failed;
   if (size > 0 &&
       EVP_DecryptUpdate(context, bytes(out), &written, bytes(in), static_cast<int>(size)) != 1)
-    return Result::failed;
-  // The control reads the tag; its parameter lacks the const.
-  if (EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, tag_bytes,
-                          const_cast<std::byte*>(tag.data())) != 1)
     return Result::failed;
   if (EVP_DecryptFinal_ex(context, none, &written) == 1) return Result::ok;
   if (size > 0) OPENSSL_cleanse(out, size);

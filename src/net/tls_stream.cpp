@@ -16,17 +16,18 @@ namespace perp::net {
 namespace {
 
 constexpr std::size_t header_bytes = 5;
+constexpr std::size_t tag_bytes = 16;  // of every suite that is offered
 // RFC 8446 5.2 and RFC 5246 6.2.3; a handshake may still turn out to be either.
 constexpr std::size_t largest_fragment_13 = 16384 + 256;
 constexpr std::size_t largest_fragment_12 = 16384 + 2048;
 // As OpenSSL: so many records in a row may bring no content (empty ones, key updates, tickets).
 constexpr std::uint32_t idle_records_max = 32;
 // The longest chains of certificates are a tenth of it.
-constexpr std::size_t handshake_bytes_max = 128 * 1024;
+constexpr std::size_t handshake_bytes_max = std::size_t{128} * 1024;
 // A record's header, nonce and tag, and what wolfSSL adds to a write of up to 16 KiB.
 constexpr std::size_t record_overhead = 64;
 // Answers to the peer (alerts, key updates) may go past the limit of what we write by this much.
-constexpr std::size_t answers_max = 16 * 1024;
+constexpr std::size_t answers_max = std::size_t{16} * 1024;
 
 struct FreeSession {
   void operator()(WOLFSSL* session) const noexcept { wolfSSL_free(session); }
@@ -239,6 +240,11 @@ void TlsStream::Impl::feed(std::span<const std::byte> bytes, StreamBuffer& plain
 }
 
 void TlsStream::Impl::take_record(std::span<const std::byte> record, StreamBuffer& plain) {
+  // A tag alone has no content type, which TLS 1.3 requires; wolfSSL 5.5.4 looks for it before the
+  // buffer's beginning. In TLS 1.2 it is an empty record; change_cipher_spec is never sealed.
+  if (record.size() == header_bytes + tag_bytes && record[0] != std::byte{20} &&
+      wolfSSL_version(session.get()) == TLS1_3_VERSION) [[unlikely]]
+    return fail(TlsErrorKind::bad_record, "it sent a TLS record without a content type");
   input = record;
   if (state == TlsState::open) [[likely]]
     return read(record.size(), plain);
@@ -251,6 +257,7 @@ void TlsStream::Impl::take_record(std::span<const std::byte> record, StreamBuffe
 }
 
 void TlsStream::Impl::shake_hands() {
+  free_wolfssl_tables_with_thread();
   const int result =
       context->is_server ? wolfSSL_accept(session.get()) : wolfSSL_connect(session.get());
   if (result != WOLFSSL_SUCCESS) {

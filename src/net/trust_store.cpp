@@ -176,9 +176,11 @@ TrustStore::~TrustStore() { X509_STORE_free(store_of(store_)); }
 
 CertificateVerdict TrustStore::verify(std::span<const std::span<const std::byte>> chain,
                                       const PeerName* name) const {
-  const CertificateVerdict no_memory{TlsErrorKind::out_of_memory, "out of memory"};
+  const auto no_memory = [] {
+    return CertificateVerdict{TlsErrorKind::out_of_memory, "out of memory"};
+  };
   const Owned<STACK_OF(X509)> certificates(sk_X509_new_null());
-  if (certificates == nullptr) return no_memory;
+  if (certificates == nullptr) return no_memory();
   for (const std::span<const std::byte> der : chain) {
     const auto* at = reinterpret_cast<const unsigned char*>(der.data());
     const auto* const end = at + der.size();
@@ -188,7 +190,7 @@ CertificateVerdict TrustStore::verify(std::span<const std::span<const std::byte>
       ERR_clear_error();
       return {TlsErrorKind::bad_certificate, "a certificate that it sent cannot be read"};
     }
-    if (sk_X509_push(certificates.get(), certificate.get()) <= 0) return no_memory;
+    if (sk_X509_push(certificates.get(), certificate.get()) <= 0) return no_memory();
     static_cast<void>(certificate.release());  // the stack's now
   }
   if (sk_X509_num(certificates.get()) == 0)
@@ -199,7 +201,7 @@ CertificateVerdict TrustStore::verify(std::span<const std::span<const std::byte>
       X509_STORE_CTX_init(context.get(), store_of(store_), sk_X509_value(certificates.get(), 0),
                           certificates.get()) != 1 ||
       !set_rules(context.get(), name))
-    return no_memory;
+    return no_memory();
   const bool accepted = X509_verify_cert(context.get()) == 1;
   const int error = X509_STORE_CTX_get_error(context.get());
   ERR_clear_error();

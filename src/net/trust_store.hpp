@@ -39,8 +39,8 @@ class TrustStore {
   void* store_ = nullptr;  // X509_STORE; its own lock makes it shareable
 };
 
-/// Whether a PEM file's first certificate is for another PEM file's private key; wolfSSL 5.5.4 takes
-/// any key of the right kind.
+/// Whether a PEM file's first certificate is for another PEM file's private key; wolfSSL 5.5.4
+/// takes any key of the right kind.
 bool is_key_of(const std::string& key_file, const std::string& certificate_file);
 
 /// The file of the system's authorities. @throws core::Error naming the places that were looked at

@@ -5,6 +5,8 @@
 
 #include <perp/core/error.hpp>
 
+#include <wolfssl/wolfcrypt/ecc.h>
+
 namespace perp::net {
 
 void start_wolfssl() {
@@ -17,6 +19,17 @@ void start_wolfssl() {
     return true;
   }();
   static_cast<void>(started);
+}
+
+void free_wolfssl_tables_with_thread() noexcept {
+  struct Tables {
+    bool in_use = false;
+    ~Tables() {
+      if (in_use) wc_ecc_fp_free();
+    }
+  };
+  thread_local Tables tables;
+  tables.in_use = true;
 }
 
 }  // namespace perp::net

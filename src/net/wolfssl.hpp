@@ -10,4 +10,8 @@ namespace perp::net {
 /// @throws core::Error if wolfSSL cannot start.
 void start_wolfssl();
 
+/// Before a handshake: wolfSSL keeps tables of its curves' points for each thread, up to 12 MB, and
+/// forgets them when a thread ends. From here on they are freed when the calling thread does.
+void free_wolfssl_tables_with_thread() noexcept;
+
 }  // namespace perp::net

@@ -1,7 +1,5 @@
 #pragma once
 // Certificates made by libcrypto for one test: good ones, and each way to be bad.
-#include <gtest/gtest.h>
-
 #include <stdlib.h>
 
 #include <cstdio>

@@ -4,8 +4,6 @@
 
 #include <perp/net/tls_stream.hpp>
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <string>
 #include <string_view>

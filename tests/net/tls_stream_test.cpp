@@ -244,6 +244,20 @@ TEST(TlsStream, TakesTicketsBeforeTheFirstData) {
   EXPECT_EQ(text_of(pair.plain), "hello");
 }
 
+TEST(TlsStream, DoesNotRenegotiate) {
+  TlsPair pair({.certificate = test::leaf(), .max_version = TLS1_2_VERSION});
+  pair.run();
+  ASSERT_EQ(SSL_renegotiate(pair.server.ssl()), 1);
+  SSL_do_handshake(pair.server.ssl());  // says HelloRequest
+  const std::vector<std::byte> request = pair.server.take_output();
+  ASSERT_FALSE(request.empty());
+  EXPECT_EQ(pair.client.feed(request, pair.plain), TlsState::open) << pair.client.error().text;
+  // What it answers is no ClientHello but an alert: a record of type 21.
+  ASSERT_FALSE(pair.client.output().empty());
+  EXPECT_EQ(pair.client.output()[0], std::byte{21});
+  EXPECT_EQ(pair.client.output().size(), 5U + 8 + 2 + 16) << "and nothing else";
+}
+
 TEST(TlsStream, TriesAgainWithTheGroupThatTheServerWants) {
   bool was_retried = false;
   // A HelloRetryRequest's random, RFC 8446, section 4.1.3: one of the groups was not guessed.
