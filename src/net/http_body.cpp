@@ -160,7 +160,11 @@ struct HttpBody::Impl {
   HttpProgress take_trailers(StreamBuffer& received) {
     const HttpProgress progress = trailers.parse(received);
     if (progress == HttpProgress::failed) return fail(trailers.error());
-    return progress == HttpProgress::complete ? end() : progress;
+    if (progress == HttpProgress::need_more) return progress;
+    // RFC 9110 section 6.5.1. Another reader could take them for the head's.
+    for (const std::string_view name : {"Content-Length", "Transfer-Encoding", "Content-Encoding"})
+      if (trailers.count(name) != 0) return fail(HttpError::bad_trailer);
+    return end();
   }
 
   StreamBuffer data;

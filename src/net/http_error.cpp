@@ -23,6 +23,7 @@ std::string_view to_string(HttpError error) noexcept {
     case HttpError::length_and_coding: return "both Content-Length and Transfer-Encoding";
     case HttpError::body_forbidden: return "a body is announced where none may be";
     case HttpError::bad_chunk: return "a chunk's size line or end is malformed";
+    case HttpError::bad_trailer: return "a trailer that would change how the body is read";
     case HttpError::body_too_large: return "the body is above the size limit";
     case HttpError::unknown_encoding: return "Content-Encoding is none of gzip, deflate, identity";
     case HttpError::corrupt_encoding: return "the body does not inflate";

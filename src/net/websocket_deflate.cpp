@@ -28,7 +28,8 @@ std::span<std::byte> room_of(StreamBuffer& buffer, std::size_t least) {
 struct WebSocketInflater::Impl {
   Impl(int window_bits, bool keeps, std::size_t limit)
       // One byte more than allowed shows that there is more.
-      : output(limit + 1, std::min<std::size_t>(limit + 1, 16 * 1024)), keeps_context(keeps) {
+      : output(limit + 1, std::min<std::size_t>(limit + 1, std::size_t{16} * 1024)),
+        keeps_context(keeps) {
     // A sender of an old zlib that was told 8 uses 9; the wider window reads both.
     const int status = inflateInit2(&stream, -std::max(window_bits, 9));
     if (status != Z_OK) throw core::Error("cannot start zlib", "inflateInit2", zError(status));
@@ -76,7 +77,7 @@ struct WebSocketInflater::Impl {
   z_stream stream{};
   StreamBuffer output;
   bool keeps_context;
-  std::array<Bytef, 32 * 1024> dictionary;
+  std::array<Bytef, std::size_t{32} * 1024> dictionary;
 };
 
 WebSocketInflater::WebSocketInflater(int window_bits, bool keeps_context,
@@ -113,7 +114,7 @@ std::span<const std::byte> WebSocketInflater::output() const noexcept {
 
 struct WebSocketDeflater::Impl {
   Impl(int window_bits, bool keeps, int level)
-      : output(std::numeric_limits<std::size_t>::max() / 2, 16 * 1024),
+      : output(std::numeric_limits<std::size_t>::max() / 2, std::size_t{16} * 1024),
         keeps_context(keeps),
         can_compress(window_bits >= 9) {
     if (!can_compress) return;

@@ -137,16 +137,18 @@ WebSocketError WebSocketParser::begin_frame() noexcept {
 // Looks at the next unmasked bytes of the current message.
 WebSocketError WebSocketParser::take_piece(std::span<std::byte> piece) noexcept {
   std::span<const std::byte> plain = piece;
+  WebSocketInflater::Result result = WebSocketInflater::Result::ok;
   if (is_compressed_) {
     const std::size_t before = inflater_->output().size();
-    WebSocketInflater::Result result = inflater_->feed(piece);
+    result = inflater_->feed(piece);
     const bool is_last = head_.is_final && frame_done_ + piece.size() == head_.payload_size;
     if (result == WebSocketInflater::Result::ok && is_last) result = inflater_->finish();
-    if (result != WebSocketInflater::Result::ok) return error_of(result);
     plain = inflater_->output().subspan(before);
   }
+  // What came out before the inflater stopped is looked at first: the error is the same however the
+  // bytes were cut.
   if (opcode_ == WebSocketOpcode::text && !utf8_.feed(plain)) return WebSocketError::invalid_utf8;
-  return WebSocketError::none;
+  return error_of(result);
 }
 
 WebSocketMessage WebSocketParser::take_message(StreamBuffer& received) noexcept {

@@ -7,7 +7,8 @@
 namespace perp::net {
 
 struct HttpLimits {
-  std::size_t head_bytes = 32 * 1024;  ///< start line and fields without their line ends
+  std::size_t head_bytes =
+      std::size_t{32} * 1024;  ///< start line and fields without their line ends
   std::size_t fields = 200;
   std::size_t body_bytes = std::size_t{64} << 20;  ///< as sent, and after inflating
 };
@@ -32,6 +33,7 @@ enum class HttpError : std::uint8_t {
   length_and_coding,   ///< both Content-Length and Transfer-Encoding
   body_forbidden,      ///< a body announced with a status that has none
   bad_chunk,           ///< a chunk's size line or end
+  bad_trailer,         ///< a field behind the last chunk that belongs to the head
   body_too_large,      ///< above the limit, as sent or after inflating
   unknown_encoding,    ///< Content-Encoding other than gzip, deflate, identity
   corrupt_encoding,    ///< the body does not inflate

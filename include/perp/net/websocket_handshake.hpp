@@ -54,7 +54,7 @@ struct WebSocketClientOptions {
 class WebSocketClientHandshake {
  public:
   /// A refusal's body is kept up to this size.
-  static constexpr std::size_t refusal_bytes_max = 64 * 1024;
+  static constexpr std::size_t refusal_bytes_max = std::size_t{64} * 1024;
 
   explicit WebSocketClientHandshake(WebSocketClientOptions options,
                                     RandomSource random = system_random());
