@@ -18,7 +18,7 @@ namespace perp::net {
 struct DialerOptions {
   std::int64_t deadline_ns = 15 * core::ns_per_second;  ///< for all of it, resolving included
   std::int64_t stagger_ns = 250 * core::ns_per_ms;      ///< from one attempt to the next
-  SocketOptions socket;
+  SocketOptions socket{};
 };
 
 class Dialer {

@@ -29,7 +29,7 @@ struct LoopCore;
 
 struct LoopOptions {
   IoEngine engine = IoEngine::automatic;
-  core::IdleOptions idle;                        ///< how run_once() without an argument waits
+  core::IdleOptions idle{};                      ///< how run_once() without an argument waits
   std::size_t sockets_max = 1024;                ///< connections and listeners together
   std::size_t receive_buffer_bytes = 32 * 1024;  ///< the most that one on_data() delivers
   std::size_t receive_buffers = 64;  ///< io_uring: how many, a power of two; shared by all sockets

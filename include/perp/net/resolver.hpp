@@ -35,7 +35,7 @@ struct ResolverOptions {
   std::size_t queries_max = 1024;                     ///< waiting
   /// Looks a name up: fills the endpoints (their ports do not matter) or @returns why it cannot. By
   /// default getaddrinfo. Called by the resolver's thread.
-  std::function<std::string(const std::string& host, std::vector<Endpoint>& endpoints)> look_up;
+  std::function<std::string(const std::string& host, std::vector<Endpoint>& endpoints)> look_up{};
 };
 
 class Resolver {

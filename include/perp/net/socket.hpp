@@ -17,8 +17,9 @@ namespace perp::net {
 
 class Loop;
 namespace detail {
+struct LoopCore;
 struct SocketState;
-}
+}  // namespace detail
 
 /// Why a connection is no more.
 struct CloseReason {

@@ -15,7 +15,8 @@ class StreamBuffer {
   static constexpr std::size_t slack = 64;
 
   /// @param limit_bytes the most data that it will hold. Starts with `initial_bytes`.
-  explicit StreamBuffer(std::size_t limit_bytes, std::size_t initial_bytes = 16 * 1024);
+  explicit StreamBuffer(std::size_t limit_bytes,
+                        std::size_t initial_bytes = std::size_t{16} * 1024);
   StreamBuffer(StreamBuffer&&) noexcept = default;
   StreamBuffer& operator=(StreamBuffer&&) noexcept = default;
 
