@@ -9,21 +9,24 @@ namespace perp::rolling {
 namespace {
 
 // The running bucket has no row; a window of one bucket still needs a ring.
-WindowRule ended_rule(std::int64_t width, std::size_t bucket_count, std::size_t min_count) {
-  if (width < 1) throw core::Error("bucket window", "", "a bucket's width is below 1");
-  if (min_count == 0 || min_count > bucket_count)
-    throw core::Error("bucket window", "", "min_count must be 1 to the number of buckets");
-  return {.capacity = std::max<std::size_t>(bucket_count - 1, 1),
-          .span = static_cast<std::int64_t>(bucket_count),
+WindowRule ended_rule(const BucketRule& rule) {
+  return {.capacity = std::max<std::size_t>(rule.bucket_count - 1, 1),
+          .span = static_cast<std::int64_t>(rule.bucket_count),
           .min_count = 1};
 }
 
 }  // namespace
 
-BucketWindow::BucketWindow(std::int64_t width, std::size_t bucket_count, std::size_t min_count)
-    : width_(width),
-      min_count_(static_cast<std::int64_t>(min_count)),
-      ended_(ended_rule(width, bucket_count, min_count), row_doubles),
+const BucketRule& detail::checked(const BucketRule& rule) {
+  if (rule.width < 1) throw core::Error("bucket window", "", "a bucket's width is below 1");
+  if (rule.min_count == 0 || rule.min_count > rule.bucket_count)
+    throw core::Error("bucket window", "", "min_count must be 1 to the number of buckets");
+  return rule;
+}
+
+BucketWindow::BucketWindow(const BucketRule& rule)
+    : rule_(detail::checked(rule)),
+      ended_(ended_rule(rule), row_doubles),
       highs_(ended_.rule()),
       lows_(ended_.rule()) {}
 
@@ -67,7 +70,7 @@ bool BucketWindow::go_to(std::int64_t bucket) noexcept {
 }
 
 bool BucketWindow::push_at(std::int64_t time, double value, double amount) noexcept {
-  if (!go_to(bucket_of(time))) return false;
+  if (!go_to(detail::bucket_of(time, rule_.width))) return false;
   if (is_present(value)) {
     const double x = value + 0.0;
     if (!is_present(running_.open)) running_.open = running_.high = running_.low = x;

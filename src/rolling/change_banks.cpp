@@ -53,9 +53,11 @@ ChangeRing::ChangeRing(std::size_t series_count, std::size_t parameter_count,
 }
 
 void ChangeRing::place(std::int64_t minute) noexcept {
-  slot_ = slot_of(minute, slot_count_);
-  for (std::size_t w = 0; w < windows_.size(); ++w)
-    earlier_slots_[w] = slot_of(minute - windows_[w], slot_count_);
+  const auto at = [&](std::int64_t when) {
+    return Place{slot_of(when, slot_count_) * row_doubles_, static_cast<double>(when)};
+  };
+  place_ = at(minute);
+  for (std::size_t w = 0; w < windows_.size(); ++w) earlier_places_[w] = at(minute - windows_[w]);
   placed_minute_ = minute;
 }
 
@@ -64,19 +66,19 @@ bool ChangeRing::update(std::size_t series, std::int64_t minute, std::span<const
   PERP_ASSERT(series < series_count_ && values.size() == parameter_count_);
   PERP_ASSERT(changes.size() >= change_count());
   if (minute != placed_minute_) place(minute);
-  double* const now = row(series, slot_);
+  double* const block = rows_.data() + series * slot_count_ * row_doubles_;
+  double* const now = block + place_.offset;
   double* const stamp = now + parameter_count_;
-  const auto number = static_cast<double>(minute);
-  if (*stamp > number) return false;
-  *stamp = number;
+  if (*stamp > place_.stamp) return false;
+  *stamp = place_.stamp;
   const double* before[detail::change_windows_max];
-  for (std::size_t w = 0; w < windows_.size(); ++w) {
-    const double* const earlier = row(series, earlier_slots_[w]);
-    const bool is_that_minute =
-        earlier[parameter_count_] == number - static_cast<double>(windows_[w]);
+  const std::size_t window_count = windows_.size();
+  for (std::size_t w = 0; w < window_count; ++w) {
+    const double* const earlier = block + earlier_places_[w].offset;
+    const bool is_that_minute = earlier[parameter_count_] == earlier_places_[w].stamp;
     before[w] = is_that_minute ? earlier : no_row_.data();
   }
-  detail::change_row(values.data(), now, parameter_count_, before, windows_.size(), changes.data());
+  detail::change_row(values.data(), now, parameter_count_, before, window_count, changes.data());
   return true;
 }
 

@@ -81,8 +81,8 @@ void ema_push(double alpha, const double* values, std::size_t count, double* ave
 void ema_value(double min_count, const double* average, const double* counts, double* out,
                std::size_t out_count) noexcept;
 
-/// Rows of an RsiBank's lanes. The loss of a lane that is warming up or has a hole is NaN here and kept
-/// in the last row, so that one comparison finds it.
+/// Rows of an RsiBank's lanes. The loss of a lane that is warming up or has a hole is NaN here and
+/// kept in the last row, so that one comparison finds it.
 enum class RsiRow : std::size_t {
   average_gain,
   average_loss,

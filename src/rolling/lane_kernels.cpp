@@ -143,68 +143,40 @@ void rsi_push(const RsiRule& rule, double skipped, const double* HWY_RESTRICT cl
               double* HWY_RESTRICT values) {
   const D d;
   const std::size_t n = hn::Lanes(d);
-  const double whole_period = rule.period;
   const V zero = hn::Zero(d);
-  const V one = hn::Set(d, 1.0);
   const V hundred = hn::Set(d, 100.0);
-  const V period = hn::Set(d, whole_period);
-  const V period_less_one = hn::Set(d, whole_period - 1);
-  [[maybe_unused]] const V reciprocal = hn::Set(d, 1 / whole_period);
+  const V flat = hn::Set(d, rule.flat);
+  const V weight = hn::Set(d, 1.0 / rule.period);
   const bool is_next = skipped == 0;
   double* HWY_RESTRICT gains = lanes;
   double* HWY_RESTRICT losses = lanes + lane_count;
   double* HWY_RESTRICT last_closes = lanes + 2 * lane_count;
   for (std::size_t i = 0; i < count; i += n) {
     const V close = load_user(d, closes, i, count);
+    const V gain_before = hn::Load(d, gains + i);
     const V loss_before = hn::Load(d, losses + i);
     const V delta = hn::Sub(close, hn::Load(d, last_closes + i));
     // up - delta is max(-delta, 0), and NaN without a close.
     const V up = hn::Max(delta, zero);
     const V down = hn::Sub(up, delta);
-    const V gain_sum = hn::Add(hn::Mul(hn::Load(d, gains + i), period_less_one), up);
-    const V loss_sum = hn::Add(hn::Mul(loss_before, period_less_one), down);
-#if HWY_NATIVE_FMA
-    // The product with the rounded reciprocal, corrected once by its remainder, is the rounded
-    // quotient (Markstein), provided that the quotient is far from under- and overflow. With both
-    // averages above zero the index has no special cases, either. NaN in loss_sum is not ordinary.
-    M is_ordinary = hn::And(hn::Ge(loss_sum, hn::Set(d, 0x1p-900)),
-                            hn::And(hn::Ge(gain_sum, hn::Set(d, 0x1p-900)),
-                                    hn::Le(hn::Add(gain_sum, loss_sum), hn::Set(d, 0x1p1000))));
-    if (i + n > count) is_ordinary = hn::Or(is_ordinary, hn::Not(hn::FirstN(d, count - i)));
+    const V gain = hn::Add(gain_before, hn::Mul(hn::Sub(up, gain_before), weight));
+    const V loss = hn::Add(loss_before, hn::Mul(hn::Sub(down, loss_before), weight));
+    const V all = hn::Add(gain, loss);
+    // NaN where a close is missing or the lane warms up.
+    M is_ordinary = is_present(d, all);
+    if (HWY_UNLIKELY(i + n > count))
+      is_ordinary = hn::Or(is_ordinary, hn::Not(hn::FirstN(d, count - i)));
     if (HWY_LIKELY(is_next && hn::AllTrue(d, is_ordinary))) {
-      const V gain_near = hn::Mul(gain_sum, reciprocal);
-      const V loss_near = hn::Mul(loss_sum, reciprocal);
-      const V gain_rest = hn::NegMulAdd(gain_near, period, gain_sum);
-      const V loss_rest = hn::NegMulAdd(loss_near, period, loss_sum);
-      const V gain = hn::MulAdd(gain_rest, reciprocal, gain_near);
-      const V loss = hn::MulAdd(loss_rest, reciprocal, loss_near);
-      const V share = hn::Div(hundred, hn::Add(one, hn::Div(gain, loss)));
       hn::Store(gain, d, gains + i);
       hn::Store(loss, d, losses + i);
       hn::Store(close, d, last_closes + i);
-      hn::Store(hn::Sub(hundred, share), d, values + i);
+      const V value = hn::Mul(hundred, hn::Div(gain, all));
+      hn::Store(hn::IfThenElse(hn::Eq(all, zero), flat, value), d, values + i);
       continue;
     }
-#endif
-    const M goes_on = hn::And(is_present(d, close), hn::Eq(loss_before, loss_before));
-    if (!is_next || !hn::AllTrue(d, goes_on)) {
-      alignas(vector_bytes) double here[vector_doubles];
-      hn::Store(close, d, here);
-      rsi_lanes_one_by_one(rule, skipped, here, n, lanes + i, lane_count, values + i);
-      continue;
-    }
-    hn::Store(close, d, last_closes + i);
-    const V gain = hn::Div(gain_sum, period);
-    const V loss = hn::Div(loss_sum, period);
-    hn::Store(gain, d, gains + i);
-    hn::Store(loss, d, losses + i);
-    const M no_gain = hn::Eq(gain, zero);
-    const M no_loss = hn::Eq(loss, zero);
-    V value = hn::Sub(hundred, hn::Div(hundred, hn::Add(one, hn::Div(gain, loss))));
-    value = hn::IfThenZeroElse(no_gain, value);
-    value = hn::IfThenElse(no_loss, hundred, value);
-    value = hn::IfThenElse(hn::And(no_gain, no_loss), hn::Set(d, rule.flat), value);
-    hn::Store(value, d, values + i);
+    alignas(vector_bytes) double here[vector_doubles];
+    hn::Store(close, d, here);
+    rsi_lanes_one_by_one(rule, skipped, here, n, lanes + i, lane_count, values + i);
   }
 }
 

@@ -239,7 +239,7 @@ TEST(EmaBank, HasTheBitsOfTheSingleForm) {
 }
 
 // Holes of every length around the bridge's limit, indices skipped by all, dead stretches in which
-// the averages decay into denormals, prices that rise only.
+// the averages decay into denormals, prices that rise only, prices whose differences overflow.
 TEST(RsiBank, HasTheBitsOfTheSingleForm) {
   for (const int period : {2, 11, 14, 200})
     for (const std::size_t series_count : {1u, 8u, 21u}) {
@@ -262,6 +262,8 @@ TEST(RsiBank, HasTheBitsOfTheSingleForm) {
             if (hole[s] == 0 && random() % 700 == 0) hole[s] = 1 + static_cast<int>(random() % 6);
             if (!is_dead) last[s] = s % 5 == 4 ? last[s] + 0.5 : walks[s]();
             if (!is_dead && s % 5 == 3) last[s] = 5e-324 * static_cast<double>(random() % 99);
+            const bool is_huge = s % 5 == 2 && random() % 90 == 0;
+            if (!is_dead && is_huge) last[s] = random() % 2 == 0 ? 1.7e308 : -1.7e308;
             closes[s] = hole[s] > 0 ? nan : last[s];
             if (hole[s] > 0) --hole[s];
             if (!std::isnan(closes[s])) push_close(rule, states[s], index, closes[s]);

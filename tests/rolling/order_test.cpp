@@ -2,6 +2,7 @@
 #include "rolling/support.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/rolling/bucket_bank.hpp>
 #include <perp/rolling/bucket_window.hpp>
 #include <perp/rolling/ema.hpp>
 #include <perp/rolling/extrema.hpp>
@@ -134,7 +135,7 @@ TEST(BucketWindow, MatchesBruteForce) {
   for (const std::size_t bucket_count : {1u, 2u, 5u, 60u}) {
     constexpr std::int64_t width = 10;
     const std::uint64_t seed = 900 + bucket_count;
-    BucketWindow window(width, bucket_count);
+    BucketWindow window(last_buckets(width, bucket_count));
     std::vector<Tick> ticks;
     test::Walk walk(seed, 100, 12);
     std::mt19937_64 random(seed);
@@ -177,7 +178,7 @@ TEST(BucketWindow, MatchesBruteForce) {
 }
 
 TEST(BucketWindow, IsSilentUntilItWatchedLongEnough) {
-  BucketWindow window(10, 5);  // 4 of 5
+  BucketWindow window(last_buckets(10, 5));  // 4 of 5
   EXPECT_TRUE(std::isnan(window.sum()));
   EXPECT_TRUE(window.advance(3));
   EXPECT_TRUE(window.push_at(25, 7, 2));
@@ -195,10 +196,11 @@ TEST(BucketWindow, IsSilentUntilItWatchedLongEnough) {
 }
 
 TEST(BucketWindow, RefusesNonsenseShapes) {
-  EXPECT_THROW(BucketWindow(0, 5), core::Error);
-  EXPECT_THROW(BucketWindow(10, 0), core::Error);
-  EXPECT_THROW(BucketWindow(10, 5, 0), core::Error);
-  EXPECT_THROW(BucketWindow(10, 5, 6), core::Error);
+  for (const BucketRule& rule :
+       {last_buckets(0, 5), last_buckets(10, 0), BucketRule{10, 5, 0}, BucketRule{10, 5, 6}}) {
+    EXPECT_THROW(BucketWindow{rule}, core::Error);
+    EXPECT_THROW(BucketBank(rule, 3), core::Error);
+  }
 }
 
 }  // namespace

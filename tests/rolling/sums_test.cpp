@@ -288,6 +288,10 @@ TEST(Sums, MatchHandComputedValues) {
   EXPECT_TRUE(vwap.push_at(9, 10.0, 1.0));
   EXPECT_TRUE(vwap.push_at(10, 20.0, 3.0));
   EXPECT_EQ(vwap.value().price(), 17.5) << "the one of time 0 is out: 0 < time <= 10";
+  Rolling<Vwap> two(last_rows(2));
+  two.push(100, 10);
+  two.push(200, 20);
+  EXPECT_NEAR(two.value().price(), 166.6667, 5e-5);
 
   Rolling<Regression> line(last_rows(5));
   for (int i = 0; i < 9; ++i) line.push(i, 7 - 2.5 * i);

@@ -90,6 +90,32 @@ TEST(Window, SaysNothingWhileASampleFoundNoRoom) {
   EXPECT_EQ(sums.value().sum(), 3.0) << "1, 2 and 5: complete again";
 }
 
+/// A sum that counts what is done for it.
+struct Counting {
+  static constexpr std::size_t input_count = 1;
+  static constexpr bool is_resummed = true;
+  inline static int calls = 0;
+  void add(std::uint64_t, const double*) { ++calls; }
+  void remove(std::uint64_t, const double*) { ++calls; }
+  double count() const { return 0; }
+};
+
+// No pass over the window at any push, not even when sums are renewed.
+TEST(Window, DoesConstantWorkPerPushWhateverItsLength) {
+  for (const std::size_t length : {1u, 10u, 1'000u, 30'000u}) {
+    Rolling<Counting> by_count(last_rows(length));
+    Rolling<Counting> by_time(last_span(static_cast<std::int64_t>(length), length, length + 1));
+    for (int i = 0; i < 100'000; ++i) {
+      Counting::calls = 0;
+      by_count.push(1.0);
+      ASSERT_LE(Counting::calls, 3) << "added, added to the fresh sums, removed";
+      Counting::calls = 0;
+      by_time.push(1.0);
+      ASSERT_LE(Counting::calls, 3);
+    }
+  }
+}
+
 TEST(Window, AllocatesNothingAfterConstruction) {
   if (!perp::test::malloc_is_counted()) GTEST_SKIP() << "the sanitizer brings its own malloc";
   Rolling<Moments> moments(last_rows(20));

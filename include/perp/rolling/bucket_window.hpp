@@ -7,7 +7,7 @@
 // thread; amortised constant time, no allocation after construction. Sum: error bound of `Sum`
 // (sums.hpp).
 //
-//   BucketWindow day(60'000'000'000, 1440);     // nanoseconds
+//   BucketWindow day(last_buckets(60'000'000'000, 1440));     // nanoseconds
 //   day.push_at(exchange_ns, price, price * quantity);
 //   day.high(); day.sum();
 #include <perp/rolling/extrema.hpp>
@@ -19,21 +19,39 @@
 
 namespace perp::rolling {
 
+struct BucketRule {
+  std::int64_t width = 0;        ///< of a bucket, in the unit of the times
+  std::size_t bucket_count = 0;  ///< the running one included
+  std::size_t min_count = 0;     ///< buckets watched, from the first sample or advance() on
+};
+
+constexpr BucketRule last_buckets(std::int64_t width, std::size_t count) noexcept {
+  return {.width = width, .bucket_count = count, .min_count = default_min_count(count)};
+}
+
+namespace detail {
+
+/// @throws core::Error for a width below 1, no buckets, a min_count of 0 or above bucket_count.
+const BucketRule& checked(const BucketRule& rule);
+
+/// Which bucket `time` is in; before the epoch, too.
+constexpr std::int64_t bucket_of(std::int64_t time, std::int64_t width) noexcept {
+  return time / width - (time % width < 0 ? 1 : 0);
+}
+
+}  // namespace detail
+
 class BucketWindow {
  public:
-  /// @param width of a bucket, in the unit of the times. @param min_count buckets that must have
-  /// been watched, from the first sample or advance() on. @throws core::Error for a width below 1
-  /// and as window.hpp.
-  BucketWindow(std::int64_t width, std::size_t bucket_count, std::size_t min_count);
-  BucketWindow(std::int64_t width, std::size_t bucket_count)
-      : BucketWindow(width, bucket_count, default_min_count(bucket_count)) {}
+  /// @throws core::Error for a width below 1, no buckets, a min_count of 0 or above bucket_count.
+  explicit BucketWindow(const BucketRule& rule);
 
   /// Takes a sample; a missing value or amount is left out. Within the running bucket samples may
   /// come in any order, arrival decides which is the last. @returns false, changing nothing, if
   /// `time` is in a bucket before it.
   bool push_at(std::int64_t time, double value, double amount) noexcept;
   /// Lets time pass without a sample: begins the watch, ends buckets.
-  bool advance(std::int64_t time) noexcept { return go_to(bucket_of(time)); }
+  bool advance(std::int64_t time) noexcept { return go_to(detail::bucket_of(time, rule_.width)); }
 
   double open() const noexcept;
   double high() const noexcept;
@@ -53,18 +71,15 @@ class BucketWindow {
   };
   static constexpr std::size_t row_doubles = sizeof(Bucket) / sizeof(double);
 
-  std::int64_t bucket_of(std::int64_t time) const noexcept {
-    return time / width_ - (time % width_ < 0 ? 1 : 0);
-  }
   bool go_to(std::int64_t bucket) noexcept;
   void drop_left(std::int64_t bucket) noexcept;
   bool is_known() const noexcept {
-    return is_begun_ && running_index_ - first_index_ + 1 >= min_count_;
+    return is_begun_ &&
+           running_index_ - first_index_ + 1 >= static_cast<std::int64_t>(rule_.min_count);
   }
   bool has_value() const noexcept { return highs_.count() != 0 || is_present(running_.high); }
 
-  std::int64_t width_;
-  std::int64_t min_count_;
+  BucketRule rule_;
   Window ended_;  ///< buckets with samples before the running one, times are their indices
   Sum sums_;
   Sum fresh_sums_;

@@ -40,9 +40,6 @@ class ChangeRing {
  private:
   static constexpr std::size_t windows_max = 8;
 
-  double* row(std::size_t series, std::size_t slot) noexcept {
-    return rows_.data() + (series * slot_count_ + slot) * row_doubles_;
-  }
   void place(std::int64_t minute) noexcept;
 
   std::size_t series_count_;
@@ -52,11 +49,15 @@ class ChangeRing {
   std::size_t row_doubles_;  ///< parameters, then the stamp
   AlignedDoubles rows_;
   AlignedDoubles no_row_;
-  /// Slots of the minute updated last and of those its windows look back at: most updates come in
-  /// the same minute.
+  /// Where in a series' block the minute updated last has its row, and those its windows look back
+  /// at, with their stamps: most updates come in the same minute.
+  struct Place {
+    std::size_t offset = 0;
+    double stamp = 0;
+  };
   std::int64_t placed_minute_ = 0;
-  std::size_t slot_ = 0;
-  std::size_t earlier_slots_[windows_max] = {};
+  Place place_;
+  Place earlier_places_[windows_max];
 };
 
 }  // namespace perp::rolling

@@ -86,7 +86,7 @@ class Rolling {
   const Calculator& value() const noexcept {
     return now_.count() >= static_cast<double>(window_.rule().min_count) && window_.is_whole()
                ? now_
-               : nothing_;
+               : nothing;
   }
 
   const Window& window() const noexcept { return window_; }
@@ -113,7 +113,7 @@ class Rolling {
     }
   }
 
-  inline static const Calculator nothing_{};
+  inline static const Calculator nothing{};
 
   Window window_;
   Calculator now_;
