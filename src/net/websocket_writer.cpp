@@ -49,7 +49,7 @@ bool WebSocketWriter::write_close(std::uint16_t code, std::string_view reason, S
   std::size_t size = std::min(reason.size(), payload.size() - 2);
   if (size < reason.size())
     while (size > 0 && (static_cast<unsigned char>(reason[size]) & 0xc0) == 0x80) --size;
-  std::memcpy(payload.data() + 2, reason.data(), size);
+  reason.copy(reinterpret_cast<char*>(payload.data()) + 2, size);
   return write(WebSocketOpcode::close, std::span(payload).first(2 + size), out);
 }
 

@@ -113,7 +113,6 @@ bool is_stricter(HttpError error) noexcept {
     case HttpError::bad_trailer:         // "Content-Encoding" behind the body
     case HttpError::unknown_encoding:    // Beast leaves encodings alone
     case HttpError::corrupt_encoding:    // the same
-    case HttpError::body_too_large:      // after inflating, or a length announced to HEAD
     case HttpError::head_too_large:      // another limit
     case HttpError::too_many_fields:     // the same
     case HttpError::too_many_interim:    // the same
@@ -142,6 +141,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::require(whole == cut, "one answer however the bytes are cut");
   // Behind these heads Beast reads a body, and we know that there is none.
   if (exchange == HttpExchange::connect || exchange == HttpExchange::upgrade) return 0;
+  // Beast 1.74 reserves what Content-Length says before it looks at its limit.
+  if (whole.error == HttpError::body_too_large) return 0;
   test::Result theirs;
   boost::beast::error_code error;
   const bool is_taken = test::beast(stream, exchange, closes, theirs, error);

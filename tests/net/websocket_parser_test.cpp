@@ -95,6 +95,42 @@ TEST(WebSocketParser, FailsWithTheRightErrorOnWhatTheRfcForbids) {
             (Events{"text:x", "failed"}));
 }
 
+TEST(WebSocketParser, ReadsAHeadThatIsCutBehindEachOfItsBytes) {
+  // Heads of 2, 4 and 10 bytes and 4 more with a mask, of each kind of frame.
+  struct Kind {
+    unsigned first;
+    const char* before;  // what has to come first, as a frame's payload
+    std::size_t size_max;
+  };
+  for (const Kind& kind :
+       {Kind{0x81, nullptr, 70'000}, Kind{0x82, nullptr, 70'000}, Kind{0x80, "begun", 70'000},
+        Kind{0x89, nullptr, 125}, Kind{0x8a, nullptr, 125}}) {
+    for (const std::size_t size :
+         {std::size_t{1}, std::size_t{125}, std::size_t{200}, std::size_t{70'000}}) {
+      for (const bool is_masked : {false, true}) {
+        if (size > kind.size_max) continue;
+        const auto make = is_masked ? masked_frame : frame;
+        const std::string begin = kind.before != nullptr ? make(0x01, kind.before) : std::string();
+        const std::string stream = begin + make(kind.first, std::string(size, 'x'));
+        const WebSocketRole reader = is_masked ? WebSocketRole::server : WebSocketRole::client;
+        const std::size_t head = stream.size() - begin.size() - size;
+        WebSocketParser whole_parser(reader);
+        const Outcome whole = parse(whole_parser, stream, stream.size());
+        ASSERT_EQ(whole.events.size(), 1U);
+        for (std::size_t cut = begin.size() + 1; cut <= begin.size() + head; ++cut) {
+          WebSocketParser parser(reader);
+          StreamBuffer buffer(1 << 20, 64);
+          append(buffer, std::string_view(stream).substr(0, cut));
+          ASSERT_EQ(parser.next(buffer).event, WebSocketEvent::need_more) << cut;
+          append(buffer, std::string_view(stream).substr(cut));
+          EXPECT_EQ(describe(parser.next(buffer)), whole.events[0]) << cut;
+          EXPECT_TRUE(buffer.data().empty());
+        }
+      }
+    }
+  }
+}
+
 TEST(WebSocketParser, FailsBeforeTheBytesThatCannotHelp) {
   // The wrong bit is in the first byte; UTF-8 is wrong in a message whose end never comes.
   EXPECT_EQ(as_client("\x83").error, WebSocketError::unknown_opcode);
