@@ -3,9 +3,9 @@
 # A layer's target is perp_<name>, aliased perp::<name>; a layer whose folder is empty is not created yet.
 set(PERP_LAYERS
   "core|-|fmt::fmt PkgConfig::LIBURING Threads::Threads"
-  "rolling|core|-"
+  "rolling|core|hwy::hwy"
   "market|core|-"
-  "net|core|-"
+  "net|core|PkgConfig::WOLFSSL OpenSSL::Crypto ZLIB::ZLIB PkgConfig::LIBURING"
   "journal|core market|-"
   "venue|core market|simdjson::simdjson"
   "state|core rolling market|-"

@@ -96,7 +96,8 @@ TEST(Tidy, IncludesPointDown) {
 
 TEST(Tidy, InstalledHeadersIncludeNoThirdParty) {
   const std::regex third_party(
-      "#include\\s+<(fmt|simdjson|libpq|liburing|CLI|zlib|boost|hwy|nlohmann|wolfssl)[/.>-]");
+      "#include\\s+<(fmt|simdjson|libpq|liburing|CLI|zlib|boost|hwy|nlohmann|wolfssl|openssl)[/"
+      ".>-]");
   const std::regex heavy("#include\\s+<(iostream|regex)>");
   for (const fs::path& path : files_under({"include"})) {
     const auto lines = lines_of(path);
@@ -107,6 +108,37 @@ TEST(Tidy, InstalledHeadersIncludeNoThirdParty) {
           << place(path, i) << ": a user's compile pays for this";
     }
   }
+}
+
+/// What a file includes of ours and of others, through all that it includes of ours.
+void collect_includes(const fs::path& path, std::set<std::string>& includes) {
+  const std::regex include("^\\s*#include\\s+[<\"]([^>\"]+)[>\"]");
+  for (const std::string& line : lines_of(path)) {
+    std::smatch match;
+    if (!std::regex_search(line, match, include) || !includes.insert(match[1].str()).second)
+      continue;
+    for (const char* const folder : {"include", "src", "tests", "bench"})
+      if (const fs::path file = root / folder / match[1].str(); fs::is_regular_file(file))
+        collect_includes(file, includes);
+  }
+}
+
+TEST(Tidy, WolfsslAndOpensslNeverMeet) {
+  // wolfSSL has OpenSSL's names as macros: where both are seen, calls go to the wrong library.
+  int seen = 0;
+  for (const fs::path& path : files_under({"src", "tests", "bench"})) {
+    if (path.extension() != ".cpp") continue;
+    std::set<std::string> includes;
+    collect_includes(path, includes);
+    const auto has = [&](const std::string& folder) {
+      const auto first = includes.lower_bound(folder);
+      return first != includes.end() && first->starts_with(folder);
+    };
+    EXPECT_FALSE(has("wolfssl/") && has("openssl/")) << fs::relative(path, root).string();
+    EXPECT_FALSE(has("wolfssl/openssl/")) << fs::relative(path, root).string();
+    if (has("wolfssl/") || has("openssl/")) ++seen;
+  }
+  EXPECT_GE(seen, 5) << "the sources of TLS were not found";
 }
 
 TEST(Tidy, HeadersBeginWithPragmaOnceAndSayWhatTheyAre) {

@@ -1,6 +1,8 @@
 // The doorbell beside the usual ways to wake a thread: what a ring costs a producer while nobody
 // sleeps (the usual case), and how long a sleeping consumer takes to answer. Every answer is
-// checked against its question.
+// checked against its question. And what each wait strategy costs while there is nothing to do, as
+// share of a processor.
+#include "harness/goals.hpp"
 #include "harness/two_threads.hpp"
 
 #include <perp/core/idle.hpp>
@@ -10,8 +12,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <ctime>
 #include <mutex>
 #include <sys/eventfd.h>
 #include <thread>
@@ -130,6 +134,57 @@ void wake(benchmark::State& state) {
   report_percentiles(state, samples);
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(round_trips));
 }
+
+/// Two tenths of a second without work, waited by `wait_once` over and over.
+template <class WaitOnce>
+void idle_for_a_while(benchmark::State& state, WaitOnce wait_once) {
+  const auto thread_ns = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(time.tv_nsec);
+  };
+  constexpr std::uint64_t while_ns = 200'000'000;
+  double share = 0;
+  for (auto _ : state) {
+    const std::uint64_t begin = now_ns();
+    const std::uint64_t begin_thread = thread_ns();
+    while (now_ns() - begin < while_ns) wait_once();
+    share = static_cast<double>(thread_ns() - begin_thread) / static_cast<double>(now_ns() - begin);
+  }
+  state.counters["cpu_share"] = share;
+}
+
+template <core::IdleKind kind>
+void idle(benchmark::State& state) {
+  core::Doorbell bell;
+  core::IdleStrategy strategy({.kind = kind}, bell);
+  idle_for_a_while(state, [&] {
+    strategy.prepare();
+    strategy.idle(0);
+  });
+}
+
+void idle_condition(benchmark::State& state) {
+  std::mutex mutex;
+  std::condition_variable condition;
+  idle_for_a_while(state, [&] {
+    std::unique_lock lock(mutex);
+    condition.wait_for(lock, std::chrono::milliseconds(50));
+  });
+}
+
+BENCHMARK(idle<core::IdleKind::park>)->Name("core/idle/perp/nothing_to_do/park")->Iterations(1);
+BENCHMARK(idle<core::IdleKind::block>)->Name("core/idle/perp/nothing_to_do/block")->Iterations(1);
+BENCHMARK(idle<core::IdleKind::spin>)->Name("core/idle/spin/nothing_to_do/park")->Iterations(1);
+BENCHMARK(idle<core::IdleKind::spin>)->Name("core/idle/spin/nothing_to_do/block")->Iterations(1);
+BENCHMARK(idle_condition)->Name("core/idle/condition_variable/nothing_to_do/block")->Iterations(1);
+
+[[maybe_unused]] const bool goals = [] {
+  at_most("core/idle/*/nothing_to_do/park", {}, 0.01, "cpu_share");
+  at_most("core/idle/*/nothing_to_do/block", {}, 0.01, "cpu_share");
+  return true;
+}();
 
 BENCHMARK(ring<Ours>)->Name("core/doorbell/perp/ring_awake");
 BENCHMARK(ring<Condition>)->Name("core/doorbell/condition_variable/ring_awake");

@@ -1,7 +1,8 @@
 // RecordRing beside what people use for messages of different sizes: a byte queue (Boost) and
 // queues of boxes (moodycamel). Sizes are those of a busy feed: mostly trades and quotes, some book
-// updates.
-#include "harness/two_threads.hpp"
+// updates. And its batches of mixed records beside batches of the queue of fixed items.
+#include "core/queue_contest.hpp"
+#include "harness/goals.hpp"
 
 #include <perp/core/record_ring.hpp>
 
@@ -11,9 +12,11 @@
 #include <readerwriterqueue/readerwriterqueue.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -96,7 +99,7 @@ struct BoostBytes {
     queue.pop(words.data(), 1);
     const std::size_t size = core::prefix_of(reinterpret_cast<const std::byte*>(words.data())).size;
     std::size_t filled = 1;
-    until([&] {
+    spin_until([&] {
       return (filled += queue.pop(words.data() + filled, size / 8 - filled)) == size / 8;
     });
     visit(std::as_bytes(std::span(words).first(size / 8)));
@@ -148,19 +151,35 @@ struct MoodycamelSpscFixed {
   }
 };
 
-template <class Queue, class Visit>
-void transfer(Queue& queue, std::uint64_t count, Visit visit) {
-  run_two_threads(
-      [&] {
+/// What a consumer finds out about the records that it gets.
+struct Hashing {
+  std::uint64_t result = 0;
+  void operator()(std::span<const std::byte> record) { mix(result, record); }
+};
+struct LastBytes {
+  std::uint64_t result = 0;
+  void operator()(std::span<const std::byte> record) {
+    result += static_cast<std::uint64_t>(record[record.size() - 1]);
+  }
+};
+
+/// @param found what the consumer's visitor had become. @returns seconds
+template <class Queue, class Visitor>
+double transfer(Queue* queue, std::uint64_t count, Visitor* found) {
+  return time_two_sides(
+      [queue, count, records = samples().data()] {
         for (std::uint64_t i = 0; i < count; ++i)
-          until([&] { return queue.push(samples()[i % sample_count]); });
+          spin_until([&] { return queue->push(records[i % sample_count]); });
       },
-      [&] {
+      [queue, count, found] {
+        Visitor visitor;
+        const auto visit = [&visitor](std::span<const std::byte> record) { visitor(record); };
         for (std::uint64_t done = 0; done < count;) {
           std::size_t taken = 0;
-          until([&] { return (taken = queue.pop(visit)) != 0; });
+          spin_until([&] { return (taken = queue->pop(visit)) != 0; });
           done += taken;
         }
+        *found = visitor;
       });
 }
 
@@ -169,17 +188,144 @@ void two_threads(benchmark::State& state) {
   const auto queue = std::make_unique<Queue>();
   std::uint64_t expected = 0;
   for (std::size_t i = 0; i < 3 * sample_count; ++i) mix(expected, samples()[i % sample_count]);
-  std::uint64_t hash = 0;
-  transfer(*queue, 3 * sample_count, [&](std::span<const std::byte> record) { mix(hash, record); });
-  require(hash == expected, "the queue did not carry what was put in");
-  std::uint64_t sum = 0;
-  for (auto _ : state) {
-    transfer(*queue, transfer_count, [&](std::span<const std::byte> record) {
-      sum += static_cast<std::uint64_t>(record[record.size() - 1]);
-    });
-  }
-  benchmark::DoNotOptimize(sum);
+  Hashing hash;
+  transfer(queue.get(), 3 * sample_count, &hash);
+  require(hash.result == expected, "the queue did not carry what was put in");
+  LastBytes last;
+  for (auto _ : state) state.SetIterationTime(transfer(queue.get(), transfer_count, &last));
+  benchmark::DoNotOptimize(last.result);
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(transfer_count));
+}
+
+// Batches of ready records, copied into a claim at once as a decoder's or a journal's are; read in
+// place, record by record and every byte.
+
+/// 128 records of 48 to 200 bytes, one behind the other, made once.
+struct Mixed {
+  static constexpr std::size_t count = 2 * batch;
+  std::vector<std::uint64_t> words;
+  std::array<std::size_t, count + 1> starts{};  // in bytes; the last is the end
+  std::array<std::uint64_t, count> sums{};      // of each record's words
+};
+const Mixed& mixed() {
+  static const Mixed made = [] {
+    Mixed mixed;
+    std::uint64_t state = 7;
+    const auto draw = [&state] {
+      return (state = state * 6364136223846793005ULL + 1442695040888963407ULL) >> 33;
+    };
+    for (std::size_t i = 0; i < Mixed::count; ++i) {
+      const auto size = static_cast<std::uint32_t>(48 + 8 * (draw() % 20));
+      const core::RecordPrefix prefix{size, 2, 0};
+      mixed.words.push_back(std::bit_cast<std::uint64_t>(prefix));
+      for (std::size_t word = 1; word < size / 8; ++word) mixed.words.push_back(draw());
+      mixed.starts[i + 1] = mixed.starts[i] + size;
+      mixed.sums[i] =
+          std::accumulate(mixed.words.end() - size / 8, mixed.words.end(), std::uint64_t{0});
+    }
+    return mixed;
+  }();
+  return made;
+}
+
+struct MixedProducer {
+  const std::byte* bytes = reinterpret_cast<const std::byte*>(mixed().words.data());
+  std::array<std::size_t, 3> starts{0, mixed().starts[batch], mixed().starts[2 * batch]};
+  std::size_t half = 0;
+
+  /// A batch of `batch` records. @returns bytes, 0: full
+  std::size_t produce(core::RecordRing& ring) {
+    const std::size_t size = starts[half + 1] - starts[half];
+    const std::span<std::byte> claim = ring.try_claim(size);
+    if (claim.empty()) return 0;
+    std::memcpy(claim.data(), bytes + starts[half], size);
+    ring.commit(size);
+    half = 1 - half;
+    return size;
+  }
+};
+
+/// Adds up everything; with `is_checking`, record by record against what was made.
+template <bool is_checking>
+struct MixedConsumer {
+  std::uint64_t sum = 0;
+  std::uint64_t count = 0;
+  bool is_right = true;
+
+  std::size_t consume(core::RecordRing& ring) {
+    const std::span<const std::byte> run = ring.peek();
+    const auto sum_of_words = [&run](std::size_t from, std::size_t to) {
+      std::uint64_t result = 0;
+      for (std::size_t at = from; at < to; at += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, run.data() + at, sizeof word);
+        result += word;
+      }
+      return result;
+    };
+    // Walked and added up by pieces that stay in the first-level cache.
+    constexpr std::size_t piece = 4096;
+    std::size_t at = 0;
+    std::size_t padding = 0;
+    while (at + padding < run.size()) {
+      const std::size_t from = at;
+      while (at < run.size() && at - from < piece) {
+        const core::RecordPrefix prefix = core::prefix_of(run.data() + at);
+        if (prefix.type == 0) {
+          padding = prefix.size;  // always the last of a run
+          break;
+        }
+        if constexpr (is_checking) {
+          is_right =
+              is_right && sum_of_words(at, at + prefix.size) == mixed().sums[count % Mixed::count];
+        }
+        at += prefix.size;
+        ++count;
+      }
+      sum += sum_of_words(from, at);
+    }
+    ring.release(at + padding);
+    return at;
+  }
+};
+
+/// @returns seconds
+template <class Consumer>
+double transfer_batches(core::RecordRing* ring, std::uint64_t pairs, Consumer* found) {
+  const std::uint64_t bytes = pairs * mixed().starts.back();
+  return time_two_sides(
+      [ring, bytes] {
+        MixedProducer producer;
+        for (std::uint64_t done = 0; done < bytes;) {
+          std::size_t made = 0;
+          spin_until([&] { return (made = producer.produce(*ring)) != 0; });
+          done += made;
+        }
+      },
+      [ring, bytes, found] {
+        Consumer consumer;
+        for (std::uint64_t done = 0; done < bytes;) {
+          std::size_t taken = 0;
+          spin_until([&] { return (taken = consumer.consume(*ring)) != 0; });
+          done += taken;
+        }
+        *found = consumer;
+      });
+}
+
+void mixed_batches(benchmark::State& state, std::size_t capacity_bytes) {
+  constexpr std::uint64_t pairs = 4096;  // of batches: about 64 MiB
+  core::RecordRing ring(capacity_bytes);
+  MixedConsumer<true> checked;
+  transfer_batches(&ring, pairs, &checked);
+  require(checked.is_right && checked.count == pairs * Mixed::count,
+          "the ring did not carry what was put in");
+  MixedConsumer<false> summed;
+  for (auto _ : state) state.SetIterationTime(transfer_batches(&ring, pairs, &summed));
+  require(summed.sum == checked.sum && summed.count == checked.count, "something else came");
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(summed.count));
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<std::int64_t>(pairs * mixed().starts.back()));
 }
 
 template <class Queue>
@@ -204,7 +350,7 @@ template <class Queue>
 void add() {
   const std::string unit = std::string("core/record_ring/") + Queue::name + "/";
   benchmark::RegisterBenchmark((unit + "one_thread").c_str(), one_thread<Queue>);
-  benchmark::RegisterBenchmark((unit + "two_threads").c_str(), two_threads<Queue>)->UseRealTime();
+  benchmark::RegisterBenchmark((unit + "two_threads").c_str(), two_threads<Queue>)->UseManualTime();
 }
 
 [[maybe_unused]] const bool are_added = [] {
@@ -213,6 +359,20 @@ void add() {
   add<MoodycamelSpscBoxes>();
   add<MoodycamelSpscFixed>();
   add<MoodycamelMpmcBoxes>();
+  const auto batches = [](const char* name, std::size_t capacity_bytes) {
+    benchmark::RegisterBenchmark(name, mixed_batches, capacity_bytes)->UseManualTime();
+  };
+  batches("core/record_ring/perp/batch/48-200B/64KiB", std::size_t{1} << 16);
+  batches("core/record_ring/perp/batch/48-200B/4MiB", std::size_t{1} << 22);
+  return true;
+}();
+
+[[maybe_unused]] const bool goals = [] {
+  // Rings of the same bytes: 1k and 64k items of 64 B.
+  at_least("core/record_ring/*/batch/48-200B/64KiB", {"core/spsc_queue/perp/batch/64B/1k"}, 0.8,
+           "bytes_per_second");
+  at_least("core/record_ring/*/batch/48-200B/4MiB", {"core/spsc_queue/perp/batch/64B/64k"}, 0.8,
+           "bytes_per_second");
   return true;
 }();
 

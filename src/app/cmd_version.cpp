@@ -1,8 +1,10 @@
 #include "app/commands.hpp"
 
 #include <perp/core/uring.hpp>
+#include <perp/rolling/simd_target.hpp>
 
 #include <cstdio>
+#include <string>
 
 namespace perp::app {
 
@@ -18,6 +20,8 @@ void add_version(CLI::App& app, Context&) {
     std::printf("cpu        sse4.2 pclmul%s%s\n", __builtin_cpu_supports("avx2") ? " avx2" : "",
                 __builtin_cpu_supports("avx512f") ? " avx512f" : "");
 #endif
+    std::printf("rolling    %s, %zu doubles at a time\n",
+                std::string(rolling::simd_target()).c_str(), rolling::simd_lane_count());
     const core::Uring::Probe uring = core::Uring::probe();
     std::printf("io_uring   %s\n", uring.is_available ? "yes" : ("no: " + uring.reason).c_str());
   });

@@ -24,19 +24,20 @@ long futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t 
 
 }  // namespace
 
-bool Doorbell::wait(Ticket ticket, std::int64_t timeout_ns) noexcept {
-  if (timeout_ns > 0) {
-    const timespec timeout{timeout_ns / ns_per_second, timeout_ns % ns_per_second};
-    sleepers_.fetch_add(1);
-    // The kernel compares once more under its lock; EAGAIN (it rang), EINTR and ETIMEDOUT all end
-    // in the same look.
-    if (rings_.load() == ticket) futex(rings_, FUTEX_WAIT_PRIVATE, ticket, &timeout);
-    sleepers_.fetch_sub(1);
-  }
-  return rings_.load() != ticket;
+namespace detail {
+
+// EAGAIN (it rang), EINTR and ETIMEDOUT all end in the caller's next look.
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::int64_t timeout_ns) noexcept {
+  const timespec timeout{timeout_ns / ns_per_second, timeout_ns % ns_per_second};
+  futex(word, FUTEX_WAIT_PRIVATE, expected, &timeout);
 }
 
-void Doorbell::wake() noexcept { futex(rings_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr); }
+void futex_wake(std::atomic<std::uint32_t>& word) noexcept {
+  futex(word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr);
+}
+
+}  // namespace detail
 
 std::string_view name_of(IdleKind kind) noexcept {
   switch (kind) {

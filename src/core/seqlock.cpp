@@ -7,12 +7,7 @@ namespace perp::core::detail {
 void wait_for_writer(std::uint32_t attempts) noexcept {
   // A store takes nanoseconds; a writer still inside one after so many tries is not running.
   constexpr std::uint32_t spins = 64;
-  if (attempts < spins) {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-    return;
-  }
+  if (attempts < spins) return relax_cpu();
   // Linux documents that it always succeeds.
   static_cast<void>(sched_yield());
 }

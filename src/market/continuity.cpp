@@ -114,7 +114,7 @@ Continuity BybitBookSequence::delta(std::int64_t update_id) noexcept {
   if (update_id == 1) return snapshot(update_id);
   if (is_live_) {
     if (update_id == last_) return Continuity::stale;
-    if (update_id == last_ + 1) {
+    if (update_id == next_id(last_)) {
       last_ = update_id;
       return Continuity::continuous;
     }

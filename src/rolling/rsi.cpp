@@ -8,18 +8,12 @@ namespace {
 void step(const RsiRule& rule, RsiState& state, double delta) {
   const double gain = delta > 0 ? delta : 0;
   const double loss = delta < 0 ? -delta : 0;
-  const double period = rule.period;
-  if (state.delta_count < rule.period) {
-    state.average_gain += gain;
-    state.average_loss += loss;
-    if (++state.delta_count == rule.period) {
-      state.average_gain /= period;
-      state.average_loss /= period;
-    }
-    return;
-  }
-  state.average_gain = (state.average_gain * (period - 1) + gain) / period;
-  state.average_loss = (state.average_loss * (period - 1) + loss) / period;
+  const double weight = 1.0 / rule.period;
+  // The first N differences have equal weights: their plain mean.
+  const bool is_seed = state.delta_count < rule.period;
+  state.average_gain += (gain - (is_seed ? 0 : state.average_gain)) * weight;
+  state.average_loss += (loss - (is_seed ? 0 : state.average_loss)) * weight;
+  if (is_seed) ++state.delta_count;
 }
 
 }  // namespace
@@ -28,11 +22,12 @@ bool push_close(const RsiRule& rule, RsiState& state, std::int64_t index, double
   if (state.last_index != RsiState::no_index && index <= state.last_index) return false;
   const bool is_first = state.last_index == RsiState::no_index;
   const std::int64_t missing = is_first ? 0 : index - state.last_index - 1;
-  if (is_first || missing > rule.bridge_limit) {
+  const double delta = close - state.last_close;
+  if (is_first || missing > rule.bridge_limit || !std::isfinite(delta)) {
     state = {};
   } else {
     for (std::int64_t i = 0; i < missing; ++i) step(rule, state, 0);
-    step(rule, state, close - state.last_close);
+    step(rule, state, delta);
   }
   state.last_close = close;
   state.last_index = index;
@@ -42,9 +37,10 @@ bool push_close(const RsiRule& rule, RsiState& state, std::int64_t index, double
 double rsi_value(const RsiRule& rule, const RsiState& state) {
   if (state.last_index == RsiState::no_index || state.delta_count < rule.period)
     return std::numeric_limits<double>::quiet_NaN();
-  if (state.average_loss == 0) return state.average_gain == 0 ? rule.flat : 100;
-  if (state.average_gain == 0) return 0;
-  return 100 - 100 / (1 + state.average_gain / state.average_loss);
+  const double all = state.average_gain + state.average_loss;
+  if (all == 0) return rule.flat;
+  return std::isfinite(all) ? 100 * (state.average_gain / all)
+                            : std::numeric_limits<double>::quiet_NaN();
 }
 
 double rsi_with(const RsiRule& rule, RsiState state, std::int64_t index, double close) {

@@ -54,7 +54,10 @@ void read_klines(Context& context, const RestReply& reply, market::PriceKind pri
     std::array<json::Token, column_count> tokens;
     std::size_t column = 0;
     for (auto cell : row) {
-      if (column < column_count) tokens[column] = json::token_of(cell, fault, names[column]);
+      if (column < column_count)
+        tokens[column] = json::token_of(cell, fault, names[column]);
+      else if (const auto error = cell.error(); error != simdjson::SUCCESS)
+        fault.raise(json::status_of(error), "row");
       ++column;
       if (!fault.ok()) return;
     }

@@ -42,7 +42,7 @@ namespace {
   if (verdict == Verdict::repeat) return;
   std::uint8_t flags = 0;
   if (verdict == Verdict::gap) {
-    message.tx.emit_gap(*event.entry, RecordType::trade, event.exchange_ns, before + 1,
+    message.tx.emit_gap(*event.entry, RecordType::trade, event.exchange_ns, market::next_id(before),
                         event.trade_id);
     flags = market::flag_gap_before;
   }

@@ -243,8 +243,8 @@ void take(Transaction& message, State& own, const BookEvent& event) {
   }
   auto* book = message.emit_book(is_snapshot ? RecordType::book_snapshot : RecordType::book_delta,
                                  entry, event.exchange_ns, is_snapshot ? market::flag_snapshot : 0,
-                                 last_id == market::unknown_id ? last_id : last_id + 1, update_id,
-                                 [&] { return found; });
+                                 last_id == market::unknown_id ? last_id : market::next_id(last_id),
+                                 update_id, [&] { return found; });
   if (book == nullptr) return;
   book->last_id = update_id;
   book->sequence = event.sequence;
@@ -316,8 +316,9 @@ void read_levels(json::Object& data, std::string_view key, const InstrumentEntry
 bool read_interval(std::string_view text, std::int64_t& interval_ns) {
   std::int64_t minutes = 0;
   if (market::parse_integer(text, minutes)) {
+    if (minutes <= 0 || minutes > 1440) return false;
     interval_ns = minutes * core::ns_per_minute;
-    return minutes > 0 && minutes <= 1440;
+    return true;
   }
   if (text == "D" || text == "W") {
     interval_ns = (text == "D" ? 1 : 7) * core::ns_per_day;

@@ -1,5 +1,7 @@
 #include "venue/common.hpp"
 
+#include <limits>
+
 namespace perp::venue {
 
 using market::InstrumentEntry;
@@ -32,7 +34,7 @@ bool parse_period(std::string_view text, std::int64_t& period_ns) noexcept {
   if (unit == "h" || unit == "H") unit_ns = core::ns_per_hour;
   if (unit == "d" || unit == "D") unit_ns = core::ns_per_day;
   if (unit == "w" || unit == "W") unit_ns = 7 * core::ns_per_day;
-  if (unit_ns == 0) return false;
+  if (unit_ns == 0 || count > std::numeric_limits<std::int64_t>::max() / unit_ns) return false;
   period_ns = count * unit_ns;
   return true;
 }

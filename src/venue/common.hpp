@@ -60,7 +60,7 @@ class IdSequence {
   Verdict verdict(std::int64_t id, bool is_contiguous) const {
     if (last_ == market::unknown_id || id == market::unknown_id) return Verdict::next;
     if (id <= last_) return repeats_ + 1 < market::repeat_limit ? Verdict::repeat : Verdict::gap;
-    return is_contiguous && id != last_ + 1 ? Verdict::gap : Verdict::next;
+    return is_contiguous && id != market::next_id(last_) ? Verdict::gap : Verdict::next;
   }
   void advance(std::int64_t id, Verdict verdict) {
     if (id == market::unknown_id) return;

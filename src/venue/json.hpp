@@ -28,7 +28,7 @@ struct Fault {
   void raise(DecodeStatus why, std::string_view where) {
     if (status != DecodeStatus::ok) return;
     status = why;
-    field = where;
+    field = where.empty() ? "message" : where;  // a venue may refuse without a word
   }
 };
 
@@ -421,6 +421,8 @@ struct JsonState : AdapterState {
   /// malformed.
   void close(ondemand::document& document) {
     if (!fault.ok()) return;
+    // simdjson gives up a document in which it found an error, and then it has no beginning.
+    if (!document.is_alive()) return fault.raise(DecodeStatus::malformed_json, "message");
     document.rewind();
     std::string_view whole;
     ondemand::json_type type;

@@ -108,7 +108,8 @@ void State::commit() {
     std::unique_ptr<SeenTrades>& seen = market(ids.instrument).trades;
     if (seen == nullptr) seen = std::make_unique<SeenTrades>();
     IdWindow& window = ids.is_fill ? seen->fills : seen->aggregates;
-    for (std::int64_t id = ids.first; id <= ids.last; ++id) window.insert(id);
+    // By their number: the last may be the greatest there is.
+    for (std::int64_t i = 0; i <= ids.last - ids.first; ++i) window.insert(ids.first + i);
   }
 }
 
@@ -145,6 +146,7 @@ std::unique_ptr<AdapterState> make_state() { return std::make_unique<State>(); }
 State& begin(VenueState& state) {
   auto& own = static_cast<State&>(*state.own);
   own.fault = {};
+  own.pending.counted = nullptr;
   own.pending.books5_of = 0;
   own.pending.trades.clear();
   return own;
@@ -172,6 +174,15 @@ DecodeStatus finish(Transaction& message, State& own) {
   return status;
 }
 
+/// The lane that defines what a frame means.
+void read_json(Context& context, std::string_view payload) {
+  json::ondemand::document document;
+  json::ondemand::object object;
+  if (!open_root(context.own, payload, document, object)) return;
+  json::Object root(object, context.fault());
+  read_frame(context, root);
+}
+
 DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noexcept {
   State& own = begin(state);
   Transaction message(state, own, sink, frame.receive_ns, describe);
@@ -179,13 +190,11 @@ DecodeStatus decode(VenueState& state, const Frame& frame, RecordSink& sink) noe
     message.set_kind(kind_pong);
     return finish(message, own);
   }
-  json::ondemand::document document;
-  json::ondemand::object object;
-  if (open_root(own, frame.payload, document, object)) {
-    json::Object root(object, own.fault);
-    Context context{.message = message, .own = own, .state = state};
-    read_frame(context, root);
-  }
+  Context context{.message = message, .own = own, .state = state};
+  if (state.lanes == Lanes::both && read_shape(context, frame.payload))
+    message.count_shape();
+  else
+    read_json(context, frame.payload);
   return finish(message, own);
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 // OKX v5 public data: what the parts of the adapter share. okx.cpp has the adapter's data and the
-// two entry points, okx_streams.cpp the frames, okx_books.cpp the order books, okx_rows.cpp what
-// frames and replies have in common, okx_rest.cpp and okx_statistics.cpp the replies,
-// okx_instruments.cpp names and the instrument list. One feed thread. Wire facts:
-// docs/venues/okx.md.
+// two entry points, okx_streams.cpp the frames, okx_shapes.cpp their fast lane, okx_books.cpp the
+// order books, okx_rows.cpp what frames and replies have in common, okx_rest.cpp and
+// okx_statistics.cpp the replies, okx_instruments.cpp names and the instrument list. One feed
+// thread. Wire facts: docs/venues/okx.md.
 #include "venue/common.hpp"
 #include "venue/rows.hpp"
 #include "venue/seen_trades.hpp"
@@ -125,7 +125,8 @@ struct LevelText {
 
 /// What a message will have changed once it is taken; thrown away when it is refused.
 struct Pending {
-  std::uint32_t books5_of = 0;  ///< instrument id; 0 = nothing
+  const market::InstrumentEntry* counted = nullptr;  ///< whose trades stand here: counted once
+  std::uint32_t books5_of = 0;                       ///< instrument id; 0 = nothing
   market::SnapshotBookSequence books5;
   struct TradeIds {
     std::uint32_t instrument;
@@ -136,11 +137,61 @@ struct Pending {
   std::vector<TradeIds> trades;  ///< keeps its capacity
 };
 
+// What the messages of hot streams say. Both lanes fill these; take() makes records of them.
+
+struct TradeEvent : market::Trade {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+/// Its levels are in the state's `bids` and `asks`; with a checksum their texts beside them.
+struct BookEvent {
+  const market::InstrumentEntry* entry = nullptr;
+  BookChannel channel = channel_books;
+  std::int64_t exchange_ns = core::unknown_ns;
+  std::int64_t sequence = market::unknown_id;
+  std::int64_t previous = market::unknown_id;
+  std::int64_t checksum = 0;  ///< 0: none; OKX sends 0 since 2026-06-23
+  bool is_snapshot = false;
+};
+struct Books5Event {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  std::int64_t sequence = market::unknown_id;
+};
+struct QuoteEvent : market::Bbo {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+struct MarkEvent : market::MarkPrice {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+struct TickerEvent : market::Ticker, market::Bbo {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+  bool has_touch = false;
+};
+struct InterestEvent : market::OpenInterest {
+  const market::InstrumentEntry* entry = nullptr;
+  std::int64_t exchange_ns = core::unknown_ns;
+};
+struct KlineEvent : market::Kline {
+  const market::InstrumentEntry* entry = nullptr;
+};
+
+/// A trade on its way through the fast lane.
+struct TradeRow : TradeEvent {
+  bool is_buy = false;
+  std::int64_t count = market::unknown_id;
+  std::string_view source;
+};
+
 struct State final : CommonState {
   std::deque<Market> markets;  ///< by the low 24 bits of the instrument's id
   Pending pending;
   std::vector<LevelText> bid_texts;  ///< scratch beside CommonState::bids and asks
   std::vector<LevelText> ask_texts;
+  std::vector<TradeRow> trade_rows;
   std::array<char, 64> key_buffer;
 
   Market& market(std::uint32_t id) {
@@ -198,6 +249,28 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
 void read_books5(Context& context, json::ondemand::array& data);
 void read_bbo(Context& context, json::ondemand::array& data);
 void read_rest_book(Context& context, json::ondemand::array& data);
+
+// okx_rows.cpp
+/// The fills that a row sums up; tradeId is the last of them. @returns false for too many.
+[[nodiscard]] bool set_fills(market::Trade& trade, std::int64_t count);
+/// What `source` says: "0" an order of the book, "1" one of retail price improvement.
+market::Tristate is_rpi(std::string_view source);
+/// volCcy24h and volCcy are of another currency there.
+bool is_spot(const market::InstrumentEntry& entry);
+void take(Context& context, const TradeEvent& event);
+void take(Context& context, const MarkEvent& event);
+void take(Context& context, const TickerEvent& event);
+void take(Context& context, const InterestEvent& event);
+void take(Context& context, const KlineEvent& event);
+// okx_books.cpp
+void take(Context& context, const BookEvent& event);
+void take(Context& context, const Books5Event& event);
+void take(Context& context, const QuoteEvent& event);
+
+// okx_shapes.cpp
+/// The fast lane. @returns whether a shape matched the whole payload and its event was taken;
+/// otherwise nothing has happened.
+bool read_shape(Context& context, std::string_view payload);
 
 void read_frame(Context& context, json::Object& root);
 void read_answer(Context& context, json::ondemand::array& data);

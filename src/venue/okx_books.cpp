@@ -46,17 +46,8 @@ bool are_plain(const std::vector<LevelText>& texts) {
   });
 }
 
-/// What a book message says besides its levels.
-struct BookRow {
-  std::int64_t exchange_ns = core::unknown_ns;
-  std::int64_t sequence = market::unknown_id;
-  std::int64_t previous = market::unknown_id;
-  std::int64_t checksum = 0;  ///< 0: none; OKX sends 0 since 2026-06-23
-  bool is_snapshot = false;
-};
-
 /// Applies the message to the book kept as text. @returns Book::checksum_state.
-std::uint8_t verify(State& own, BookState& state, const BookRow& row, Continuity found) {
+std::uint8_t verify(State& own, BookState& state, const BookEvent& row, Continuity found) {
   const bool has_checksum = row.checksum != 0;
   if (row.is_snapshot && has_checksum) {
     if (state.text == nullptr) state.text = std::make_unique<TextBook>();
@@ -92,16 +83,16 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
                std::string_view action) {
   State& own = context.own;
   json::Fault& fault = own.fault;
-  Transaction& message = context.message;
-  BookRow row;
+  BookEvent row;
+  row.channel = channel;
   row.is_snapshot = action == "snapshot";
   if (!row.is_snapshot && action != "update") fault.raise(DecodeStatus::unknown_value, "action");
-  const InstrumentEntry* entry = fault.ok() ? requested_instrument(context) : nullptr;
-  if (entry == nullptr) return;
+  row.entry = fault.ok() ? requested_instrument(context) : nullptr;
+  if (row.entry == nullptr) return;
   std::size_t row_count = 0;
   json::each_object(data, fault, "data", [&](json::ondemand::object object) {
     json::Object fields(object, fault);
-    read_sides(context, fields, *entry);
+    read_sides(context, fields, *row.entry);
     row.exchange_ns = fields.time_ms("ts");
     row.checksum = fields.optional_integer("checksum");
     row.sequence = fields.optional_integer("seqId");
@@ -115,9 +106,13 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
     fault.raise(DecodeStatus::out_of_range, "checksum");
   if (row.checksum != 0 && !(are_plain(own.bid_texts) && are_plain(own.ask_texts)))
     fault.raise(DecodeStatus::wrong_type, "data");
-  if (!message.ok()) return;
+  if (context.message.ok()) take(context, row);
+}
 
-  BookState& state = own.market(entry->id).books[channel];
+void take(Context& context, const BookEvent& row) {
+  State& own = context.own;
+  Transaction& message = context.message;
+  BookState& state = own.market(row.entry->id).books[row.channel];
   const std::int64_t last_id = state.sequence.last_id();
   std::uint8_t checksum_state = 0;
   // Asked when nothing can refuse the message any more: from here the book's state moves.
@@ -139,12 +134,12 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
   };
   const std::uint8_t flags = row.is_snapshot ? market::flag_snapshot : 0;
   auto* book = message.emit_book(
-      row.is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, *entry, row.exchange_ns,
-      flags, last_id, row.is_snapshot ? row.sequence : row.previous, judge);
+      row.is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, *row.entry,
+      row.exchange_ns, flags, last_id, row.is_snapshot ? row.sequence : row.previous, judge);
   if (book == nullptr) return;
   book->last_id = row.sequence;
   book->previous_id = row.previous;
-  book->depth = channel_levels[channel];
+  book->depth = channel_levels[row.channel];
   book->checksum = static_cast<std::uint32_t>(static_cast<std::int32_t>(row.checksum));
   book->checksum_state = checksum_state;
   if (checksum_state == 0) return;
@@ -158,25 +153,32 @@ void read_book(Context& context, json::ondemand::array& data, BookChannel channe
 }
 
 void read_books5(Context& context, json::ondemand::array& data) {
-  State& own = context.own;
-  json::Fault& fault = own.fault;
-  const InstrumentEntry* entry = requested_instrument(context);
-  if (entry == nullptr) return;
-  own.pending.books5 = own.market(entry->id).books5;
-  own.pending.books5_of = entry->id;
+  json::Fault& fault = context.fault();
+  Books5Event event;
+  event.entry = requested_instrument(context);
+  if (event.entry == nullptr) return;
   json::each_object(data, fault, "data", [&](json::ondemand::object object) {
     json::Object fields(object, fault);
-    read_sides(context, fields, *entry);
-    const std::int64_t exchange_ns = fields.time_ms("ts");
-    const std::int64_t sequence = fields.optional_integer("seqId");
-    if (!context.message.ok()) return;
-    auto* book = context.message.emit_book(
-        RecordType::book_snapshot, *entry, exchange_ns, market::flag_snapshot, market::unknown_id,
-        sequence, [&] { return own.pending.books5.snapshot(exchange_ns); });
-    if (book == nullptr) return;
-    book->last_id = sequence;
-    book->depth = 5;
+    read_sides(context, fields, *event.entry);
+    event.exchange_ns = fields.time_ms("ts");
+    event.sequence = fields.optional_integer("seqId");
+    if (context.message.ok()) take(context, event);
   });
+}
+
+void take(Context& context, const Books5Event& event) {
+  Pending& pending = context.own.pending;
+  if (pending.books5_of != event.entry->id) {  // the message's first
+    pending.books5 = context.own.market(event.entry->id).books5;
+    pending.books5_of = event.entry->id;
+  }
+  auto* book =
+      context.message.emit_book(RecordType::book_snapshot, *event.entry, event.exchange_ns,
+                                market::flag_snapshot, market::unknown_id, event.sequence,
+                                [&] { return pending.books5.snapshot(event.exchange_ns); });
+  if (book == nullptr) return;
+  book->last_id = event.sequence;
+  book->depth = 5;
 }
 
 void read_bbo(Context& context, json::ondemand::array& data) {
@@ -185,7 +187,8 @@ void read_bbo(Context& context, json::ondemand::array& data) {
   if (entry == nullptr) return;
   json::each_object(data, fault, "data", [&](json::ondemand::object object) {
     json::Object fields(object, fault);
-    market::Bbo bbo;
+    QuoteEvent bbo;
+    bbo.entry = entry;
     const auto read = [&](std::string_view key, double& price, double& quantity,
                           std::uint32_t& orders) {
       json::ondemand::array rows;
@@ -202,12 +205,16 @@ void read_bbo(Context& context, json::ondemand::array& data) {
     };
     read("asks", bbo.ask_price, bbo.ask_quantity, bbo.ask_orders);
     read("bids", bbo.bid_price, bbo.bid_quantity, bbo.bid_orders);
-    const std::int64_t exchange_ns = fields.time_ms("ts");
+    bbo.exchange_ns = fields.time_ms("ts");
     bbo.update_id = fields.optional_integer("seqId");
-    if (!context.message.ok()) return;
-    if (auto* record = context.message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns))
-      *record = bbo;
+    if (context.message.ok()) take(context, bbo);
   });
+}
+
+void take(Context& context, const QuoteEvent& event) {
+  if (auto* record =
+          context.message.emit<market::Bbo>(RecordType::bbo, *event.entry, event.exchange_ns))
+    *record = event;
 }
 
 void read_rest_book(Context& context, json::ondemand::array& data) {

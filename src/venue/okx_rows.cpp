@@ -9,10 +9,6 @@ using market::RecordType;
 
 namespace {
 
-bool is_spot(const InstrumentEntry& entry) {
-  return entry.instrument.contract_type == market::ContractType::spot;
-}
-
 /// A field that is in coins of the named unit already (`...Ccy`): only the name's multiplier is to
 /// be applied.
 double named_coins(const json::Token& token, const InstrumentEntry& entry, bool required,
@@ -88,33 +84,53 @@ void read_trades(Context& context, json::ondemand::array& data) {
     json::FlatObject row(object, keys, fault);
     const std::string_view row_symbol = row.text(i_inst);
     if (entry == nullptr || row_symbol != symbol) {
-      entry = row_instrument(context, row_symbol);
-      if (entry == nullptr) return;
+      entry = fault.ok() ? context.message.instrument(row_symbol) : nullptr;
       symbol = row_symbol;
+      if (entry == nullptr) return;
     }
-    market::Trade trade;
-    trade.trade_id = row.integer(i_id);
-    trade.price = row.price(i_px, *entry);
-    trade.quantity = row.quantity(i_sz, *entry);
-    trade.taker_side = read_side(row.text(i_side), fault);
-    trade.sequence = row.optional_integer(i_seq);
-    const std::string_view source = row.optional_text(i_source);
-    if (source == "0") trade.is_rpi = market::Tristate::no;
-    if (source == "1") trade.is_rpi = market::Tristate::yes;
-    const std::int64_t count = row.optional_integer(i_count);
-    if (count > 0xffff'ffff) fault.raise(DecodeStatus::out_of_range, "count");
-    if (count > 0 &&
-        trade.trade_id >= count) {  // tradeId is the last of the fills that the row sums up
-      trade.fill_count = static_cast<std::uint32_t>(count);
-      trade.first_id = trade.trade_id - count + 1;
-      trade.last_id = trade.trade_id;
-    }
-    const std::int64_t exchange_ns = row.time_ms(i_ts);
-    if (!context.message.ok() || is_repeat(context, *entry, trade)) return;
-    auto* record = context.message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns,
-                                                       context.flags_history);
-    if (record != nullptr) *record = trade;
+    TradeEvent event;
+    event.entry = entry;
+    event.trade_id = row.integer(i_id);
+    event.price = row.price(i_px, *entry);
+    event.quantity = row.quantity(i_sz, *entry);
+    event.taker_side = read_side(row.text(i_side), fault);
+    event.sequence = row.optional_integer(i_seq);
+    event.is_rpi = is_rpi(row.optional_text(i_source));
+    if (!set_fills(event, row.optional_integer(i_count)))
+      fault.raise(DecodeStatus::out_of_range, "count");
+    event.exchange_ns = row.time_ms(i_ts);
+    if (context.message.ok()) take(context, event);
   });
+}
+
+bool set_fills(market::Trade& trade, std::int64_t count) {
+  if (count > 0xffff'ffff) return false;
+  if (count > 0 && trade.trade_id >= count) {
+    trade.fill_count = static_cast<std::uint32_t>(count);
+    trade.first_id = trade.trade_id - count + 1;
+    trade.last_id = trade.trade_id;
+  }
+  return true;
+}
+
+market::Tristate is_rpi(std::string_view source) {
+  if (source == "0") return market::Tristate::no;
+  return source == "1" ? market::Tristate::yes : market::Tristate::unknown;
+}
+
+bool is_spot(const InstrumentEntry& entry) {
+  return entry.instrument.contract_type == market::ContractType::spot;
+}
+
+void take(Context& context, const TradeEvent& event) {
+  if (event.entry != context.own.pending.counted) {
+    context.own.pending.counted = event.entry;
+    context.message.count_other(*event.entry);
+  }
+  if (is_repeat(context, *event.entry, event)) return;
+  auto* record = context.message.emit<market::Trade>(RecordType::trade, *event.entry,
+                                                     event.exchange_ns, context.flags_history);
+  if (record != nullptr) *record = event;
 }
 
 void read_tickers(Context& context, json::ondemand::array& data) {
@@ -140,37 +156,41 @@ void read_tickers(Context& context, json::ondemand::array& data) {
   json::Fault& fault = context.fault();
   each_instrument_row(context, data, [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, fault);
-    const InstrumentEntry* entry = row_instrument(context, row.text(i_inst));
-    if (entry == nullptr) return;
-    market::Ticker ticker;
-    market::Bbo bbo;
-    ticker.last_price = row.optional_price(i_last, *entry);
-    ticker.last_quantity = row.optional_quantity(i_last_size, *entry);
-    bbo.ask_price = row.optional_price(i_ask, *entry);
-    bbo.ask_quantity = row.optional_quantity(i_ask_size, *entry);
-    bbo.bid_price = row.optional_price(i_bid, *entry);
-    bbo.bid_quantity = row.optional_quantity(i_bid_size, *entry);
-    ticker.open_24h = row.optional_price(i_open, *entry);
-    ticker.high_24h = row.optional_price(i_high, *entry);
-    ticker.low_24h = row.optional_price(i_low, *entry);
-    if (is_spot(*entry)) {  // volCcy24h is the quote's currency here, the coin's on contracts
-      ticker.volume_base_24h = row.optional_quantity(i_volume, *entry);
-      ticker.volume_quote_24h = row.optional_decimal(i_volume_coins);
+    TickerEvent event;
+    event.entry = row_instrument(context, row.text(i_inst));
+    if (event.entry == nullptr) return;
+    const InstrumentEntry& entry = *event.entry;
+    event.last_price = row.optional_price(i_last, entry);
+    event.last_quantity = row.optional_quantity(i_last_size, entry);
+    event.ask_price = row.optional_price(i_ask, entry);
+    event.ask_quantity = row.optional_quantity(i_ask_size, entry);
+    event.bid_price = row.optional_price(i_bid, entry);
+    event.bid_quantity = row.optional_quantity(i_bid_size, entry);
+    event.open_24h = row.optional_price(i_open, entry);
+    event.high_24h = row.optional_price(i_high, entry);
+    event.low_24h = row.optional_price(i_low, entry);
+    if (is_spot(entry)) {  // volCcy24h is the quote's currency here, the coin's on contracts
+      event.volume_base_24h = row.optional_quantity(i_volume, entry);
+      event.volume_quote_24h = row.optional_decimal(i_volume_coins);
     } else {
-      ticker.volume_base_24h =
-          named_coins(row.token(i_volume_coins), *entry, false, fault, "volCcy24h");
+      event.volume_base_24h =
+          named_coins(row.token(i_volume_coins), entry, false, fault, "volCcy24h");
       row.optional_decimal(i_volume);
     }
-    const std::int64_t exchange_ns = row.time_ms(i_ts);
-    if (!context.message.ok()) return;
-    if (auto* record = context.message.emit<market::Ticker>(RecordType::ticker, *entry, exchange_ns,
-                                                            context.flags_now))
-      *record = ticker;
-    if (!row.has(i_ask) && !row.has(i_bid)) return;
-    if (auto* record = context.message.emit<market::Bbo>(RecordType::bbo, *entry, exchange_ns,
-                                                         context.flags_now))
-      *record = bbo;
+    event.exchange_ns = row.time_ms(i_ts);
+    event.has_touch = row.has(i_ask) || row.has(i_bid);
+    if (context.message.ok()) take(context, event);
   });
+}
+
+void take(Context& context, const TickerEvent& event) {
+  if (auto* record = context.message.emit<market::Ticker>(RecordType::ticker, *event.entry,
+                                                          event.exchange_ns, context.flags_now))
+    *record = event;
+  if (!event.has_touch) return;
+  if (auto* record = context.message.emit<market::Bbo>(RecordType::bbo, *event.entry,
+                                                       event.exchange_ns, context.flags_now))
+    *record = event;
 }
 
 void read_mark_prices(Context& context, json::ondemand::array& data) {
@@ -179,15 +199,19 @@ void read_mark_prices(Context& context, json::ondemand::array& data) {
   context.is_newest_first = false;
   each_instrument_row(context, data, [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, context.fault());
-    const InstrumentEntry* entry = row_instrument(context, row.text(i_inst));
-    if (entry == nullptr) return;
-    const double price = row.price(i_mark, *entry);
-    const std::int64_t exchange_ns = row.time_ms(i_ts);
-    if (!context.message.ok()) return;
-    auto* record = context.message.emit<market::MarkPrice>(RecordType::mark_price, *entry,
-                                                           exchange_ns, context.flags_now);
-    if (record != nullptr) record->mark_price = price;
+    MarkEvent event;
+    event.entry = row_instrument(context, row.text(i_inst));
+    if (event.entry == nullptr) return;
+    event.mark_price = row.price(i_mark, *event.entry);
+    event.exchange_ns = row.time_ms(i_ts);
+    if (context.message.ok()) take(context, event);
   });
+}
+
+void take(Context& context, const MarkEvent& event) {
+  auto* record = context.message.emit<market::MarkPrice>(RecordType::mark_price, *event.entry,
+                                                         event.exchange_ns, context.flags_now);
+  if (record != nullptr) *record = event;
 }
 
 void read_index_tickers(Context& context, json::ondemand::array& data) {
@@ -296,20 +320,23 @@ void read_open_interests(Context& context, json::ondemand::array& data) {
   context.is_newest_first = false;
   each_instrument_row(context, data, [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, context.fault());
-    const InstrumentEntry* entry = row_instrument(context, row.text(i_inst));
-    if (entry == nullptr) return;
-    market::OpenInterest interest;
-    interest.contracts = row.decimal(i_contracts);
-    interest.quantity =
-        row.has(i_coins) ? named_coins(row.token(i_coins), *entry, true, context.fault(), "oiCcy")
-                         : row.quantity(i_contracts, *entry);
-    interest.notional = row.optional_decimal(i_usd);
-    const std::int64_t exchange_ns = row.time_ms(i_ts);
-    if (!context.message.ok()) return;
-    auto* record = context.message.emit<market::OpenInterest>(RecordType::open_interest, *entry,
-                                                              exchange_ns, context.flags_now);
-    if (record != nullptr) *record = interest;
+    InterestEvent event;
+    event.entry = row_instrument(context, row.text(i_inst));
+    if (event.entry == nullptr) return;
+    event.contracts = row.decimal(i_contracts);
+    event.quantity = row.has(i_coins) ? named_coins(row.token(i_coins), *event.entry, true,
+                                                    context.fault(), "oiCcy")
+                                      : row.quantity(i_contracts, *event.entry);
+    event.notional = row.optional_decimal(i_usd);
+    event.exchange_ns = row.time_ms(i_ts);
+    if (context.message.ok()) take(context, event);
   });
+}
+
+void take(Context& context, const InterestEvent& event) {
+  auto* record = context.message.emit<market::OpenInterest>(RecordType::open_interest, *event.entry,
+                                                            event.exchange_ns, context.flags_now);
+  if (record != nullptr) *record = event;
 }
 
 void read_liquidations(Context& context, json::ondemand::array& data) {
@@ -366,7 +393,8 @@ void read_candles(Context& context, json::ondemand::array& data, market::PriceKi
   RecordSink& sink = context.message.sink();
   const std::size_t from_bytes = sink.bytes().size();
   json::each_row<9>(data, fault, "data", [&](const json::Row<9>& row) {
-    market::Kline kline;
+    KlineEvent kline;
+    kline.entry = entry;
     kline.price_kind = kind;
     kline.interval_ns = interval_ns;
     kline.open_ns = json::time_ms(row.cell(0), true, fault, "ts");
@@ -396,12 +424,15 @@ void read_candles(Context& context, json::ondemand::array& data, market::PriceKi
       kline.is_closed = market::Tristate::no;
     else if (!closed.is_empty())
       fault.raise(DecodeStatus::unknown_value, "confirm");
-    if (!context.message.ok()) return;
-    auto* record = context.message.emit<market::Kline>(RecordType::kline, *entry, kline.open_ns,
-                                                       context.flags_history);
-    if (record != nullptr) *record = kline;
+    if (context.message.ok()) take(context, kline);
   });
   if (context.is_rest && context.message.ok()) order_newest_first(sink, from_bytes);
+}
+
+void take(Context& context, const KlineEvent& event) {
+  auto* record = context.message.emit<market::Kline>(RecordType::kline, *event.entry, event.open_ns,
+                                                     context.flags_history);
+  if (record != nullptr) *record = event;
 }
 
 }  // namespace perp::venue::okx

@@ -27,8 +27,10 @@ class IdWindow {
       if (newest_ < 0 || id - newest_ >= size) {
         words_ = {};
       } else {
-        for (std::int64_t at = newest_ + 1; at <= id; ++at)
+        for (std::int64_t at = newest_; at != id;) {  // `id` may be the greatest there is
+          ++at;
           word(at) &= ~(std::uint64_t{1} << bit(at));
+        }
       }
       newest_ = id;
     }

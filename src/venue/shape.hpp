@@ -349,7 +349,7 @@ class Shape {
       } else if constexpr (step.hole == Hole::time) {
         return shape::read_time(at, field);
       } else if constexpr (step.hole == Hole::choice) {
-        constexpr std::size_t first = Text.view().substr(step.begin, step.size).find('|');
+        constexpr std::size_t first = find_any(Text.view().substr(step.begin, step.size), "|");
         return shape::read_choice<Text, step.begin, first, step.size - first - 1>(at, field);
       } else {
         static_assert(step.hole == Hole::boolean);
@@ -366,8 +366,12 @@ class Shape {
     return Text.data[pattern.steps[I + 1].begin];
   }
 
+  static constexpr bool has_form(Hole hole) {
+    return hole == Hole::decimal || hole == Hole::percent || hole == Hole::integer ||
+           hole == Hole::skip_integer || hole == Hole::skip_decimal;
+  }
   /// Where the memory keeps a hole's form: prices of a shape look alike, other numbers are each by
-  /// itself. That two places fall together costs time only.
+  /// itself, one place behind the other. That two shapes' places fall together costs time only.
   template <Hole hole, std::size_t I = 0, class Scope>
   static shape::FormCode& form(Scope& scope) {
     constexpr std::size_t hash = [] {
@@ -375,10 +379,16 @@ class Shape {
       for (const char c : Text.view()) sum = sum * 31 + static_cast<unsigned char>(c);
       return sum;
     }();
+    constexpr std::size_t number = [] {  // of the hole among those that have a place
+      std::size_t count = 0;
+      for (std::size_t i = 0; i < I; ++i)
+        count += pattern.steps[i].kind == Kind::hole && has_form(pattern.steps[i].hole) ? 1U : 0U;
+      return count;
+    }();
     constexpr std::size_t of_prices = 4;
     constexpr std::size_t slot =
         hole == Hole::price ? hash % of_prices
-                            : of_prices + (hash + I) % (ShapeMemory::form_slots - of_prices);
+                            : of_prices + (hash + number) % (ShapeMemory::form_slots - of_prices);
     return (*scope.forms)[slot];
   }
 };

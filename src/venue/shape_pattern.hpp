@@ -74,6 +74,16 @@ struct ShapeStep {
 /// behind it, matching stays within the 64 readable bytes.
 inline constexpr std::size_t shape_reach = 32;
 
+/// The first place from `from` on of one of `chars`; text.size() if there is none. (That of
+/// string_view is no constant expression for g++ 12 with the sanitizer of undefined behaviour.)
+constexpr std::size_t find_any(std::string_view text, std::string_view chars,
+                               std::size_t from = 0) {
+  for (; from < text.size(); ++from)
+    for (const char c : chars)
+      if (text[from] == c) return from;
+  return text.size();
+}
+
 template <std::size_t Limit>
 struct ShapePattern {
   std::array<ShapeStep, Limit> steps{};
@@ -86,7 +96,7 @@ struct ShapePattern {
       ShapeStep& step = steps[step_count];
       step.field = field_count;
       if (text[at] == '<') {
-        const std::size_t end = text.find('>', at);
+        const std::size_t end = find_any(text, ">", at);
         step.kind = ShapeStep::Kind::hole;
         step.begin = at + 1;
         step.size = end - step.begin;
@@ -108,8 +118,7 @@ struct ShapePattern {
         continue;
       } else {
         step.begin = at;
-        at = text.find_first_of("<()", at);
-        if (at == std::string_view::npos) at = text.size();
+        at = find_any(text, "<()", at);
         step.size = at - step.begin;
       }
       ++step_count;
@@ -119,7 +128,7 @@ struct ShapePattern {
 
  private:
   static consteval Hole hole_of(std::string_view name) {
-    if (name.find('|') != std::string_view::npos) return Hole::choice;
+    if (find_any(name, "|") != name.size()) return Hole::choice;
     for (const HoleName& row : hole_names)
       if (row.name == name) return row.hole;
     throw "no such hole";

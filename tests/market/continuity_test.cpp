@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -308,6 +309,13 @@ TEST(SnapshotBookSequence, TimeThatGoesBackIsStaleUnlessItStaysBack) {
     ASSERT_EQ(sequence.snapshot(50), Continuity::stale);
   EXPECT_EQ(sequence.snapshot(50), Continuity::restart);
   EXPECT_EQ(sequence.snapshot(51), Continuity::restart);
+}
+
+TEST(BybitBookSequence, TheGreatestIdHasNoneBehindIt) {
+  constexpr std::int64_t greatest = std::numeric_limits<std::int64_t>::max();
+  BybitBookSequence sequence;
+  EXPECT_EQ(sequence.snapshot(greatest), Continuity::restart);
+  EXPECT_EQ(sequence.delta(5), Continuity::gap);
 }
 
 }  // namespace

@@ -97,6 +97,22 @@ TEST(Rsi, RefusesACloseThatIsNotAfterTheLast) {
   EXPECT_TRUE(std::isnan(rsi_with(rule, state, 10, 6)));
 }
 
+TEST(Rsi, StartsAgainWhereADifferenceOverflows) {
+  const RsiRule rule{.period = 2};
+  RsiState state;
+  for (int i = 0; const double close : {5.0, 6.0, 7.0, -1.5e308})
+    EXPECT_TRUE(push_close(rule, state, i++, close));
+  EXPECT_TRUE(std::isfinite(rsi_value(rule, state))) << "1.5e308 is a number";
+  push_close(rule, state, 4, 1.5e308);
+  EXPECT_EQ(state.delta_count, 0);
+  EXPECT_EQ(state.last_close, 1.5e308);
+  EXPECT_TRUE(std::isnan(rsi_value(rule, state)));
+  // Averages of which each is a number and the sum is not: unknown, not infinite.
+  state.average_gain = state.average_loss = 1e308;
+  state.delta_count = 2;
+  EXPECT_TRUE(std::isnan(rsi_value(rule, state)));
+}
+
 // The stated bound: 1e-11 of exact arithmetic for periods up to 200, after any number of closes,
 // holes included.
 TEST(Rsi, StaysWithinItsErrorBoundOfTheOracle) {

@@ -478,6 +478,14 @@ TEST_F(BinanceAdapter, MarkPriceKlinesHaveNoVolume) {
   }
 }
 
+TEST_F(BinanceAdapter, AnErrorBehindTheLastColumnThatIsReadIsAnError) {
+  EXPECT_EQ(reply({.endpoint = "klines", .symbol = "BTCUSDT"},
+                  R"([[1591256400000,"1","3","1","2","5",1591256459999,"9",60,"4","8","0"kline]])"),
+            DecodeStatus::malformed_json);
+  EXPECT_EQ(state_.fault_field, "row");
+  EXPECT_EQ(sink_.record_count(), 0U);
+}
+
 TEST_F(BinanceAdapter, RowsThatComeNewestFirstAreTurnedRound) {
   ASSERT_EQ(
       reply(

@@ -79,8 +79,11 @@ TEST(BybitShapes, LeaveTheRestToTheOtherLane) {
   two_symbols.replace(delta.find(R"("symbol":"BTCUSDT")"), 18, R"("symbol":"ETHUSDT")");
   lanes.frame(ticker("delta", R"("lastPrice":"1")", 101, "ETHUSDT"));
   EXPECT_FALSE(reads(two_symbols)) << "of two scales";
-  EXPECT_FALSE(reads(
-      R"({"topic":"kline.1.BTCUSDT","type":"snapshot","ts":9,"data":[{"start":1700000040000,"end":1700000099999,"interval":"7x","open":"1","close":"2","high":"3","low":"0.5","volume":"4","turnover":"5","confirm":true,"timestamp":8}]})"));
+  for (const char* interval : {"7x", "1441", "123456789012345"})
+    EXPECT_FALSE(reads(
+        R"({"topic":"kline.1.BTCUSDT","type":"snapshot","ts":9,"data":[{"start":1700000040000,"end":1700000099999,"interval":")" +
+        std::string(interval) +
+        R"(","open":"1","close":"2","high":"3","low":"0.5","volume":"4","turnover":"5","confirm":true,"timestamp":8}]})"));
 }
 
 }  // namespace

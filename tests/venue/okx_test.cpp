@@ -10,6 +10,18 @@ using market::Continuity;
 using market::RecordType;
 using venue::DecodeStatus;
 
+TEST(OkxTrades, TheGreatestIdIsOneLikeAnyOther) {
+  DecodeSession session(venue::okx_adapter());
+  const std::string message = data(
+      "trades", "BTC-USDT-SWAP",
+      R"({"instId":"BTC-USDT-SWAP","tradeId":"9223372036854775807","px":"1","sz":"2","side":"buy","ts":"9","count":"3"})");
+  ASSERT_EQ(session.frame(message), DecodeStatus::ok);
+  EXPECT_EQ(session.records.at(0).as<market::Trade>().first_id, 9223372036854775805);
+  ASSERT_EQ(session.frame(message), DecodeStatus::ok);
+  EXPECT_TRUE(session.records.empty());
+  EXPECT_EQ(session.state.duplicates, 1u);
+}
+
 TEST(OkxControl, IsCountedByKind) {
   DecodeSession session(venue::okx_adapter());
   EXPECT_EQ(session.frame("pong"), DecodeStatus::ok);

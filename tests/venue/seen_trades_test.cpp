@@ -45,6 +45,16 @@ TEST(IdWindow, TakesAnyInteger) {
   EXPECT_FALSE(window.contains(0)) << "far behind the newest";
 }
 
+TEST(IdWindow, CountsUpToTheGreatestId) {
+  constexpr std::int64_t greatest = std::numeric_limits<std::int64_t>::max();
+  venue::IdWindow window;
+  window.insert(greatest - 2);
+  window.insert(greatest);
+  EXPECT_TRUE(window.contains(greatest - 2));
+  EXPECT_FALSE(window.contains(greatest - 1));
+  EXPECT_TRUE(window.contains(greatest));
+}
+
 TEST(RecentKeys, KnowsExactlyTheLastOnes) {
   const std::uint64_t seed = seed_for_test();
   SCOPED_TRACE(seed);

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -31,24 +32,20 @@ class TwoLanes {
     std::vector<char> bytes(text.begin(), text.end());
     bytes.insert(bytes.end(), behind.begin(), behind.end());
     bytes.resize(text.size() + venue::frame_padding, '}');
-    venue::RecordSink one;
-    venue::RecordSink two;
     const venue::Frame frame{.payload = {bytes.data(), text.size()}, .receive_ns = 1};
-    const std::uint64_t read_before = total(both_.by_shape);
-    const venue::DecodeStatus status = both_.adapter.decode(both_, frame, one);
-    const venue::DecodeStatus wanted = on_demand_.adapter.decode(on_demand_, frame, two);
-    by_shape = total(both_.by_shape) != read_before;
-    // Hundreds of thousands of messages come through here: one comparison for all of it.
-    const bool is_same = status == wanted && both_.message_kind == on_demand_.message_kind &&
-                         both_.fault_field == on_demand_.fault_field &&
-                         counters(both_) == counters(on_demand_) &&
-                         std::ranges::equal(one.bytes(), two.bytes());
-    EXPECT_TRUE(is_same) << name_of(status) << " for " << name_of(wanted) << ", kind "
-                         << kind(both_) << " for " << kind(on_demand_) << ", field '"
-                         << both_.fault_field << "' for '" << on_demand_.fault_field << "', "
-                         << one.bytes().size() << " bytes for " << two.bytes().size() << "\n"
-                         << text.substr(0, 1000);
-    return status;
+    return compare(text, [&](venue::VenueState& state, venue::RecordSink& sink) {
+      return state.adapter.decode(state, frame, sink);
+    });
+  }
+  /// A reply, which has one lane: for the instruments that it brings.
+  venue::DecodeStatus rest(const std::string& endpoint, const std::string& text,
+                           const std::string& symbol = "", const std::string& period = "") {
+    const Padded padded(text);
+    const venue::RestReply reply{
+        .endpoint = endpoint, .symbol = symbol, .body = padded.view(), .period = period};
+    return compare(text, [&](venue::VenueState& state, venue::RecordSink& sink) {
+      return state.adapter.decode_rest(state, reply, sink);
+    });
   }
 
   /// Messages of a kind that were taken or refused, and how many of them a shape read.
@@ -70,6 +67,29 @@ class TwoLanes {
   bool by_shape = false;  ///< of the last message
 
  private:
+  template <class Decode>
+  venue::DecodeStatus compare(const std::string& text, Decode decode) {
+    venue::RecordSink& one = sinks_[0];
+    venue::RecordSink& two = sinks_[1];
+    one.rollback(0, 0);
+    two.rollback(0, 0);
+    const std::uint64_t read_before = total(both_.by_shape);
+    const venue::DecodeStatus status = decode(both_, one);
+    const venue::DecodeStatus wanted = decode(on_demand_, two);
+    by_shape = total(both_.by_shape) != read_before;
+    // Hundreds of thousands of messages come through here: one comparison for all of it.
+    const bool is_same = status == wanted && both_.message_kind == on_demand_.message_kind &&
+                         both_.fault_field == on_demand_.fault_field &&
+                         counters(both_) == counters(on_demand_) &&
+                         std::ranges::equal(one.bytes(), two.bytes());
+    EXPECT_TRUE(is_same) << name_of(status) << " for " << name_of(wanted) << ", kind "
+                         << kind(both_) << " for " << kind(on_demand_) << ", field '"
+                         << both_.fault_field << "' for '" << on_demand_.fault_field << "', "
+                         << one.bytes().size() << " bytes for " << two.bytes().size() << "\n"
+                         << text.substr(0, 1000);
+    return status;
+  }
+
   template <class Counts>
   static std::uint64_t total(const Counts& counts) {
     std::uint64_t sum = 0;
@@ -82,6 +102,7 @@ class TwoLanes {
 
   venue::VenueState both_;
   venue::VenueState on_demand_;
+  std::array<venue::RecordSink, 2> sinks_;  ///< kept: to make one anew costs more than a message
 };
 
 /// What a message may be turned into by a careless or a hostile sender. `visit` takes each text.
@@ -162,7 +183,10 @@ inline std::uint64_t expect_lanes_agree(const venue::Adapter& adapter,
   for (const auto& [name, scenario] : scenarios) {
     TwoLanes lanes(adapter);
     for (const Step& step : scenario) {
-      if (!step.endpoint.empty()) continue;
+      if (!step.endpoint.empty()) {
+        lanes.rest(step.endpoint, step.text, step.symbol, step.period);
+        continue;
+      }
       lanes.frame(step.text);
       each_disturbed(step.text, [&](const std::string& text) {
         if (::testing::Test::HasFailure()) return;
@@ -175,13 +199,17 @@ inline std::uint64_t expect_lanes_agree(const venue::Adapter& adapter,
   return messages;
 }
 
-/// Every recorded frame through both lanes, one state per recording.
-template <class Visit>
-void each_recording(const venue::Adapter& adapter, const std::string& folder, Visit visit) {
+/// Every recorded frame through both lanes, one state per recording; `prepare` may give it
+/// instruments first.
+template <class Visit, class Prepare = void (*)(TwoLanes&)>
+void each_recording(
+    const venue::Adapter& adapter, const std::string& folder, Visit visit,
+    Prepare prepare = [](TwoLanes&) {}) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("ws_")) continue;
     TwoLanes lanes(adapter);
+    prepare(lanes);
     for (const std::string& message : read_messages(entry.path().string())) lanes.frame(message);
     visit(name, lanes);
   }

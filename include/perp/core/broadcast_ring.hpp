@@ -24,6 +24,7 @@
 //   published relaxed: the producer sees it before the reader's last loads are done, and overwrites
 //   what is being copied. landmark_ relaxed: the number found there is not that record's, and the
 //   count of losses is wrong.
+#include <perp/core/detail/pursuit.hpp>
 #include <perp/core/page_memory.hpp>
 #include <perp/core/platform.hpp>
 #include <perp/core/record_ring.hpp>
@@ -105,6 +106,7 @@ class BasicBroadcastRing {
       std::swap(end_, other.end_);
       std::swap(next_record_, other.next_record_);
       std::swap(lost_count_, other.lost_count_);
+      std::swap(pursuit_, other.pursuit_);
     }
     BroadcastRead go_on_after_loss() noexcept;
 
@@ -114,6 +116,7 @@ class BasicBroadcastRing {
     Counter end_ = 0;       // published_ as last observed
     std::uint64_t next_record_ = 0;
     std::uint64_t lost_count_ = 0;
+    detail::Pursuit pursuit_;
   };
 
   /// @param capacity_bytes a power of two, at least capacity_min and at most half the counter's
@@ -188,10 +191,13 @@ class BasicBroadcastRing {
   // go_on_after_loss().
   Sequence<Counter, Atomic> landmark_;
 
-  // The producer's own, apart from what waiting readers are looking at.
+  // The producer's own. Apart from what readers look at: they take that line away, and the next
+  // record would begin with a wait for it.
   alignas(cache_line_pair) std::uint64_t next_record_ = 0;
-  Counter cached_gate_ = 0;  // the hindmost gating cursor as last observed
-  bool is_gated_ = false;    // some gating reader was open when last looked at
+  Counter head_ = 0;           // published up to here
+  Counter last_landmark_ = 0;  // as landmark_
+  Counter cached_gate_ = 0;    // the hindmost gating cursor as last observed
+  bool is_gated_ = false;      // some gating reader was open when last looked at
 
   // See Gate.
   std::array<Gate, gating_max> gates_;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace perp::core {
 
@@ -44,6 +45,8 @@ class File {
   /// flock: exclusive, not waiting. @returns false if somebody else holds it.
   [[nodiscard]] bool try_lock() const;
   void close() noexcept;
+  /// Gives the descriptor away: closing it is the caller's from here on.
+  [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
 
   [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
   [[nodiscard]] int descriptor() const { return descriptor_; }

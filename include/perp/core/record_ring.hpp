@@ -4,7 +4,8 @@
 // layer does not know. Bounded: no room is a value that the producer sees. O(1), wait-free, one
 // release store per commit however many records it carries, no allocation after construction. A
 // record is never split: what does not fit before the memory's end begins at its start, and one
-// padding record (type 0, size = its whole length) fills the rest.
+// padding record (type 0, size = its whole length) fills the rest. Moves as few cache lines as
+// spsc_queue.hpp, by the same means.
 //
 //   bytes   | C C . . . A A A B B P P |   . free: the producer's   A B C records   P padding
 //                ^     ^                  peek() here gives A B P; after their release, C
@@ -18,6 +19,7 @@
 //   takes a size of the last lap and walks into the middle of a record. read_ relaxed: the producer
 //   writes C over an A that is still being read.
 //   Padding is published by the same store as the records behind it: never one without the other.
+#include <perp/core/detail/pursuit.hpp>
 #include <perp/core/page_memory.hpp>
 #include <perp/core/platform.hpp>
 #include <perp/core/sequence.hpp>
@@ -70,10 +72,10 @@ class BasicRecordRing {
       : memory_(checked(capacity_bytes), "RecordRing"), mask_(capacity_bytes - 1) {
     using Self = BasicRecordRing;
     static_assert(offsetof(Self, write_) - offsetof(Self, memory_) >= cache_line_pair);
-    static_assert(offsetof(Self, cached_read_) - offsetof(Self, write_) >= cache_line_pair);
-    static_assert(offsetof(Self, read_) - offsetof(Self, cached_read_) >= cache_line_pair);
-    static_assert(offsetof(Self, cached_write_) - offsetof(Self, read_) >= cache_line_pair);
-    static_assert(sizeof(Self) - offsetof(Self, cached_write_) >= cache_line_pair);
+    static_assert(offsetof(Self, head_) - offsetof(Self, write_) >= cache_line_pair);
+    static_assert(offsetof(Self, read_) - offsetof(Self, head_) >= cache_line_pair);
+    static_assert(offsetof(Self, cursor_) - offsetof(Self, read_) >= cache_line_pair);
+    static_assert(sizeof(Self) - offsetof(Self, cursor_) >= cache_line_pair);
   }
   BasicRecordRing(const BasicRecordRing&) = delete;
   BasicRecordRing& operator=(const BasicRecordRing&) = delete;
@@ -85,13 +87,12 @@ class BasicRecordRing {
     claim_bytes_ = 0;
     if (max_bytes == 0 || max_bytes > max_claim()) return {};
     const std::size_t need = (max_bytes + 7) & ~std::size_t{7};
-    const Counter write = write_.own();
-    const std::size_t offset = write & mask_;
+    const std::size_t offset = head_ & mask_;
     const std::size_t to_end = capacity() - offset;
     const std::size_t padding = to_end < need ? to_end : 0;
-    if (free_bytes(write) < padding + need) {
+    if (free_bytes() < padding + need) {
       cached_read_ = read_.observe();
-      if (free_bytes(write) < padding + need) return {};
+      if (free_bytes() < padding + need) return {};
     }
     claim_bytes_ = need;
     claim_padding_ = padding;
@@ -104,14 +105,19 @@ class BasicRecordRing {
     PERP_ASSERT(bytes <= claim_bytes_);
     claim_bytes_ = 0;
     if (bytes == 0) return;
-    const Counter write = write_.own();
-    std::byte* const tail = memory_.data() + (write & mask_);
+    std::byte* const tail = memory_.data() + (head_ & mask_);
     if (claim_padding_ != 0) {
       const RecordPrefix padding{static_cast<std::uint32_t>(claim_padding_), 0, 0};
       std::memcpy(tail, &padding, sizeof padding);
     }
     PERP_ASSERT(is_whole_records({claim_padding_ != 0 ? memory_.data() : tail, bytes}));
-    write_.publish(advance(write, claim_padding_ + bytes));
+    head_ = advance(head_, claim_padding_ + bytes);
+    write_.publish(head_);
+    if (bytes < detail::batch_bytes_min) return;
+    // Only what is known to be free: other bytes are the consumer's, who would lose them.
+    const std::size_t offset = head_ & mask_;
+    if (std::min(free_bytes(), capacity() - offset) >= detail::batch_bytes_min)
+      detail::prefetch_next_batch(memory_.data() + offset);
   }
 
   /// Published records in one piece, oldest first, at the wrap ending with one padding record;
@@ -119,22 +125,24 @@ class BasicRecordRing {
   /// looked at again; peeking twice without a release looks at once. Valid until released. @thread
   /// consumer
   [[nodiscard]] std::span<const std::byte> peek() noexcept {
-    const Counter read = read_.own();
-    if (looked_ || cached_write_ == read) cached_write_ = write_.observe();
+    if (looked_ || cached_write_ == cursor_) look();
     looked_ = true;
-    const std::size_t offset = read & mask_;
-    return {memory_.data() + offset, std::min(distance(cached_write_, read), capacity() - offset)};
+    const std::size_t offset = cursor_ & mask_;
+    return {memory_.data() + offset,
+            std::min(distance(cached_write_, cursor_), capacity() - offset)};
   }
 
   /// Gives back the front of the last peek: whole records, padding included. Many at once cost what
   /// one costs.
   /// @thread consumer
   void release(std::size_t bytes) noexcept {
-    const Counter read = read_.own();
-    PERP_ASSERT(bytes <= std::min(distance(cached_write_, read), capacity() - (read & mask_)));
-    PERP_ASSERT(is_whole_records({memory_.data() + (read & mask_), bytes}));
+    const std::size_t offset = cursor_ & mask_;
+    PERP_ASSERT(bytes <= std::min(distance(cached_write_, cursor_), capacity() - offset));
+    PERP_ASSERT(is_whole_records({memory_.data() + offset, bytes}));
     looked_ = looked_ && bytes == 0;
-    read_.publish(advance(read, bytes));
+    cursor_ = advance(cursor_, bytes);
+    read_.publish(cursor_);
+    if (cursor_ == cached_write_) pursuit_.caught_up();
   }
 
   /// @thread any
@@ -158,8 +166,14 @@ class BasicRecordRing {
                    std::min(capacity_limit<Counter>, prefix_limit));
     return capacity_bytes;
   }
-  std::size_t free_bytes(Counter write) const noexcept {
-    return capacity() - distance(write, cached_read_);
+  std::size_t free_bytes() const noexcept { return capacity() - distance(head_, cached_read_); }
+  void look() noexcept {
+    pursuit_.before_look();
+    // Both lines at once: behind the position, the record would be a second wait of the same
+    // length.
+    __builtin_prefetch(memory_.data() + (cursor_ & mask_));
+    cached_write_ = write_.observe();
+    pursuit_.after_look(distance(cached_write_, cursor_));
   }
 
   // Constant after construction.
@@ -168,22 +182,26 @@ class BasicRecordRing {
 
   // Written by the producer only; read by the consumer. Counts bytes ever published, padding
   // included. publish() in commit() hands over bytes [.., value); pairs with the observe() in
-  // peek(). The producer's own() reads back its own last store.
+  // look().
   alignas(cache_line_pair) Sequence<Counter, Atomic> write_;
 
-  // The producer's own, apart from write_, which a waiting consumer is looking at.
-  alignas(cache_line_pair) Counter cached_read_ = 0;  // read_ as last observed
-  std::size_t claim_bytes_ = 0;                       // the claim that commit() may publish
-  std::size_t claim_padding_ = 0;                     // padding between write_ and that claim
+  // The producer's own. Apart from write_: a consumer that looks there takes the line away, and the
+  // next claim would begin with a wait for it.
+  alignas(cache_line_pair) Counter head_ = 0;  // published up to here
+  Counter cached_read_ = 0;                    // read_ as last observed
+  std::size_t claim_bytes_ = 0;                // the claim that commit() may publish
+  std::size_t claim_padding_ = 0;              // padding between head_ and that claim
 
   // Written by the consumer only; read by the producer. Counts bytes ever given back.
   // publish() in release() hands back bytes [.., value); pairs with the observe() in try_claim():
   // the producer writes there only after the consumer's last load from there.
   alignas(cache_line_pair) Sequence<Counter, Atomic> read_;
 
-  // The consumer's own, apart from read_, which a waiting producer is looking at.
-  alignas(cache_line_pair) Counter cached_write_ = 0;  // write_ as last observed
-  bool looked_ = false;                                // nothing was released since the last peek
+  // The consumer's own. Apart from read_, which a producer that waits is looking at.
+  alignas(cache_line_pair) Counter cursor_ = 0;  // given back up to here
+  Counter cached_write_ = 0;                     // write_ as last observed
+  bool looked_ = false;                          // nothing was released since the last peek
+  detail::Pursuit pursuit_;
 };
 
 using RecordRing = BasicRecordRing<>;

@@ -79,7 +79,8 @@ class alignas(cache_line) Seqlock {
 
   /// Changes with every store, for a reader that wants to skip what it has already seen. May be
   /// older than the value that a load straight after it returns, never newer. @thread any
-  Counter version() const noexcept { return version_.observe(); }
+  // Relaxed: that load looks at the same location, and cannot see an older version there.
+  Counter version() const noexcept { return version_.guess(); }
 
  private:
   static constexpr std::size_t word_count = (sizeof(T) + 7) / 8;

@@ -1,7 +1,9 @@
 #pragma once
-// One atomic position with one writer. Its operations are named after what they promise, and this
-// file spells their memory orders: rings, broadcast ring and seqlock are written in these words
-// only. Each costs one plain load or store on x86-64. Never a fence, a read-modify-write or a wait.
+// The two atomics that everything lock-free here is made of: a position with one writer (Sequence),
+// and a number that many threads change (Tally). Their operations are named after what they
+// promise, and this file spells their memory orders: rings, broadcast ring, seqlock and doorbell
+// are written in these words only. A Sequence costs one plain load or store on x86-64: never a
+// fence, a read-modify-write or a wait. A Tally costs one locked instruction to change.
 //
 //   writer                                  reader
 //     announce(n)  "I am about to change"     observe()  what was done before n was published
@@ -16,6 +18,17 @@
 //     A reader that saw new data must also see its announcement. Were the data's store relaxed, it
 //     could become visible before the announcement; were its load relaxed, the recheck could be
 //     done before it. Torn data would pass as whole.
+//
+// A Tally is for a handshake of two threads that each tell first and look second:
+//
+//   one thread                              the other
+//     a.tell()                                b.tell()
+//     b.settled()                             a.settled()
+//
+//   tell -> settled
+//     All tell()s and settled()s have one order that everybody agrees on, so of the two looks at
+//     least the later one sees what the other thread told. With release and acquire only, either
+//     tell() may wait in a store buffer while its thread looks: both see nothing.
 //
 // tests/core/interleaving_test.cpp weakens each order of each user in turn and sees it fail.
 #include <atomic>
@@ -78,6 +91,39 @@ class Sequence {
   // Written by one thread (who, is said where the Sequence stands); read by any.
   // release store in publish() pairs with the acquire load in observe().
   Atomic<Counter> value_{Counter{0}};
+};
+
+/// A number that any thread changes. For handshakes, off the path that every item takes.
+template <class Count, template <class> class Atomic = std::atomic>
+class Tally {
+  static_assert(std::is_unsigned_v<Count>, "it wraps");
+
+ public:
+  Tally() noexcept = default;
+  Tally(const Tally&) = delete;
+  Tally& operator=(const Tally&) = delete;
+
+  /// One more. Sequentially consistent: before every settled() that does not see it. Everything
+  /// done so far is visible to whoever sees it or a later one. @thread any
+  void tell() noexcept { value_.fetch_add(1, std::memory_order_seq_cst); }
+  /// One less. Relaxed: nothing is read through it, and whoever sees it too late only tells once
+  /// too often. @thread any
+  void untell() noexcept { value_.fetch_sub(1, std::memory_order_relaxed); }
+
+  /// Sequentially consistent: sees every tell() that does not come later in the one order. @thread
+  /// any
+  Count settled() const noexcept { return value_.load(std::memory_order_seq_cst); }
+  /// Some recent value, never newer than what can be read through it (acquire). @thread any
+  Count observe() const noexcept { return value_.load(std::memory_order_acquire); }
+
+  /// The word itself, for a futex. @thread any
+  Atomic<Count>& word() noexcept { return value_; }
+
+ private:
+  // Written and read by any thread (who, is said where the Tally stands).
+  // Sequentially consistent add in tell() pairs with the load in settled(), and as a release with
+  // the acquire load in observe().
+  Atomic<Count> value_{Count{0}};
 };
 
 }  // namespace perp::core

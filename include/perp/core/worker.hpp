@@ -5,6 +5,7 @@
 // a test calls do_work() by hand instead. The destructor stops and joins. An exception ends the
 // loop, and join() throws it at the owner: never swallowed.
 #include <perp/core/idle.hpp>
+#include <perp/core/sequence.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -20,6 +21,38 @@ struct WorkerOptions {
   int cpu = -1;                 ///< -1: not pinned
   IdleOptions idle;
 };
+
+/// "Stop" from any thread to a loop that may be asleep. Public for tests.
+template <template <class> class Atomic = std::atomic>
+class BasicStopSignal {
+ public:
+  /// @thread any
+  void request(BasicDoorbell<Atomic>& bell) noexcept {
+    requested_.publish(1);
+    bell.ring();
+  }
+  /// What was done before request() is then visible. @thread any
+  bool is_requested() const noexcept { return requested_.observe() != 0; }
+
+ private:
+  // Written by whoever stops it, all the same value; read by the loop each round.
+  // publish() in request() hands over what the stopping thread did; pairs with the observe() in
+  // is_requested(). The bell behind it, not its order, is what wakes the loop.
+  Sequence<std::uint8_t, Atomic> requested_;
+};
+
+/// A worker's loop, which ends in the round that finds a stop.
+template <template <class> class Atomic, class DoWork>
+void run_until_stopped(const BasicStopSignal<Atomic>& stop, BasicIdleStrategy<Atomic>& idle,
+                       DoWork& do_work) {
+  for (;;) {
+    idle.prepare();
+    // Looked at behind prepare(): a stop that is not seen here has yet to ring, which ends the
+    // sleep of this round. Looked at before, its ring could be one that prepare() has counted.
+    if (stop.is_requested()) return;
+    idle.idle(static_cast<int>(do_work()));
+  }
+}
 
 class Worker {
  public:
@@ -39,11 +72,8 @@ class Worker {
   }
 
   /// The loop ends after the round it is in. Wakes it if it sleeps. @thread any
-  void request_stop() noexcept {
-    is_stopping_.store(true);
-    doorbell_.ring();
-  }
-  bool is_stopping() const noexcept { return is_stopping_.load(); }
+  void request_stop() noexcept { stop_.request(doorbell_); }
+  bool is_stopping() const noexcept { return stop_.is_requested(); }
   /// Waits for the end. @throws whatever do_work() threw, the first time it is called after that.
   /// @thread owner
   void join();
@@ -67,13 +97,7 @@ class Worker {
     try {
       prepare_thread();
       IdleStrategy idle(options_.idle, doorbell_);
-      while (!is_stopping()) {
-        idle.prepare();
-        // Looked at again behind prepare(): a stop requested in between has rung a bell that
-        // prepare() has counted.
-        if (is_stopping()) break;
-        idle.idle(static_cast<int>(do_work()));
-      }
+      run_until_stopped(stop_, idle, do_work);
     } catch (...) {
       failure_ = std::current_exception();
       end = State::failed;
@@ -92,12 +116,10 @@ class Worker {
   std::exception_ptr
       failure_;  ///< written by the thread before it ends, read by the owner after joining it
   Doorbell doorbell_;
-  // Written by start() and by the thread at its end; read by any. Sequentially consistent: off the
-  // hot path.
+  BasicStopSignal<> stop_;
+  // Written by start() and by the thread at its end; read by any. Nothing is read through it
+  // (failure_ is behind the join); sequentially consistent because that costs nothing here.
   std::atomic<State> state_{State::idle};
-  // Written by whoever stops it; read by the thread each round (on x86-64 a plain load).
-  // Sequentially consistent.
-  std::atomic<bool> is_stopping_{false};
   std::jthread thread_;  ///< last: everything it uses outlives it
 };
 

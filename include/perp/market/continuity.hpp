@@ -21,6 +21,12 @@ inline constexpr std::size_t pending_delta_limit = 128;
 /// which is a gap.
 inline constexpr std::uint32_t repeat_limit = 512;
 
+/// The id behind `id`. Ids come from outside: the one behind the greatest is the least, which is
+/// unknown_id and matches nothing that a venue sends.
+constexpr std::int64_t next_id(std::int64_t id) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(id) + 1);
+}
+
 /// Binance's rule for the first event used on a snapshot of `last_id`: it spans that id or directly
 /// follows it.
 constexpr bool joins_snapshot(std::int64_t last_id, std::int64_t first, std::int64_t last,

@@ -104,8 +104,8 @@ void BasicBroadcastRing<Counter, Atomic>::copy_out(Counter at, std::byte* target
 template <class Counter, template <class> class Atomic>
 void BasicBroadcastRing<Counter, Atomic>::write_chunk(std::span<const std::byte> records,
                                                       Counter end) noexcept {
-  Counter at = published_.own();
-  if (distance(at, landmark_.own()) >= capacity() / 2) landmark_.publish(at);
+  Counter at = head_;
+  if (distance(at, last_landmark_) >= capacity() / 2) landmark_.publish(last_landmark_ = at);
   intent_.announce(advance(end, sizeof(std::uint64_t)));
   while (!records.empty()) {
     const RecordPrefix prefix = prefix_of(records.data());
@@ -117,6 +117,7 @@ void BasicBroadcastRing<Counter, Atomic>::write_chunk(std::span<const std::byte>
     }
     records = records.subspan(prefix.size);
   }
+  head_ = at;
   published_.publish(at);
 }
 
@@ -127,7 +128,7 @@ std::size_t BasicBroadcastRing<Counter, Atomic>::try_publish(
   while (taken < records.size()) {
     const Chunk chunk = measure(records.subspan(taken));
     if (chunk.source_bytes == 0) break;
-    const Counter end = advance(published_.own(), chunk.frame_bytes);
+    const Counter end = advance(head_, chunk.frame_bytes);
     if (chunk.frame_bytes != 0) {
       if (!has_room(advance(end, sizeof(std::uint64_t)))) break;
       write_chunk(records.subspan(taken, chunk.source_bytes), end);
@@ -139,8 +140,7 @@ std::size_t BasicBroadcastRing<Counter, Atomic>::try_publish(
 
 template <class Counter, template <class> class Atomic>
 auto BasicBroadcastRing<Counter, Atomic>::add_gating_reader() -> Reader {
-  if (published_.own() != 0 || next_record_ != 0)
-    detail::throw_no_gate("records were published already");
+  if (next_record_ != 0) detail::throw_no_gate("records were published already");
   if (gate_count_ == gating_max) detail::throw_no_gate("there is no place for another");
   Gate& gate = gates_[gate_count_++];
   gate.open.publish(1);
@@ -162,8 +162,12 @@ template <class Counter, template <class> class Atomic>
 BroadcastRead BasicBroadcastRing<Counter, Atomic>::Reader::read(
     std::span<std::byte> buffer) noexcept {
   constexpr std::size_t number_bytes = sizeof(std::uint64_t);
-  if (cursor_ == end_) end_ = ring_->published_.observe();
-  if (cursor_ == end_) return {};
+  if (cursor_ == end_) {
+    pursuit_.before_look();
+    end_ = ring_->published_.observe();
+    pursuit_.after_look(distance(end_, cursor_));
+    if (cursor_ == end_) return {};
+  }
 
   Counter at = cursor_;
   std::uint64_t number = next_record_;
@@ -199,6 +203,7 @@ BroadcastRead BasicBroadcastRing<Counter, Atomic>::Reader::read(
   const std::uint64_t record_count = number - next_record_;
   cursor_ = at;
   next_record_ = number;
+  if (cursor_ == end_) pursuit_.caught_up();
   if (gate_ != nullptr) gate_->cursor.publish(at);
   return {BroadcastStatus::records, buffer.first(filled), record_count, 0, 0};
 }
