@@ -31,14 +31,15 @@ void add_query(CLI::App& app, Context& context);
 void add_db(CLI::App& app, Context& context);
 void add_journal(CLI::App& app, Context& context);
 void add_sim(CLI::App& app, Context& context);
+void add_capture(CLI::App& app, Context& context);
 void add_venues(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 using AddCommand = void (*)(CLI::App&, Context&);
-inline constexpr std::array<AddCommand, 9> commands = {add_run,    add_replay,  add_query,
-                                                       add_db,     add_journal, add_sim,
-                                                       add_venues, add_doctor,  add_version};
+inline constexpr std::array<AddCommand, 10> commands = {
+    add_run,     add_replay, add_capture, add_query,  add_db,
+    add_journal, add_sim,    add_venues,  add_doctor, add_version};
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);

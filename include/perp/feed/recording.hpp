@@ -46,9 +46,9 @@ struct SkippedFile {
 
 struct RecordingOptions {
   market::VenueId venue = market::VenueId::none;  ///< overrides the one in the path
-  std::string endpoint;  ///< overrides the one in the file name: the bodies are REST replies
-  std::string symbol;
-  std::string period;
+  std::string endpoint{};  ///< overrides the one in the file name: the bodies are REST replies
+  std::string symbol{};
+  std::string period{};
 };
 
 /// Files under `paths` (files, or folders read recursively in name order).

@@ -29,9 +29,10 @@ struct LoopCore;
 
 struct LoopOptions {
   IoEngine engine = IoEngine::automatic;
-  core::IdleOptions idle{};                      ///< how run_once() without an argument waits
-  std::size_t sockets_max = 1024;                ///< connections and listeners together
-  std::size_t receive_buffer_bytes = 32 * 1024;  ///< the most that one on_data() delivers
+  core::IdleOptions idle{};        ///< how run_once() without an argument waits
+  std::size_t sockets_max = 1024;  ///< connections and listeners together
+  std::size_t receive_buffer_bytes =
+      std::size_t{32} * 1024;        ///< the most that one on_data() delivers
   std::size_t receive_buffers = 64;  ///< io_uring: how many, a power of two; shared by all sockets
   std::size_t posts_max = 1024;      ///< calls that may wait for the loop's thread
   /// io_uring: a kernel thread submits, so that sending needs no system call. It takes a processor:

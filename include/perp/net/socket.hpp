@@ -65,8 +65,9 @@ class SocketHandler {
 
 struct SocketOptions {
   std::int64_t connect_timeout_ns = 10 * core::ns_per_second;
-  std::size_t send_limit_bytes = 1024 * 1024;  ///< queued and not yet taken by the kernel
-  bool has_no_delay = true;                    ///< TCP_NODELAY
+  std::size_t send_limit_bytes =
+      std::size_t{1024} * 1024;  ///< queued and not yet taken by the kernel
+  bool has_no_delay = true;      ///< TCP_NODELAY
   // A connection whose peer has vanished is told after about idle + count * interval.
   int keep_alive_idle_s = 20;  ///< 0: no keep-alive
   int keep_alive_interval_s = 5;
