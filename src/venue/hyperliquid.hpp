@@ -122,7 +122,7 @@ struct TradeRow {
   market::TradeParties parties;
 };
 
-/// Best quotes or a level of a book.
+/// A level of a book, or one side of the best quotes.
 struct Quote : market::Level {
   std::int64_t orders = 0;
 };
@@ -130,27 +130,25 @@ struct Quote : market::Level {
 struct BookEvent {
   const market::InstrumentEntry* entry = nullptr;
   std::int64_t exchange_ns = core::unknown_ns;
-  bool says_fast = false;  ///< the levels are own.bids and own.asks
+  bool says_fast = false;
+  std::vector<Quote>* bids = nullptr;  ///< the shapes'; what is taken are own.bids and own.asks
+  std::vector<Quote>* asks = nullptr;
 };
 
 struct QuoteEvent {
   const market::InstrumentEntry* entry = nullptr;
   std::int64_t exchange_ns = core::unknown_ns;
-  Quote bid;
-  Quote ask;
+  double bid_price = market::missing;
+  double bid_quantity = market::missing;
+  double ask_price = market::missing;
+  double ask_quantity = market::missing;
+  std::int64_t bid_orders = 0;
+  std::int64_t ask_orders = 0;
 };
 
-struct CandleEvent {
+struct CandleEvent : market::Kline {
   const market::InstrumentEntry* entry = nullptr;
-  std::int64_t open_ns = core::unknown_ns;
   std::int64_t close_ns = core::unknown_ns;
-  std::int64_t interval_ns = core::unknown_ns;
-  double open = market::missing;
-  double high = market::missing;
-  double low = market::missing;
-  double close = market::missing;
-  double volume_base = market::missing;
-  std::int64_t trade_count = market::unknown_id;
 };
 
 /// The figures of one asset, as of when they came: they bear no time.
@@ -221,26 +219,6 @@ struct Context : Message {
   }
 };
 
-/// The trade records of a message: those of one coin and one size are put into the order of time at
-/// the end.
-class TradeRun {
- public:
-  void take(Message& message, const TradeRow& row);
-  void finish(Message& message);
-
- private:
-  std::size_t begin_ = 0;
-  std::size_t stride_ = 0;
-  std::size_t staged_ = 0;
-  bool is_uniform_ = true;
-};
-
-// hyperliquid_streams.cpp, hyperliquid_contexts.cpp: an event becomes records, in either lane.
-void take(Message& message, const BookEvent& event);
-void take(Message& message, const QuoteEvent& event);
-void take(Message& message, const CandleEvent& event);
-void take(Message& message, const AssetContext& event);
-
 /// hyperliquid_shapes.cpp: the fast lane. @returns false, with nothing done, for what is the other
 /// lane's.
 bool read_shape(Message& message, std::string_view payload);
@@ -254,10 +232,12 @@ void read_all_perp_metas(Context& context, Value metas);
 void read_spot_meta(Context& context, Value meta);
 void read_perp_dexs(Context& context, Value dexs);
 
-// hyperliquid_streams.cpp
-void read_trades(Context& context, Value data);
+// hyperliquid_books.cpp
 void read_book(Context& context, Value data);
 void read_bbo(Context& context, Value data);
+
+// hyperliquid_streams.cpp
+void read_trades(Context& context, Value data);
 void read_candle(Context& context, Value data);
 void read_candles(Context& context, Value data);
 void read_all_mids(Context& context, Value mids);

@@ -1,5 +1,6 @@
 // Hyperliquid: other people's accounts, as anyone may read them: positions, and the liquidations
 // among fills.
+#include "venue/hex.hpp"
 #include "venue/hyperliquid.hpp"
 
 namespace perp::venue::hyperliquid {
@@ -12,17 +13,13 @@ using market::Side;
 
 bool parse_address(std::string_view text, std::uint8_t (&address)[20]) noexcept {
   if (text.size() != 42 || text[0] != '0' || (text[1] != 'x' && text[1] != 'X')) return false;
-  const auto digit = [](char c) -> int {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-  };
-  for (std::size_t i = 0; i < 20; ++i) {
-    const int high = digit(text[2 + 2 * i]);
-    const int low = digit(text[3 + 2 * i]);
-    if (high < 0 || low < 0) return false;
-    address[i] = static_cast<std::uint8_t>(high << 4 | low);
+  // 40 digits in three times 16, the last of which overlap.
+  constexpr std::array<std::size_t, 3> places{0, 8, 12};
+  for (const std::size_t place : places) {
+    std::uint64_t bytes = 0;
+    if (!read_hex(text.data() + 2 + 2 * place, bytes)) return false;
+    for (std::size_t i = 0; i < 8; ++i)
+      address[place + i] = static_cast<std::uint8_t>(bytes >> (56 - 8 * i));
   }
   return true;
 }

@@ -1,6 +1,6 @@
 // Hyperliquid: asset contexts (mark, oracle, funding, open interest and day figures in one) and
 // funding lists.
-#include "venue/hyperliquid.hpp"
+#include "venue/hyperliquid_shapes.hpp"
 
 namespace perp::venue::hyperliquid {
 
@@ -56,6 +56,44 @@ void read_tokens(Context& context, ondemand::object& body, ContextTokens& tokens
 std::int64_t next_hour(std::int64_t now_ns) {
   return now_ns == core::unknown_ns ? now_ns
                                     : core::floor_to(now_ns, core::ns_per_hour) + core::ns_per_hour;
+}
+
+// Inlined into both lanes.
+
+/// Up to four records.
+[[gnu::always_inline]] inline void take(Message& message, const AssetContext& event) {
+  Transaction& tx = message.tx;
+  const InstrumentEntry& entry = *event.entry;
+  tx.count_other(entry);
+  auto* price =
+      tx.emit<market::MarkPrice>(RecordType::mark_price, entry, core::unknown_ns, message.flags);
+  if (price == nullptr) return;
+  price->mark_price = event.mark_price;
+  price->index_price = event.oracle_price;
+  price->premium = event.premium;
+  price->impact_bid = event.impact_bid;
+  price->impact_ask = event.impact_ask;
+  auto* ticker =
+      tx.emit<market::Ticker>(RecordType::ticker, entry, core::unknown_ns, message.flags);
+  if (ticker == nullptr) return;
+  ticker->open_24h = event.previous_day;
+  ticker->volume_quote_24h = event.volume_quote;
+  ticker->volume_base_24h = event.volume_base;
+  ticker->mid_price = event.mid_price;
+  if (!event.is_perpetual) return;
+  auto* funding =
+      tx.emit<market::Funding>(RecordType::funding, entry, core::unknown_ns, message.flags);
+  if (funding == nullptr) return;
+  funding->rate = event.funding_rate;
+  funding->premium = event.premium;
+  funding->funding_ns = next_hour(tx.receive_ns());
+  funding->interval_ns = core::ns_per_hour;
+  funding->kind = market::FundingKind::predicted;
+  auto* interest = tx.emit<market::OpenInterest>(RecordType::open_interest, entry, core::unknown_ns,
+                                                 message.flags);
+  if (interest == nullptr) return;
+  interest->quantity = event.open_interest;
+  interest->contracts = event.open_interest_units;
 }
 
 void emit_context(Context& context, const InstrumentEntry& entry, const ContextTokens& tokens) {
@@ -121,40 +159,17 @@ void read_pair(Context& context, Value data, ReadMeta read_meta_part, ReadContex
 
 }  // namespace
 
-/// Up to four records.
-void take(Message& message, const AssetContext& event) {
-  Transaction& tx = message.tx;
-  const InstrumentEntry& entry = *event.entry;
-  tx.count_other(entry);
-  auto* price =
-      tx.emit<market::MarkPrice>(RecordType::mark_price, entry, core::unknown_ns, message.flags);
-  if (price == nullptr) return;
-  price->mark_price = event.mark_price;
-  price->index_price = event.oracle_price;
-  price->premium = event.premium;
-  price->impact_bid = event.impact_bid;
-  price->impact_ask = event.impact_ask;
-  auto* ticker =
-      tx.emit<market::Ticker>(RecordType::ticker, entry, core::unknown_ns, message.flags);
-  if (ticker == nullptr) return;
-  ticker->open_24h = event.previous_day;
-  ticker->volume_quote_24h = event.volume_quote;
-  ticker->volume_base_24h = event.volume_base;
-  ticker->mid_price = event.mid_price;
-  if (!event.is_perpetual) return;
-  auto* funding =
-      tx.emit<market::Funding>(RecordType::funding, entry, core::unknown_ns, message.flags);
-  if (funding == nullptr) return;
-  funding->rate = event.funding_rate;
-  funding->premium = event.premium;
-  funding->funding_ns = next_hour(tx.receive_ns());
-  funding->interval_ns = core::ns_per_hour;
-  funding->kind = market::FundingKind::predicted;
-  auto* interest = tx.emit<market::OpenInterest>(RecordType::open_interest, entry, core::unknown_ns,
-                                                 message.flags);
-  if (interest == nullptr) return;
-  interest->quantity = event.open_interest;
-  interest->contracts = event.open_interest_units;
+bool read_asset_ctx(const Reading& reading) {
+  AssetContext event;
+  if (!reading.matches<ContextShape>(event) ||
+      !market::parse_decimal(event.volume_text, event.volume_quote) ||
+      !market::parse_decimal(event.interest_text, event.open_interest_units) ||
+      !market::parse_decimal(event.interest_text, event.entry->quantity_factor,
+                             event.open_interest))
+    return false;
+  reading.message.set_kind(Kind::active_asset_ctx);
+  take(reading.message, event);
+  return true;
 }
 
 void read_asset_ctx(Context& context, Value data) {

@@ -22,32 +22,24 @@ using SortedTradeRowShape = Shape<
 using SortedTradesShape = Shape<R"({"channel":"trades","data":[<list>]})",
                                 rows<SortedTradeRowShape, &TradesMessage::rows>>;
 
-struct BookMessage : BookEvent {
-  std::vector<Quote>* bids = nullptr;
-  std::vector<Quote>* asks = nullptr;
-};
 using LevelShape = Shape<R"({"px":"<price>","sz":"<size>","n":<integer>})", &Quote::price,
                          &Quote::quantity, &Quote::orders>;
 using BookShape = Shape<
     R"({"channel":"l2Book","data":{"coin":"<symbol>","time":<time>,"levels":[[<list>],[<list>]](,"fast":<boolean>)}})",
-    &BookMessage::entry, &BookMessage::exchange_ns, rows<LevelShape, &BookMessage::bids>,
-    rows<LevelShape, &BookMessage::asks>, &BookMessage::says_fast>;
+    &BookEvent::entry, &BookEvent::exchange_ns, rows<LevelShape, &BookEvent::bids>,
+    rows<LevelShape, &BookEvent::asks>, &BookEvent::says_fast>;
 using SortedLevelShape = Shape<R"({"n":<integer>,"px":"<price>","sz":"<size>"})", &Quote::orders,
                                &Quote::price, &Quote::quantity>;
 using SortedBookShape = Shape<
     R"({"channel":"l2Book","data":{"coin":"<symbol>","levels":[[<list>],[<list>]],"time":<time>}})",
-    &BookMessage::entry, rows<SortedLevelShape, &BookMessage::bids>,
-    rows<SortedLevelShape, &BookMessage::asks>, &BookMessage::exchange_ns>;
+    &BookEvent::entry, rows<SortedLevelShape, &BookEvent::bids>,
+    rows<SortedLevelShape, &BookEvent::asks>, &BookEvent::exchange_ns>;
 
-struct QuoteMessage {
-  const market::InstrumentEntry* entry = nullptr;
-  std::int64_t exchange_ns = core::unknown_ns;
-  std::vector<Quote>* quotes = nullptr;
-};
-using QuoteShape =
-    Shape<R"({"channel":"bbo","data":{"coin":"<symbol>","time":<time>,"bbo":[<list>]}})",
-          &QuoteMessage::entry, &QuoteMessage::exchange_ns,
-          rows<LevelShape, &QuoteMessage::quotes>>;
+using QuoteShape = Shape<
+    R"({"channel":"bbo","data":{"coin":"<symbol>","time":<time>,"bbo":[{"px":"<price>","sz":"<size>","n":<integer>},{"px":"<price>","sz":"<size>","n":<integer>}]}})",
+    &QuoteEvent::entry, &QuoteEvent::exchange_ns, &QuoteEvent::bid_price, &QuoteEvent::bid_quantity,
+    &QuoteEvent::bid_orders, &QuoteEvent::ask_price, &QuoteEvent::ask_quantity,
+    &QuoteEvent::ask_orders>;
 
 using ContextShape = Shape<
     R"({"channel":"activeAssetCtx","data":{"coin":"<symbol>","ctx":{"funding":"<decimal>","openInterest":"<text>","prevDayPx":"<price>","dayNtlVlm":"<text>","premium":"<decimal>","oraclePx":"<price>","markPx":"<price>","midPx":"<price>","impactPxs":["<price>","<price>"](,"dayBaseVlm":"<size>")}}})",
@@ -61,5 +53,28 @@ using CandleShape = Shape<
     &CandleEvent::open_ns, &CandleEvent::close_ns, &CandleEvent::entry, &CandleEvent::open,
     &CandleEvent::close, &CandleEvent::high, &CandleEvent::low, &CandleEvent::volume_base,
     &CandleEvent::trade_count>;
+
+/// A frame on its way through the fast lane.
+struct Reading {
+  Message& message;
+  const char* begin;
+  const char* end;
+
+  /// Whether the whole of it is of this shape.
+  template <class MessageShape, class Event>
+  [[gnu::always_inline]] bool matches(Event& into) const {
+    const market::InstrumentTable& known = message.state.instruments;
+    const auto find = [&known](std::string_view native) { return known.find(native); };
+    ShapeScope scope(end, message.own.shape_memory, find);
+    return MessageShape::match(begin, into, scope) == end;
+  }
+};
+
+// Beside the other lane's reader of the same message. True: it matched and was taken.
+bool read_trades(const Reading& reading);
+bool read_book(const Reading& reading);
+bool read_bbo(const Reading& reading);
+bool read_asset_ctx(const Reading& reading);
+bool read_candle(const Reading& reading);
 
 }  // namespace perp::venue::hyperliquid

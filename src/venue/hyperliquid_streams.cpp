@@ -1,5 +1,5 @@
-// Hyperliquid: trades, books, best quotes, candles and mids.
-#include "venue/hyperliquid.hpp"
+// Hyperliquid: trades, candles and mids.
+#include "venue/hyperliquid_shapes.hpp"
 
 namespace perp::venue::hyperliquid {
 
@@ -7,38 +7,6 @@ namespace ondemand = json::ondemand;
 using market::InstrumentEntry;
 using market::RecordType;
 using market::Side;
-
-namespace {
-
-bool read_quote(Context& context, Value value, const InstrumentEntry& entry, Quote& quote,
-                std::string_view field) {
-  enum { price, quantity, orders };
-  static constexpr auto keys = std::to_array<std::string_view>({"px", "sz", "n"});
-  json::Fault& fault = context.fault();
-  ondemand::object row;
-  if (!as_object(context, value, row, field)) return false;
-  json::FlatObject fields(row, keys, fault);
-  quote.price = fields.price(price, entry);
-  quote.quantity = fields.quantity(quantity, entry);
-  const std::int64_t count = fields.optional_integer(orders);
-  if (count != market::unknown_id) {
-    if (count < 0 || count > 0xffff'ffff) fault.raise(DecodeStatus::out_of_range, keys[orders]);
-    quote.orders = count;
-  }
-  return fault.ok();
-}
-
-/// The instrument named by `coin`, read ahead of the pass that needs its scales.
-const InstrumentEntry* coin_of(Context& context, ondemand::object& body, std::string_view key) {
-  json::Fault& fault = context.fault();
-  const std::string_view coin =
-      json::text(json::token_of(body.find_field_unordered(key), fault, key), true, fault, key);
-  if (fault.ok() && body.reset().error() != simdjson::SUCCESS)
-    fault.raise(DecodeStatus::malformed_json, "message");
-  return fault.ok() ? context.tx.instrument(coin) : nullptr;
-}
-
-}  // namespace
 
 bool Message::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, std::int64_t id,
                         std::int64_t time_ns) {
@@ -52,7 +20,23 @@ bool Message::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, s
   return found;
 }
 
-void TradeRun::take(Message& message, const TradeRow& row) {
+namespace {
+
+/// The trade records of a message: those of one coin and one size are put into the order of time at
+/// the end.
+class TradeRun {
+ public:
+  void take(Message& message, const TradeRow& row);
+  void finish(Message& message);
+
+ private:
+  std::size_t begin_ = 0;
+  std::size_t stride_ = 0;
+  std::size_t staged_ = 0;
+  bool is_uniform_ = true;
+};
+
+[[gnu::always_inline]] inline void TradeRun::take(Message& message, const TradeRow& row) {
   Transaction& tx = message.tx;
   tx.count_other(*row.entry);
   // The first frame after a subscription repeats recent trades and does not say so.
@@ -82,6 +66,62 @@ void TradeRun::finish(Message& message) {
   // A frame is about one coin, so nothing but trades of one size stands behind the first of them.
   if (message.tx.ok() && stride_ != 0 && is_uniform_ && staged_ == message.own.staged.size())
     sort_by_time(message.tx.sink(), begin_);
+}
+
+template <class RowsShape>
+bool read_trades_of(const Reading& reading) {
+  std::vector<TradeRow>& rows = reading.message.own.trade_rows;
+  rows.clear();
+  TradesMessage trades{&rows};
+  if (!reading.matches<RowsShape>(trades)) return false;
+  for (TradeRow& row : rows) {
+    row.has_parties = row.buyer.data() != nullptr;
+    if (row.has_parties && (!parse_address(row.buyer, row.parties.buyer) ||
+                            !parse_address(row.seller, row.parties.seller)))
+      return false;
+  }
+  reading.message.set_kind(Kind::trades);
+  TradeRun run;
+  for (const TradeRow& row : rows) run.take(reading.message, row);
+  run.finish(reading.message);
+  return true;
+}
+
+// Inlined into both lanes, so that an event need not lie in memory: a copy of it would wait for its
+// fields to be there.
+
+[[gnu::always_inline]] inline void take(Message& message, CandleEvent& event) {
+  message.tx.count_other(*event.entry);
+  // A pushed candle is closed when one with a later `t` follows, which its reader sees; a fetched
+  // one by the clock.
+  const std::int64_t now_ns = message.tx.receive_ns();
+  std::int64_t exchange_ns = core::unknown_ns;
+  if (now_ns == core::unknown_ns) {
+    if (message.is_rest) exchange_ns = event.close_ns;
+    if (message.is_rest) event.is_closed = market::Tristate::yes;
+  } else {
+    const bool is_over = event.close_ns < now_ns;
+    if (is_over) exchange_ns = event.close_ns;
+    if (message.is_rest) event.is_closed = is_over ? market::Tristate::yes : market::Tristate::no;
+  }
+  auto* record =
+      message.tx.emit<market::Kline>(RecordType::kline, *event.entry, exchange_ns, message.flags);
+  if (record != nullptr) *record = event;
+}
+
+}  // namespace
+
+bool read_trades(const Reading& reading) {
+  return read_trades_of<TradesShape>(reading) || read_trades_of<SortedTradesShape>(reading);
+}
+
+bool read_candle(const Reading& reading) {
+  CandleEvent event;
+  if (!reading.matches<CandleShape>(event) || event.close_ns <= event.open_ns) return false;
+  event.interval_ns = event.close_ns - event.open_ns + core::ns_per_ms;
+  reading.message.set_kind(Kind::candle);
+  take(reading.message, event);
+  return true;
 }
 
 void read_trades(Context& context, Value data) {
@@ -131,99 +171,6 @@ void read_trades(Context& context, Value data) {
   run.finish(context);
 }
 
-void read_book(Context& context, Value data) {
-  enum { coin, time, levels, fast };
-  static constexpr auto keys = std::to_array<std::string_view>({"coin", "time", "levels", "fast"});
-  json::Fault& fault = context.fault();
-  ondemand::object body;
-  if (!as_object(context, data, body, "data")) return;
-  const InstrumentEntry* entry = coin_of(context, body, keys[coin]);
-  if (entry == nullptr) return;
-  std::array<json::Token, keys.size()> tokens;
-  tokens.fill(json::absent);
-  context.own.bids.clear();
-  context.own.asks.clear();
-  std::size_t side_count = 0;
-  json::each_field(body, keys, fault, [&](std::size_t index, Value value) {
-    if (index != levels) {
-      tokens[index] = json::make_token(value.raw_json_token(), fault, keys[index]);
-      return;
-    }
-    each_element(context, value, keys[levels], [&](std::size_t which, Value side) {
-      if (which > 1) return fault.raise(DecodeStatus::wrong_type, keys[levels]);
-      ++side_count;
-      each_element(context, side, keys[levels], [&](std::size_t, Value level) {
-        Quote quote;
-        if (read_quote(context, level, *entry, quote, keys[levels]))
-          (which == 0 ? context.own.bids : context.own.asks).push_back(quote);
-      });
-    });
-  });
-  if (fault.ok() && side_count != 2) fault.raise(DecodeStatus::missing_field, keys[levels]);
-  BookEvent book;
-  book.entry = entry;
-  book.exchange_ns = json::time_ms(tokens[time], true, fault, keys[time]);
-  book.says_fast = json::boolean(tokens[fast], false, fault, keys[fast]) == market::Tristate::yes;
-  if (context.close()) take(context, book);
-}
-
-void take(Message& message, const BookEvent& event) {
-  State& own = message.own;
-  message.tx.count_other(*event.entry);
-  // The 5-level and the 20-level stream share a channel. Exactly five on both sides is the former;
-  // a book that is thinner than that is whole either way.
-  const bool is_fast = event.says_fast || (own.bids.size() == 5 && own.asks.size() == 5);
-  Streams& streams = own.streams_of(*event.entry);
-  market::SnapshotBookSequence& sequence = is_fast ? streams.fast_book : streams.book;
-  market::Book* book = message.tx.emit_book(
-      RecordType::book_snapshot, *event.entry, event.exchange_ns, message.flags, market::unknown_id,
-      market::unknown_id, [&] { return sequence.snapshot(event.exchange_ns); });
-  if (book != nullptr) book->depth = is_fast ? 5 : 20;
-}
-
-void read_bbo(Context& context, Value data) {
-  enum { coin, time, quotes };
-  static constexpr auto keys = std::to_array<std::string_view>({"coin", "time", "bbo"});
-  json::Fault& fault = context.fault();
-  ondemand::object body;
-  if (!as_object(context, data, body, "data")) return;
-  const InstrumentEntry* entry = coin_of(context, body, keys[coin]);
-  if (entry == nullptr) return;
-  json::Token time_token = json::absent;
-  QuoteEvent event;
-  event.entry = entry;
-  const std::array sides{&event.bid, &event.ask};
-  bool has_quotes = false;
-  json::each_field(body, keys, fault, [&](std::size_t index, Value value) {
-    if (index == time) time_token = json::make_token(value.raw_json_token(), fault, keys[time]);
-    if (index != quotes) return;
-    has_quotes = true;
-    each_element(context, value, keys[quotes], [&](std::size_t which, Value side) {
-      if (which >= sides.size()) return fault.raise(DecodeStatus::wrong_type, keys[quotes]);
-      bool is_null = false;
-      if (const auto error = side.is_null().get(is_null); error != simdjson::SUCCESS)
-        return fault.raise(json::status_of(error), keys[quotes]);
-      if (!is_null) read_quote(context, side, *entry, *sides[which], keys[quotes]);
-    });
-  });
-  if (!has_quotes) fault.raise(DecodeStatus::missing_field, keys[quotes]);
-  event.exchange_ns = json::time_ms(time_token, true, fault, keys[time]);
-  if (context.tx.ok()) take(context, event);
-}
-
-void take(Message& message, const QuoteEvent& event) {
-  message.tx.count_other(*event.entry);
-  auto* bbo =
-      message.tx.emit<market::Bbo>(RecordType::bbo, *event.entry, event.exchange_ns, message.flags);
-  if (bbo == nullptr) return;
-  bbo->bid_price = event.bid.price;
-  bbo->bid_quantity = event.bid.quantity;
-  bbo->bid_orders = static_cast<std::uint32_t>(event.bid.orders);
-  bbo->ask_price = event.ask.price;
-  bbo->ask_quantity = event.ask.quantity;
-  bbo->ask_orders = static_cast<std::uint32_t>(event.ask.orders);
-}
-
 void read_candle(Context& context, Value data) {
   enum { open_ms, close_ms, symbol, interval, open, close, high, low, volume, trades };
   static constexpr auto keys =
@@ -247,35 +194,6 @@ void read_candle(Context& context, Value data) {
   candle.volume_base = fields.quantity(volume, *candle.entry);
   candle.trade_count = fields.integer(trades);
   if (context.tx.ok()) take(context, candle);
-}
-
-void take(Message& message, const CandleEvent& event) {
-  message.tx.count_other(*event.entry);
-  // A pushed candle is closed when one with a later `t` follows, which its reader sees; a fetched
-  // one by the clock.
-  const std::int64_t now_ns = message.tx.receive_ns();
-  std::int64_t exchange_ns = core::unknown_ns;
-  market::Tristate is_closed = market::Tristate::unknown;
-  if (now_ns == core::unknown_ns) {
-    if (message.is_rest) exchange_ns = event.close_ns;
-    if (message.is_rest) is_closed = market::Tristate::yes;
-  } else {
-    const bool is_over = event.close_ns < now_ns;
-    if (is_over) exchange_ns = event.close_ns;
-    if (message.is_rest) is_closed = is_over ? market::Tristate::yes : market::Tristate::no;
-  }
-  auto* kline =
-      message.tx.emit<market::Kline>(RecordType::kline, *event.entry, exchange_ns, message.flags);
-  if (kline == nullptr) return;
-  kline->open_ns = event.open_ns;
-  kline->interval_ns = event.interval_ns;
-  kline->open = event.open;
-  kline->high = event.high;
-  kline->low = event.low;
-  kline->close = event.close;
-  kline->volume_base = event.volume_base;
-  kline->trade_count = event.trade_count;
-  kline->is_closed = is_closed;
 }
 
 void read_candles(Context& context, Value data) {
