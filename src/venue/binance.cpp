@@ -363,6 +363,7 @@ constexpr Adapter adapter{
     .make_state = make_state,
     .decode = decode,
     .decode_rest = decode_rest,
+    .connect = &connect,
 };
 
 }  // namespace

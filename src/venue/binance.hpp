@@ -281,4 +281,7 @@ struct UpperCase {
   std::string_view view() const { return {data.data(), size}; }
 };
 
+/// What a feed must know to be live: binance_connect.cpp.
+extern const Connect connect;
+
 }  // namespace perp::venue::binance

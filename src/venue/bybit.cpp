@@ -168,7 +168,8 @@ const Adapter& bybit_adapter() noexcept {
                                .endpoints = bybit::endpoints,
                                .make_state = bybit::make_state,
                                .decode = bybit::decode,
-                               .decode_rest = bybit::decode_rest};
+                               .decode_rest = bybit::decode_rest,
+                               .connect = &bybit::connect};
   return adapter;
 }
 

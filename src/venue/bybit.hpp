@@ -245,4 +245,7 @@ void read_ticker_frame(Transaction& message, State& own, json::Object& root,
                        std::string_view symbol);
 void read_answer(Answer& answer, std::uint8_t kind);
 
+/// What a feed must know to be live: bybit_connect.cpp.
+extern const Connect connect;
+
 }  // namespace perp::venue::bybit

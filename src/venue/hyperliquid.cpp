@@ -392,6 +392,7 @@ constexpr Adapter adapter{
     .make_state = make_state,
     .decode = decode,
     .decode_rest = decode_rest,
+    .connect = &connect,
 };
 
 }  // namespace

@@ -289,4 +289,7 @@ inline bool as_object(Context& context, Value value, json::ondemand::object& obj
   return error == simdjson::SUCCESS;
 }
 
+/// What a feed must know to be live: hyperliquid_connect.cpp.
+extern const Connect connect;
+
 }  // namespace perp::venue::hyperliquid

@@ -253,7 +253,8 @@ const Adapter& okx_adapter() noexcept {
       .endpoints = okx::endpoints,
       .make_state = okx::make_state,
       .decode = okx::decode,
-      .decode_rest = okx::decode_rest};
+      .decode_rest = okx::decode_rest,
+      .connect = &okx::connect};
   return adapter;
 }
 

@@ -302,4 +302,7 @@ void each_instrument_row(Context& context, json::ondemand::array& data, Visit vi
   if (context.is_ordered && context.message.ok()) end_rows(context, from_bytes);
 }
 
+/// What a feed must know to be live: okx_connect.cpp.
+extern const Connect connect;
+
 }  // namespace perp::venue::okx

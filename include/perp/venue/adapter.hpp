@@ -128,6 +128,9 @@ class VenueState {
   std::uint64_t other_instruments = 0;  ///< messages about spot, dated and inverse contracts
 };
 
+/// What a feed must know to be live (connect.hpp).
+struct Connect;
+
 struct Adapter {
   Spec spec;
   std::span<const std::string_view> message_kinds;
@@ -139,6 +142,8 @@ struct Adapter {
   DecodeStatus (*decode)(VenueState&, const Frame&, RecordSink&) noexcept = nullptr;
   /// One HTTP body -> records.
   DecodeStatus (*decode_rest)(VenueState&, const RestReply&, RecordSink&) noexcept = nullptr;
+  /// nullptr: recordings only.
+  const Connect* connect = nullptr;
 };
 
 }  // namespace perp::venue
