@@ -163,7 +163,7 @@ GroupResult run_group(const Group& group) {
   std::size_t good = 0;
   // The first round warms caches, checks answers and is thrown away, unless it is to be the only.
   bool is_warm = wanted < 3;
-  while (good < wanted && rounds.size() < 2 * wanted) {
+  while (good < wanted && rounds.size() < 2 * wanted + 3) {
     Round round;
     round.ping_pong_before_ns = ping_pong_ns();
     for (std::size_t i = 0; i < group.benchmarks.size(); ++i) {

@@ -101,6 +101,11 @@ void print_group(const GroupResult& result, const std::vector<Verdict>& verdicts
     after.push_back(round.ping_pong_after_ns);
   }
   for (const std::string& contest : contests) {
+    if (result.rounds.empty()) {
+      fmt::print("\n  {}   not measured: all {} rounds left the ping-pong's band\n", contest,
+                 result.discarded_count);
+      continue;
+    }
     fmt::print("\n  {}   {} rounds", contest, result.rounds.size());
     if (result.discarded_count != 0) fmt::print(", {} discarded", result.discarded_count);
     fmt::print(", ping-pong {:.0f} ns before, {:.0f} ns after\n", median(before), median(after));

@@ -189,12 +189,15 @@ class PlainEcho {
         std::memcpy(&stamp, CMSG_DATA(part), sizeof stamp);
         is_stamped = stamp.ts[0].tv_sec != 0;
       }
-      require(is_stamped, "no stamp of the kernel's");
+      // The kernel begins to stamp some time after it was asked to; from then on it stamps all.
+      require(is_stamped || !has_seen_stamp_, "no stamp of the kernel's");
+      has_seen_stamp_ |= is_stamped;
     }
     return size;
   }
 
   int flags_;
+  bool has_seen_stamp_ = false;
   bool takes_kernel_stamp_;
   int fd_ = -1;
   int listener_ = -1;
