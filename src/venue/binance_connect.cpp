@@ -273,30 +273,27 @@ void refuse(Incoming& incoming, envelope::Cursor error) noexcept {
   if (incoming.code >= 0 && incoming.code <= 3) incoming.refusal = Refusal::malformed;
 }
 
+Incoming data_of(std::uint32_t subscription) noexcept {
+  Incoming incoming;
+  incoming.kind = IncomingKind::data;
+  incoming.subscription = subscription;
+  return incoming;
+}
+
 Incoming classify(const SubscriptionTable& table, std::string_view payload) noexcept {
   Incoming incoming;
   envelope::Cursor root(payload);
-  if (root.peek() == '[') {  // a list of bare events: no topic of ours is one
-    incoming.kind = IncomingKind::data;
-    return incoming;
-  }
+  if (root.peek() == '[') return data_of(no_subscription);  // bare events: no topic of ours is one
   if (!root.enter('{')) return incoming;
   const envelope::Cursor first = root;
   for (std::string_view key; root.next(key);) {
-    if (key == "stream") {
-      incoming.kind = IncomingKind::data;
-      incoming.subscription = table.find(root.text());
-      return incoming;
-    }
-    if (key == "e") {
-      incoming.kind = IncomingKind::data;
-      incoming.subscription = find_bare(table, first);
-      return incoming;
-    }
+    if (key == "stream") return data_of(table.find(root.text()));
+    if (key == "e") return data_of(find_bare(table, first));
     if (key == "id") {
       incoming.id = envelope::number_of(root.raw());
     } else if (key == "result") {
       const std::string_view result = root.raw();
+      if (incoming.kind == IncomingKind::refusal) continue;  // a refusal stands over the rest
       const bool is_list = result.starts_with('[');
       incoming.kind = is_list ? IncomingKind::list : IncomingKind::ack;
       if (is_list) incoming.text = result;

@@ -77,6 +77,16 @@ TEST(BinanceConnect, TellsAnswersApart) {
   EXPECT_EQ(new_error.code, -1003);
   EXPECT_EQ(new_error.text, "slower");
   EXPECT_EQ(new_error.id, 9U);
+  // A refusal stands over a result, whichever comes first.
+  for (const char* const both : {R"({"code":2,"msg":"x","result":null})",
+                                 R"({"result":null,"error":{"code":2,"msg":"x"},"id":1})"}) {
+    EXPECT_EQ(classify(connect, table, both).kind, IncomingKind::refusal) << both;
+    EXPECT_EQ(classify(connect, table, both).refusal, Refusal::malformed) << both;
+  }
+  const Incoming data =
+      classify(connect, table, R"({"error":{"code":2,"msg":"x"},"stream":"btcusdt@aggTrade"})");
+  EXPECT_EQ(data.kind, IncomingKind::data);
+  EXPECT_EQ(data.refusal, Refusal::none);
   // Keys in another order and with spaces are the same answers.
   EXPECT_EQ(classify(connect, table, "{ \"id\" : 12 , \"result\" : null }\n").id, 12U);
   EXPECT_EQ(classify(connect, table, R"({"id":4,"error":{"msg":"x","code":3}})").refusal,
