@@ -3,28 +3,28 @@
 // nothing at all while the host has banned it. One file per host holds the account, so that all
 // threads and all processes of the machine spend one budget, and a ban outlives a restart.
 //
-//  - Windows slide: of any span as long as the window, whatever its alignment, at most the budget
-//  is
-//    spent. They are counted in 32 slices, so a weight comes back up to 1/32 of a window late.
-//  - Time inside is the ledger's own: it follows the monotonic clock within one boot, whatever the
-//    wall clock does, and the wall clock from one boot to the next, never backwards. A wall clock
-//    that is set back while the machine is down lengthens a ban by as much, one that is set forward
-//    shortens it: nothing there could tell.
-//  - Processes exclude each other by an open-file-description lock (F_OFD_SETLK): the kernel frees
-//  it
-//    when its holder dies, two ledgers of one process exclude each other too, which F_SETLK's do
-//    not, and no half-made mutex is left in shared memory. It is tried for some 20 ms and never
-//    waited for beyond: a stopped process cannot stop the feeds; the answer is then `busy`.
-//  - The account is written to the older of two slots, each with its checksum, so that a writer
-//  that
-//    dies half-way leaves the one before. With both damaged it is begun anew, reported: a ban that
-//    can be read is kept, and all budgets count as spent for one window, since what was spent is
-//    not known. Bans are synced to the disk, budgets are not: what a power cut takes of them, its
-//    duration gives back.
+// Windows slide: of any span as long as the window, whatever its alignment, at most the budget is
+// spent. They are counted in 32 slices, so a weight comes back up to 1/32 of a window late.
+//
+// Time inside is the ledger's own: it follows the monotonic clock within one boot, whatever the
+// wall clock does, and the wall clock from one boot to the next, never backwards. A wall clock that
+// is set back while the machine is down lengthens a ban by as much, one that is set forward
+// shortens it: nothing there could tell.
+//
+// Processes exclude each other by an open-file-description lock (F_OFD_SETLK): the kernel frees it
+// when its holder dies, two ledgers of one process exclude each other too, which F_SETLK's do not,
+// and no half-made mutex is left in shared memory. It is tried for some 20 ms and never waited for
+// beyond: a stopped process cannot stop the feeds; the answer is then `busy`.
+//
+// The account is written to the older of two slots, each with its checksum, so that a writer that
+// dies half-way leaves the one before. With both damaged it is begun anew, reported: a ban that can
+// be read is kept, and all budgets count as spent for one window, since what was spent is not
+// known. Bans are synced to the disk, budgets are not: what a power cut takes of them, its duration
+// gives back.
 //
 // A child of fork() opens its own: a lock is shared by all who inherited the open file.
 //
-// Cold path: some 10 us and five system calls per question. Its methods may be called by any thread
+// Cold path: five system calls per question. Its methods may be called by any thread
 // and do not throw once it is open: where the file fails it reports and goes on in memory.
 #include <perp/core/time.hpp>
 
