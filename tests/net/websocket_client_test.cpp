@@ -205,18 +205,22 @@ class TunnelProxy {
     thread_ = std::thread([this] { serve(); });
   }
   ~TunnelProxy() {
-    ::shutdown(listener_.fd(), SHUT_RDWR);
-    thread_.join();
+    if (thread_.joinable()) request();
   }
   std::uint16_t port() const { return listener_.endpoint().port; }
-  std::string request;  ///< behind the connection's end
+  /// What it was asked, once the connection is over.
+  std::string request() {
+    ::shutdown(listener_.fd(), SHUT_RDWR);
+    thread_.join();
+    return request_;
+  }
 
  private:
   void serve() {
     const PlainSocket client(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC));
     if (client.fd() < 0) return;
     char c = 0;
-    while (!request.ends_with("\r\n\r\n") && ::read(client.fd(), &c, 1) == 1) request += c;
+    while (!request_.ends_with("\r\n\r\n") && ::read(client.fd(), &c, 1) == 1) request_ += c;
     client.send_all(answer_);
     if (!answer_.starts_with("HTTP/1.1 200")) return;
     const PlainSocket server =
@@ -236,6 +240,7 @@ class TunnelProxy {
   PlainSocket listener_;
   std::uint16_t to_;
   std::string answer_;
+  std::string request_;  // of thread_ until it is joined
   std::thread thread_;
 };
 
@@ -251,11 +256,11 @@ TEST_P(WebSocketClientTest, AProxyIsAskedForATunnel) {
     ASSERT_TRUE(until([&] { return !listening.messages.empty(); }));
     EXPECT_EQ(listening.messages[0], "through");
     client.abort();
-    loop.run_once(0);
-    EXPECT_TRUE(proxy.request.starts_with("CONNECT venue.test:" + std::to_string(port) + " "))
-        << proxy.request;
-    EXPECT_NE(proxy.request.find("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ="), std::string::npos)
-        << proxy.request;
+    ASSERT_TRUE(until([&] { return loop.socket_count() == 0; }));
+    const std::string request = proxy.request();
+    EXPECT_TRUE(request.starts_with("CONNECT venue.test:" + std::to_string(port) + " ")) << request;
+    EXPECT_NE(request.find("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ="), std::string::npos)
+        << request;
   }
   TunnelProxy refusing(port,
                        "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
