@@ -57,8 +57,8 @@ class BasicDoorbell {
   }
   /// Before looking for work. @thread any
   Ticket ticket() const noexcept { return rings_.observe(); }
-  /// Sleeps until a ring later than `ticket`, or `timeout_ns` (<= 0: returns at once). @returns
-  /// whether it rang; then what was published before the ring is visible.
+  /// Sleeps until a ring later than `ticket`, for `timeout_ns` (<= 0: not at all), or for no reason
+  /// less. @returns whether it rang; then what was published before the ring is visible.
   bool wait(Ticket ticket, std::int64_t timeout_ns) noexcept {
     using detail::futex_wait;
     if (timeout_ns > 0) {
