@@ -88,6 +88,10 @@ class Capture final : private net::WebSocketHandler {
       if (options_.for_s > 0 && core::mono_now() - begin >= ns_of(options_.for_s)) break;
       loop_.run_once(20 * core::ns_per_ms);
     }
+    if (lost_at_) {
+      ++holes_;
+      say(fmt::format("hole from {} to the end", time_text(*lost_at_)));
+    }
     leave();
     writer_.close();
     say(fmt::format("{} messages, {} bytes, {} connections, {} holes{}", writer_.messages(),
@@ -157,7 +161,7 @@ class Capture final : private net::WebSocketHandler {
     ping_.cancel();
     stall_.cancel();
     if (is_over_) return;
-    if (!lost_at_ && last_ns_) lost_at_ = last_ns_;
+    if (!lost_at_ && connections_ > 0) lost_at_ = last_ns_.value_or(core::wall_now());
     if (options_.is_once || is_refused_for_good(end)) {
       say(fmt::format("lost: {}", end.text));
       is_over_ = has_failed_ = true;

@@ -180,7 +180,7 @@ TEST_P(WebSocketClientTest, NobodyThereIsSaidSo) {
 }
 
 TEST_P(WebSocketClientTest, AnotherNameInTheCertificateIsRefused) {
-  if (!GetParam().has_tls) GTEST_SKIP() << "of TLS";
+  if (!GetParam().has_tls) GTEST_SKIP() << "a plain connection has no certificate";
   start();
   Url other = url(Url::Scheme::ws, port, "/echo");
   other.host = "other.test";
