@@ -271,9 +271,10 @@ class Restart : public testing::TestWithParam<test::Server> {
       GTEST_SKIP() << test::variable_of(GetParam())
                    << " is not set: run under scripts/test-databases";
     folder_.emplace();
-    port_ = std::to_string(20'000 + getpid() % 20'000);
-    dsn_ = script("start", "--port " + port_);
-    ASSERT_FALSE(dsn_.empty());
+    dsn_ = script("start", "--port auto");
+    const std::size_t at = dsn_.find(" port=");
+    ASSERT_NE(at, std::string::npos) << dsn_;
+    port_ = dsn_.substr(at + 6, dsn_.find(' ', at + 6) - at - 6);
   }
   void TearDown() override {
     if (folder_) script("remove");
