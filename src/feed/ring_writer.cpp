@@ -12,6 +12,8 @@ namespace {
 /// them.
 constexpr std::size_t usual_claim_bytes = std::size_t{128} << 10;
 
+constexpr std::size_t index_of(std::uint32_t instrument) { return instrument & 0x00ff'ffff; }
+
 /// No message's records are larger than this: the densest text is a [price,size] level of 10 bytes
 /// for a 16-byte Level, and a short list row of 16 bytes for a record of 100.
 constexpr std::size_t bound_of(std::size_t payload_bytes) { return payload_bytes * 8 + 4096; }
@@ -58,9 +60,47 @@ void RingWriter::stamp(std::size_t from) {
         header.type == market::RecordType::book_snapshot)
       newest_exchange_ns_ = std::max(newest_exchange_ns_, header.exchange_ns);
     newest_receive_ns_ = std::max(newest_receive_ns_, header.receive_ns);
+    if (on_gap_ != nullptr) notice(header);
     at += header.size;
   }
   stats_.record_bytes += bytes.size() - from;
+}
+
+void RingWriter::listen(std::function<void(const market::RecordHeader&)> on_gap,
+                        std::function<void(const market::RecordHeader&)> on_awaited_trade) {
+  on_gap_ = std::move(on_gap);
+  on_awaited_trade_ = std::move(on_awaited_trade);
+}
+
+RingWriter::LastTrade RingWriter::last_trade(std::uint32_t instrument) const {
+  const std::size_t index = index_of(instrument);
+  return index < last_trades_.size() ? last_trades_[index] : LastTrade{};
+}
+
+void RingWriter::await_trade(std::uint32_t instrument) {
+  const std::size_t index = index_of(instrument);
+  if (index >= last_trades_.size()) last_trades_.resize(index + 1);
+  last_trades_[index].is_awaited = true;
+}
+
+void RingWriter::notice(const market::RecordHeader& header) {
+  if (header.type == market::RecordType::gap) {
+    on_gap_(header);
+    return;
+  }
+  if (header.type != market::RecordType::trade ||
+      (header.flags & (market::flag_backfill | market::flag_snapshot)) != 0)
+    return;
+  const std::size_t index = index_of(header.instrument);
+  if (index >= last_trades_.size()) [[unlikely]]
+    last_trades_.resize(index + 1);
+  LastTrade& last = last_trades_[index];
+  if (last.is_awaited) [[unlikely]] {
+    last.is_awaited = false;
+    on_awaited_trade_(header);
+  }
+  last.id = market::payload<market::Trade>(header).trade_id;
+  last.exchange_ns = std::max(last.exchange_ns, header.exchange_ns);
 }
 
 venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Frame& frame) {

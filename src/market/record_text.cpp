@@ -140,7 +140,7 @@ constexpr auto ratio_kinds = std::to_array<std::string_view>(
 constexpr auto feed_states = std::to_array<std::string_view>(
     {"unknown", "connecting", "live", "stale", "reconnecting", "down"});
 constexpr auto gap_causes = std::to_array<std::string_view>(
-    {"unknown", "sequence", "checksum", "half_seen", "disconnect", "venue_has_none"});
+    {"unknown", "sequence", "checksum", "half_seen", "disconnect", "venue_has_none", "silence"});
 constexpr auto origins = std::to_array<std::string_view>(
     {"unknown", "candle", "trades", "sample", "computed", "liquidations"});
 

@@ -36,6 +36,9 @@ struct LiveFeedOptions {
   bool obeys_proxy_variables = true;      ///< HTTPS_PROXY and NO_PROXY
   net::LoopOptions loop{};
   std::uint64_t seed = 0;  ///< of jitter; 0: from the clock
+  /// Waits, bounds of silence and lifetimes are divided by it: for rehearsals with simulated
+  /// venues, that days may pass in minutes. 1 is real life; 1 to 100,000.
+  double haste = 1;
 };
 
 /// One connection, for logs and metrics.

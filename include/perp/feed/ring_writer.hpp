@@ -48,6 +48,20 @@ class RingWriter {
   /// lost_at_stop().
   RingWriter(core::RecordRing& ring, std::function<void()> idle, const std::atomic<bool>& stop);
 
+  /// A live feed listens: told of each gap record that a decoder writes, and of the first trade of
+  /// an instrument that await_trade() named, before the record is published. Neither may write.
+  void listen(std::function<void(const market::RecordHeader&)> on_gap,
+              std::function<void(const market::RecordHeader&)> on_awaited_trade);
+  /// The newest trade of a stream (not history), by native id and matching time.
+  struct LastTrade {
+    std::int64_t id = market::unknown_id;
+    std::int64_t exchange_ns = core::unknown_ns;
+    bool is_awaited = false;
+  };
+  /// Known while somebody listens. @param instrument its id in records
+  LastTrade last_trade(std::uint32_t instrument) const;
+  void await_trade(std::uint32_t instrument);
+
   /// Decodes one WebSocket message. Whatever it gives is in the ring after the next publish().
   venue::DecodeStatus frame(venue::VenueState& state, const venue::Frame& frame);
   /// Decodes one REST body.
@@ -78,6 +92,7 @@ class RingWriter {
  private:
   bool ensure(std::size_t bytes);
   void stamp(std::size_t from);
+  void notice(const market::RecordHeader& header);
   void count_refusal(const Refusal& refusal);
   void flush_scratch();
 
@@ -91,6 +106,9 @@ class RingWriter {
   std::uint64_t lost_at_stop_ = 0;
   std::int64_t newest_exchange_ns_ = core::unknown_ns;
   std::int64_t newest_receive_ns_ = core::unknown_ns;
+  std::function<void(const market::RecordHeader&)> on_gap_;
+  std::function<void(const market::RecordHeader&)> on_awaited_trade_;
+  std::vector<LastTrade> last_trades_;  ///< by instrument's index; empty: nobody listens
   core::TscClock clock_;
   core::Histogram decode_ns_;
   std::vector<Refusal> refusals_;
