@@ -4,6 +4,7 @@
 #include <perp/core/error.hpp>
 #include <perp/feed/live_feed.hpp>
 #include <perp/feed/venue_rest.hpp>
+#include <perp/market/record_kind.hpp>
 #include <perp/net/proxy.hpp>
 #include <perp/net/resolver.hpp>
 #include <perp/venue/registry.hpp>
@@ -20,6 +21,7 @@ namespace perp::feed {
 namespace {
 
 constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
+constexpr std::uint64_t latency_ticks = 20;  ///< percentiles are worth a look each 2 s
 constexpr std::int64_t stop_ns_max = 2 * core::ns_per_second;
 
 const venue::Adapter& adapter_of(market::VenueId id) {
@@ -416,6 +418,19 @@ struct LiveFeed::Impl final : private ShardOwner {
       made.overlap_duplicates += shard->overlap_duplicates();
       made.unexpected_messages += shard->unexpected();
     }
+    if (ticks % latency_ticks == 0 || is_stopping) {
+      latencies.clear();
+      for (const market::RecordKind& kind : market::record_kinds)
+        if (const core::Histogram* found = writer.latency_ns(kind.type);
+            found != nullptr && found->count() > 0)
+          latencies.push_back({.type = kind.type,
+                               .count = found->count(),
+                               .negative = found->negative_count(),
+                               .p50_ns = found->percentile(50),
+                               .p99_ns = found->percentile(99),
+                               .max_ns = found->max()});
+    }
+    made.latencies = latencies;
     const VenueRestStats asked = rest.stats();
     made.requests = asked.requests;
     made.requests_failed = asked.failed;
@@ -464,6 +479,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   bool has_instruments = false;
   bool has_told_unknown = false;
   std::uint64_t ticks = 0;
+  std::vector<LatencyStatus> latencies;
   std::uint64_t books_resynced = 0;
   net::Timer tick_timer;
   mutable std::mutex status_mutex;
@@ -488,6 +504,9 @@ LiveFeedStatus LiveFeed::status() const {
   return impl_->status;
 }
 const std::vector<Refusal>& LiveFeed::refusals() const { return impl_->writer.refusals(); }
+const core::Histogram* LiveFeed::latency_ns(market::RecordType type) const {
+  return impl_->writer.latency_ns(type);
+}
 const core::Histogram& LiveFeed::decode_ns() const { return impl_->writer.decode_ns(); }
 
 }  // namespace perp::feed

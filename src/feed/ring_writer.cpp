@@ -1,7 +1,9 @@
 #include <perp/core/platform.hpp>
 #include <perp/feed/ring_writer.hpp>
+#include <perp/market/record_kind.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -17,6 +19,13 @@ constexpr std::size_t index_of(std::uint32_t instrument) { return instrument & 0
 /// No message's records are larger than this: the densest text is a [price,size] level of 10 bytes
 /// for a 16-byte Level, and a short list row of 16 bytes for a record of 100.
 constexpr std::size_t bound_of(std::size_t payload_bytes) { return payload_bytes * 8 + 4096; }
+
+/// Records that tell when something happened at the venue.
+constexpr auto timed_types = std::to_array<market::RecordType>(
+    {market::RecordType::trade, market::RecordType::bbo, market::RecordType::book_snapshot,
+     market::RecordType::book_delta, market::RecordType::ticker, market::RecordType::mark_price,
+     market::RecordType::funding, market::RecordType::open_interest, market::RecordType::kline,
+     market::RecordType::liquidation});
 
 }  // namespace
 
@@ -70,6 +79,9 @@ void RingWriter::listen(std::function<void(const market::RecordHeader&)> on_gap,
                         std::function<void(const market::RecordHeader&)> on_awaited_trade) {
   on_gap_ = std::move(on_gap);
   on_awaited_trade_ = std::move(on_awaited_trade);
+  latencies_.resize(market::record_type_limit);
+  for (const market::RecordType type : timed_types)
+    latencies_[static_cast<std::size_t>(type)] = std::make_unique<core::Histogram>();
 }
 
 RingWriter::LastTrade RingWriter::last_trade(std::uint32_t instrument) const {
@@ -88,9 +100,11 @@ void RingWriter::notice(const market::RecordHeader& header) {
     on_gap_(header);
     return;
   }
-  if (header.type != market::RecordType::trade ||
-      (header.flags & (market::flag_backfill | market::flag_snapshot)) != 0)
-    return;
+  if ((header.flags & (market::flag_backfill | market::flag_snapshot)) != 0) return;
+  if (core::Histogram* const latency = latencies_[static_cast<std::size_t>(header.type)].get();
+      latency != nullptr && header.exchange_ns != core::unknown_ns)
+    latency->record(header.receive_ns - header.exchange_ns);
+  if (header.type != market::RecordType::trade) return;
   const std::size_t index = index_of(header.instrument);
   if (index >= last_trades_.size()) [[unlikely]]
     last_trades_.resize(index + 1);

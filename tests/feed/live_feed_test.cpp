@@ -152,6 +152,25 @@ TEST_F(LiveFeedTest, DataOfASubscriptionComesOutDecodedAndStamped) {
   EXPECT_LT(std::abs(trade.header.receive_ns - core::wall_now().ns), 20 * core::ns_per_second);
 }
 
+TEST_F(LiveFeedTest, LatencyIsToldPerKindAndANegativeOneIsAValue) {
+  start();
+  ASSERT_TRUE(until_live());
+  const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
+  for (int i = 0; i < 10; ++i) venue_.mark(now_ms - 1000 + i);
+  venue_.mark(now_ms + 3'600'000);  // a clock an hour ahead
+  ASSERT_TRUE(until([&] { return of(RecordType::mark_price).size() == 11; }));
+  ASSERT_TRUE(until([&] { return !feed_->status().latencies.empty(); }));
+  const LiveFeedStatus status = feed_->status();
+  const auto marks = std::find_if(
+      status.latencies.begin(), status.latencies.end(),
+      [](const LatencyStatus& latency) { return latency.type == RecordType::mark_price; });
+  ASSERT_NE(marks, status.latencies.end());
+  EXPECT_EQ(marks->count, 11u);
+  EXPECT_EQ(marks->negative, 1u);
+  EXPECT_GE(marks->p50_ns, 990 * core::ns_per_ms);
+  EXPECT_LT(marks->p50_ns, 21 * core::ns_per_second);
+}
+
 TEST_F(LiveFeedTest, ABookIsJoinedToASnapshotAndAgainAfterALostStep) {
   start();
   ASSERT_TRUE(until_live());

@@ -56,12 +56,24 @@ struct ConnectionStatus {
   std::string last_end{};  ///< why it was lost last
 };
 
+/// From the venue's time of a record to its receipt, by our clock as it is: subtract the clock
+/// offset's estimate to compare venues. Negative where our clock is behind.
+struct LatencyStatus {
+  market::RecordType type = market::RecordType::padding;
+  std::uint64_t count = 0;
+  std::uint64_t negative = 0;
+  std::int64_t p50_ns = core::unknown_ns;
+  std::int64_t p99_ns = core::unknown_ns;
+  std::int64_t max_ns = core::unknown_ns;
+};
+
 struct LiveFeedStatus {
   market::VenueId venue = market::VenueId::none;
   bool is_live = false;  ///< every connection that is wanted is
   bool has_instruments = false;
   std::uint32_t symbols = 0;
   std::vector<ConnectionStatus> connections{};
+  std::vector<LatencyStatus> latencies{};  ///< of record types that came
   RingWriterStats ring{};
   std::uint64_t lost_at_stop = 0;
   std::uint64_t losses = 0;              ///< of connections
@@ -113,6 +125,8 @@ class LiveFeed {
   // Once it is stopped, or by the owner:
   const std::vector<Refusal>& refusals() const;
   const core::Histogram& decode_ns() const;
+  /// As RingWriter's: in full, for whoever merges or exports it.
+  const core::Histogram* latency_ns(market::RecordType type) const;
 
  private:
   struct Impl;

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,6 +59,12 @@ class RingWriter {
     std::int64_t exchange_ns = core::unknown_ns;
     bool is_awaited = false;
   };
+  /// While somebody listens: from a record's time at the venue to its receipt here, by our clock,
+  /// per record type; history and snapshots left out. nullptr for a type that has none. Negative
+  /// values are those of a clock that is behind.
+  const core::Histogram* latency_ns(market::RecordType type) const {
+    return latencies_.empty() ? nullptr : latencies_[static_cast<std::size_t>(type)].get();
+  }
   /// Known while somebody listens. @param instrument its id in records
   LastTrade last_trade(std::uint32_t instrument) const;
   void await_trade(std::uint32_t instrument);
@@ -109,6 +116,7 @@ class RingWriter {
   std::function<void(const market::RecordHeader&)> on_gap_;
   std::function<void(const market::RecordHeader&)> on_awaited_trade_;
   std::vector<LastTrade> last_trades_;  ///< by instrument's index; empty: nobody listens
+  std::vector<std::unique_ptr<core::Histogram>> latencies_;  ///< by record type
   core::TscClock clock_;
   core::Histogram decode_ns_;
   std::vector<Refusal> refusals_;
