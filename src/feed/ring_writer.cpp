@@ -148,22 +148,24 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
   return status;
 }
 
-venue::DecodeStatus RingWriter::rest(venue::VenueState& state, const venue::RestReply& reply) {
+venue::DecodeStatus RingWriter::rest(venue::VenueState& state, const venue::RestReply& reply,
+                                     const std::function<bool(const market::RecordHeader&)>& keep) {
   ++stats_.messages;
   stats_.bytes += reply.body.size();
   scratch_.reset();
   const venue::DecodeStatus status = state.adapter.decode_rest(state, reply, scratch_);
   if (status == venue::DecodeStatus::ok) {
-    flush_scratch();
+    flush_scratch(keep);
   } else {
     refuse(state, status, reply.body, reply.endpoint, reply.receive_ns);
   }
   return status;
 }
 
-void RingWriter::flush_scratch() {
-  venue::for_each_record(std::as_const(scratch_).bytes(),
-                         [this](const market::RecordHeader& header) { record(header); });
+void RingWriter::flush_scratch(const std::function<bool(const market::RecordHeader&)>& keep) {
+  venue::for_each_record(std::as_const(scratch_).bytes(), [&](const market::RecordHeader& header) {
+    if (keep == nullptr || keep(header)) record(header);
+  });
   scratch_.reset();
 }
 

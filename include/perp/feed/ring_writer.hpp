@@ -71,8 +71,9 @@ class RingWriter {
 
   /// Decodes one WebSocket message. Whatever it gives is in the ring after the next publish().
   venue::DecodeStatus frame(venue::VenueState& state, const venue::Frame& frame);
-  /// Decodes one REST body.
-  venue::DecodeStatus rest(venue::VenueState& state, const venue::RestReply& reply);
+  /// Decodes one REST body. @param keep says of each record whether it is written; all are without
+  venue::DecodeStatus rest(venue::VenueState& state, const venue::RestReply& reply,
+                           const std::function<bool(const market::RecordHeader&)>& keep = {});
   /// Copies a record that is already made (a tick, a journal's record) .
   void record(const market::RecordHeader& header);
   /// Records that a message was refused: an error record and its counts.
@@ -101,7 +102,7 @@ class RingWriter {
   void stamp(std::size_t from);
   void notice(const market::RecordHeader& header);
   void count_refusal(const Refusal& refusal);
-  void flush_scratch();
+  void flush_scratch(const std::function<bool(const market::RecordHeader&)>& keep = {});
 
   core::RecordRing* ring_;
   std::function<void()> idle_;
