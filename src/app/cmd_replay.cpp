@@ -66,7 +66,7 @@ void run(Context& context, ReplayArguments& arguments) {
     options.replay.recording.venue = venue->id;
   }
   ProgressLine line("replaying");
-  const PipelineReport report = run_pipeline(options, *context.stop, [&](const Progress& progress) {
+  const Report report = run_pipeline(options, *context.stop, [&](const Progress& progress) {
     line.show(progress.fraction, fmt::format("{} messages, {} records", grouped(progress.messages),
                                              grouped(progress.records)));
   });
