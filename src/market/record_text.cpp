@@ -454,6 +454,11 @@ void append_json(std::string& out, const RecordHeader& record, const Instrument*
   write_payload(o, record);
 }
 
+std::string_view name_of(GapCause cause) noexcept {
+  const auto index = static_cast<std::size_t>(cause);
+  return index < gap_causes.size() ? gap_causes[index] : gap_causes[0];
+}
+
 std::string to_json(const RecordHeader& record, const Instrument* instrument) {
   std::string out;
   append_json(out, record, instrument);
