@@ -1,4 +1,7 @@
 #include "sim/serve/binance_server.hpp"
+#include "sim/serve/bybit_server.hpp"
+#include "sim/serve/hyperliquid_server.hpp"
+#include "sim/serve/okx_server.hpp"
 #include "sim/serve/venue_server.hpp"
 
 #include <perp/core/error.hpp>
@@ -61,9 +64,9 @@ std::unique_ptr<VenueServer> make_venue_server(
   };
   switch (venue) {
     case market::VenueId::binance: return make.operator()<BinanceServer>();
-    case market::VenueId::bybit:
-    case market::VenueId::okx:
-    case market::VenueId::hyperliquid:
+    case market::VenueId::bybit: return make.operator()<BybitServer>();
+    case market::VenueId::okx: return make.operator()<OkxServer>();
+    case market::VenueId::hyperliquid: return make.operator()<HyperliquidServer>();
     case market::VenueId::none: break;
   }
   refuse("venues", std::to_string(static_cast<unsigned>(venue)), "a venue that is simulated");
