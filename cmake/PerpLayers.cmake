@@ -11,7 +11,7 @@ set(PERP_LAYERS
   "state|core rolling market|-"
   "rule|core rolling market state|-"
   "warehouse|core rolling market journal state|PostgreSQL::PostgreSQL"
-  "sim|core market net journal|-"
+  "sim|core market net journal|OpenSSL::Crypto"
   "feed|core market net journal venue|ZLIB::ZLIB"
   "engine|core market journal state rule|-"
   "serve|core rolling market net journal venue state rule warehouse engine|-"
