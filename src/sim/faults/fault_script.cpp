@@ -1,3 +1,4 @@
+#include "sim/faults/script_line.hpp"
 #include "sim/faults/words.hpp"
 
 #include <perp/core/error.hpp>
@@ -16,14 +17,6 @@ namespace perp::sim {
 namespace {
 
 using Words = std::vector<std::string_view>;
-
-struct Token {
-  std::string_view word{};  ///< before '=', or all of it
-  std::string value{};      ///< behind '=', its quotes and escapes undone
-  std::size_t column = 1;   ///< of the word
-  std::size_t value_column = 1;
-  bool has_value = false;
-};
 
 Words words_of(std::string_view text) {
   Words words;
@@ -65,17 +58,18 @@ void set_usual(FaultRule& rule) {
   }
 }
 
+using Token = ScriptToken;
+
 class LineParser {
  public:
-  LineParser(std::string_view line, std::size_t number, const std::string& name,
-             const std::vector<std::string>& venues)
-      : line_(line), number_(number), name_(name), venues_(venues) {}
+  LineParser(const ScriptLine& line, const std::vector<std::string>& venues)
+      : line_(line), venues_(venues) {}
 
   /// @returns false for a line without a fault
   bool parse(FaultRule& rule) {
-    tokens_ = split();
+    tokens_ = line_.split();
     if (tokens_.empty()) return false;
-    rule.line = number_;
+    rule.line = line_.number;
     take_when(rule);
     take_venue(rule);
     take_kind(rule);
@@ -87,7 +81,7 @@ class LineParser {
  private:
   [[noreturn]] void fail(std::size_t column, const std::string& what,
                          const std::string& why) const {
-    throw core::Error(what, fmt::format("{}:{}:{}", name_, number_, column), why);
+    line_.fail(column, what, why);
   }
   [[noreturn]] void fail_word(std::size_t column, std::string_view what, std::string_view word,
                               std::span<const std::string_view> known) const {
@@ -98,76 +92,9 @@ class LineParser {
              : fmt::format("did you mean '{}'? Expected one of {}", nearest, listed(known)));
   }
 
-  std::vector<Token> split() const {
-    std::vector<Token> tokens;
-    std::size_t at = 0;
-    const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-    for (;;) {
-      while (at < line_.size() && is_space(line_[at])) ++at;
-      if (at == line_.size() || line_[at] == '#') return tokens;
-      Token token{.column = at + 1};
-      const std::size_t begin = at;
-      while (at < line_.size() && !is_space(line_[at]) && line_[at] != '=') {
-        check_byte(at);
-        if (line_[at] == '"')
-          fail(at + 1, "a quote inside a word", "quotes stand around a value: match=\"a b\"");
-        ++at;
-      }
-      token.word = line_.substr(begin, at - begin);
-      if (at < line_.size() && line_[at] == '=') {
-        token.has_value = true;
-        token.value_column = ++at + 1;
-        if (at < line_.size() && line_[at] == '"') {
-          at = take_quoted(at, token.value);
-        } else {
-          while (at < line_.size() && !is_space(line_[at])) {
-            check_byte(at);
-            if (line_[at] == '"')
-              fail(at + 1, "a quote inside a value", "put the whole value in quotes: \"a\\\"b\"");
-            token.value += line_[at++];
-          }
-        }
-      }
-      tokens.push_back(std::move(token));
-    }
-  }
-
-  void check_byte(std::size_t at) const {
-    if (static_cast<unsigned char>(line_[at]) < 0x20 || line_[at] == 0x7f)
-      fail(at + 1, "a control byte", "expected text");
-  }
-
-  std::size_t take_quoted(std::size_t at, std::string& value) const {
-    const std::size_t opening = at++;
-    for (; at < line_.size(); ++at) {
-      if (line_[at] == '"') {
-        ++at;
-        if (at < line_.size() && line_[at] != ' ' && line_[at] != '\t')
-          fail(at + 1, "text directly behind a closing quote", "expected a space");
-        return at;
-      }
-      check_byte(at);
-      if (line_[at] != '\\') {
-        value += line_[at];
-        continue;
-      }
-      if (++at == line_.size()) break;
-      switch (line_[at]) {
-        case '"':
-        case '\\': value += line_[at]; break;
-        case 'n': value += '\n'; break;
-        case 't': value += '\t'; break;
-        default:
-          fail(at, fmt::format("unknown escape '\\{}'", line_[at]),
-               "expected one of \\\", \\\\, \\n, \\t");
-      }
-    }
-    fail(opening + 1, "a quote that is not closed", "expected '\"' before the line's end");
-  }
-
   const Token& take(std::string_view what) {
     if (next_ == tokens_.size())
-      fail(line_.size() + 1, "the line ends here", fmt::format("expected {}", what));
+      fail(line_.text.size() + 1, "the line ends here", fmt::format("expected {}", what));
     return tokens_[next_++];
   }
 
@@ -484,9 +411,7 @@ class LineParser {
     }
   }
 
-  std::string_view line_;
-  std::size_t number_;
-  const std::string& name_;
+  const ScriptLine& line_;
   const std::vector<std::string>& venues_;
   std::vector<Token> tokens_;
   std::size_t next_ = 0;
@@ -507,17 +432,15 @@ FaultScript FaultScript::parse(std::string_view text, const std::string& name,
   while (!text.empty()) {
     ++number;
     const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
+    ScriptLine line{.text = text.substr(0, end), .number = number, .name = name};
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.size() > line_bytes_max)
-      throw core::Error("the line is too long", fmt::format("{}:{}:{}", name, number, 1),
-                        fmt::format("at most {} bytes", line_bytes_max));
+    if (line.text.ends_with('\r')) line.text.remove_suffix(1);
+    if (line.text.size() > line_bytes_max)
+      line.fail(1, "the line is too long", fmt::format("at most {} bytes", line_bytes_max));
     FaultRule rule;
-    if (!LineParser(line, number, name, venues).parse(rule)) continue;
+    if (!LineParser(line, venues).parse(rule)) continue;
     if (script.rules.size() == rules_max)
-      throw core::Error("too many faults", fmt::format("{}:{}:{}", name, number, 1),
-                        fmt::format("at most {}", rules_max));
+      line.fail(1, "too many faults", fmt::format("at most {}", rules_max));
     script.rules.push_back(std::move(rule));
   }
   return script;
