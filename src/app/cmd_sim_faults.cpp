@@ -195,6 +195,7 @@ void run_faults(const FaultsOptions& options, const Context& context) {
   const core::MonoNs stopped = core::mono_now();
   while (!proxy.is_idle() && core::mono_now() - stopped < stop_ns_max)
     loop.run_once(20 * core::ns_per_ms);
+  proxy.flush_log();
   if (context.format == "json")
     print_report_json(proxy, venues);
   else

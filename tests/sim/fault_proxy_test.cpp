@@ -14,8 +14,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -127,6 +130,7 @@ class FaultProxyTest : public testing::TestWithParam<net::IoEngine> {
     options.server_tls = &server_tls;
     options.client_tls = &client_tls;
     options.log_file = log_file;
+    options.seed = seed;
     proxy.emplace(*loop, resolver, options);
   }
   Client& dial(const std::string& target = "/ws") {
@@ -208,9 +212,11 @@ class FaultProxyTest : public testing::TestWithParam<net::IoEngine> {
     EXPECT_EQ(client.messages, texts);
   }
   const FaultCount& count(FaultKind kind) const { return proxy->count(0, kind); }
-  /// The log's lines of one kind of event, behind a flush by stop().
+  /// The log's lines of one kind of event, once the proxy has ended.
   std::vector<Json> log(const std::string& what) {
     proxy->stop();
+    EXPECT_TRUE(until([&] { return proxy->is_idle(); }));
+    proxy->flush_log();
     std::vector<Json> lines;
     std::ifstream in(log_file);
     for (std::string line; std::getline(in, line);) {
@@ -232,6 +238,7 @@ class FaultProxyTest : public testing::TestWithParam<net::IoEngine> {
   net::TlsContext client_tls;
   net::TlsContext server_tls;
   std::string log_file;
+  std::uint64_t seed = 1;
   Venue venue;
   net::Resolver resolver;
   std::optional<net::Loop> loop;
@@ -778,6 +785,60 @@ TEST_P(FaultProxyTest, AVenueThatIsSlowerThanItsLimitsSlowsNobodyDownForGood) {
     return client.messages.size() == 200;
   }));
   for (const std::string& message : client.messages) ASSERT_EQ(message, text);
+}
+
+TEST_P(FaultProxyTest, EachMessageIsHandedOverOrRemovedWhateverHappens) {
+  // The client dials again and again while faults of every kind that loses, doubles or delays
+  // messages come every 20 ms. What the venue has sent is then what came and what the log tells.
+  seed = 4;
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  make_proxy(
+      "every 20ms v random for=15ms kinds=cut,rst,fin,close,half-open,partial,garbage,rsv1,trickle,"
+      "stall,silence,heartbeats,ack-only,duplicate,reorder\n"
+      "always v gap 1/500\n"
+      "every 70ms v rst\n");
+  std::map<std::string, int> came;
+  std::size_t dials = 0;
+  const auto collect = [&] {
+    for (const std::string& text : clients.back()->messages) ++came[text];
+    clients.back()->messages.clear();
+  };
+  connect();
+  proxy->start();
+  std::map<std::string, int> due;
+  for (int i = 0; i < 30'000 || dials < 20;) {
+    if (clients.back()->end) {
+      collect();
+      clients.clear();
+      dial();
+      ++dials;
+    }
+    for (net::WebConnection* const connection : venue.connections)
+      for (int k = 0; k < 8; ++k) {
+        const std::string text = "message " + std::to_string(i);
+        if (!connection->send_text(text)) break;
+        ++due[text];
+        ++i;
+      }
+    loop->run_once(core::ns_per_ms / 4);
+  }
+  std::vector<std::vector<Json>> lines;
+  lines.push_back(log("removed"));
+  collect();
+  for (const Json& line : lines[0])
+    if (line["direction"] == "to_perp" && line["type"] == "text") --due[line["text"]];
+  for (const Json& line : log("doubled")) due[line["text"]] += line["copies"].get<int>() - 1;
+  std::erase_if(due, [](const auto& row) { return row.second == 0; });
+  EXPECT_GT(lines[0].size(), 100U);
+  EXPECT_GT(came.size(), 1'000U);
+  std::size_t wrong = 0;
+  for (const auto& [text, times] : due)
+    if (came[text] != times && ++wrong < 5)
+      ADD_FAILURE() << text << " came " << came[text] << " times of " << times;
+  for (const auto& [text, times] : came)
+    if (times > 0 && !due.contains(text) && ++wrong < 5)
+      ADD_FAILURE() << text << " was removed and came";
+  EXPECT_EQ(wrong, 0U);
 }
 
 TEST_P(FaultProxyTest, TheLogTellsEachFaultsBeginAndEnd) {

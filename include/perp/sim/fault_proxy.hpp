@@ -80,8 +80,12 @@ class FaultProxy {
   void start();
   /// Where `venue` is to be dialled.
   const net::Endpoint& endpoint(std::size_t venue) const;
-  /// Ends the faults that run and all connections, in order where it can, and writes the log.
+  /// Ends the faults that run and closes all connections in order: what venues send until they have
+  /// closed is relayed. Give the loop some rounds until is_idle().
   void stop();
+  /// Writes what is buffered of the log; it is done every 200 ms, too. @throws core::Error naming
+  /// the file
+  void flush_log();
   /// No connection is left.
   bool is_idle() const noexcept;
 

@@ -347,6 +347,10 @@ void FaultLink::on_far_time() {
     return;
   }
   far_.abort();
+  if (state_ == State::relaying) {
+    state_ = State::leaving;
+    near_.finish();
+  }
   bury_if_over();
 }
 
@@ -370,9 +374,13 @@ void FaultLink::append_near(std::string_view bytes) {
 void FaultLink::stop() {
   if (trickling_) end_trickle();
   drop_held();
+  if (state_ == State::relaying && !muted_ && far_.is_open()) {
+    // What the venue sends until it has closed is relayed, its close frame behind it.
+    drain_far();
+    return;
+  }
+  if (state_ == State::leaving && (wants_reset_ || is_far_closing_)) return;  // on its way
   state_ = State::leaving;
-  near_timer_.cancel();
-  far_timer_.cancel();
   if (asked_ != 0) venue_.http().cancel(std::exchange(asked_, 0));
   near_.finish();
   if (far_.is_open())

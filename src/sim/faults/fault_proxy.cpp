@@ -77,12 +77,12 @@ const net::Endpoint& FaultProxy::endpoint(std::size_t venue) const {
 
 void FaultProxy::stop() {
   impl_->due.cancel();
-  impl_->flush.cancel();
   const std::vector<FaultEpisode> running = impl_->schedule.running();
   for (const FaultEpisode& episode : running) impl_->venues[episode.venue]->end(episode);
   for (const auto& venue : impl_->venues) venue->stop();
-  impl_->book.flush();
 }
+
+void FaultProxy::flush_log() { impl_->book.flush(); }
 
 bool FaultProxy::is_idle() const noexcept { return connection_count() == 0; }
 
