@@ -212,7 +212,10 @@ void FaultLink::end(const FaultEpisode& episode) {
   std::erase_if(armed_, [&](const FaultEpisode& armed) {
     return armed.number == episode.number && armed.rule->kind == FaultKind::partial;
   });
-  if (trickling_ && trickling_->number == episode.number) end_trickle();
+  if (trickling_ && trickling_->number == episode.number) {
+    end_trickle();
+    if (state_ == State::leaving && !muted_) near_.finish();  // behind the last answer
+  }
   if (unanswered_ && unanswered_->number == episode.number) {
     unanswered_.reset();
     near_.break_off();
