@@ -3,6 +3,7 @@
 // replies; venue_rest_lists.cpp: instruments, clock, polls, seeds; venue_rest_books.cpp: snapshots;
 // venue_rest_fills.cpp: trades and candles.
 #include "feed/kline_fill_plan.hpp"
+#include "feed/listing_watch.hpp"
 #include "feed/poll_schedule.hpp"
 #include "feed/rest_gate.hpp"
 #include "feed/trade_fill_plan.hpp"
@@ -67,6 +68,7 @@ struct VenueRest::Impl {
   // venue_rest_lists.cpp
   void begin_lists();
   void ask_list(std::size_t call, std::string cursor, std::uint32_t page);
+  void end_lists();
   void ask_clock();
   void ask_poll(std::size_t poll);
   void ask_seeds(const std::vector<std::string>& symbols);
@@ -109,6 +111,8 @@ struct VenueRest::Impl {
   bool has_ticked = false;
   std::function<void()> on_loaded;
   bool is_listing = false;
+  ListingWatch listing;
+  core::WallNs listed_at{};  ///< the round's last reply
   core::MonoNs lists_due{};
   bool has_polls = false;
   bool is_clock_waiting = false;

@@ -16,6 +16,7 @@ constexpr std::uint32_t list_pages_max = 100;
 
 void VenueRest::Impl::begin_lists() {
   is_listing = true;
+  listing.begin();
   ask_list(0, {}, 0);
 }
 
@@ -25,14 +26,7 @@ void VenueRest::Impl::ask_list(std::size_t call, std::string cursor, std::uint32
          connect.calls[call].purpose != venue::RestPurpose::instruments)
     ++call;
   if (call == connect.calls.size()) {
-    is_listing = false;
-    ++counts.instrument_lists;
-    std::int64_t interval_ns = core::ns_per_hour;
-    for (const venue::RestCall& list : connect.calls)
-      if (list.purpose == venue::RestPurpose::instruments && list.interval_ns > 0)
-        interval_ns = std::min(interval_ns, list.interval_ns);
-    lists_due = now().mono + hastened(interval_ns);
-    if (on_loaded) on_loaded();
+    end_lists();
     return;
   }
   ask({.call = &connect.calls[call],
@@ -49,10 +43,42 @@ void VenueRest::Impl::ask_list(std::size_t call, std::string cursor, std::uint32
            tell(fmt::format("{}: its pages do not end", job.call->endpoint));
            return venue::DecodeStatus::unknown_value;
          }
+         listing.read(state.instruments, reply.response->body_text());
+         listed_at = reply.receive_ns;
          const bool is_last = next.empty();
          ask_list(is_last ? call + 1 : call, std::move(next), is_last ? 0 : page + 1);
          return status;
        }});
+}
+
+void VenueRest::Impl::end_lists() {
+  is_listing = false;
+  ++counts.instrument_lists;
+  std::int64_t interval_ns = core::ns_per_hour;
+  for (const venue::RestCall& list : connect.calls)
+    if (list.purpose == venue::RestPurpose::instruments && list.interval_ns > 0)
+      interval_ns = std::min(interval_ns, list.interval_ns);
+  lists_due = now().mono + hastened(interval_ns);
+  std::size_t disbelieved = 0;
+  for (const std::string_view native : listing.gone(state.instruments, disbelieved)) {
+    const market::InstrumentEntry* entry = state.instruments.delist(native);
+    if (entry == nullptr) continue;
+    struct {
+      market::RecordHeader header;
+      market::Instrument instrument;
+    } record;
+    record.header.size = sizeof record;
+    record.header.type = market::RecordType::instrument;
+    record.header.venue = state.instruments.venue();
+    record.header.instrument = entry->id;
+    record.header.receive_ns = listed_at.ns;
+    record.instrument = entry->instrument;
+    writer.record(record.header);
+  }
+  writer.publish();
+  if (disbelieved > 0)
+    tell(fmt::format("the list of instruments lacks {} that it had: not believed", disbelieved));
+  if (on_loaded) on_loaded();
 }
 
 void VenueRest::Impl::ask_clock() {

@@ -310,12 +310,12 @@ TEST_F(OkxFill, AHoleIsFilledBackwardEachTradeOnce) {
   stream_trades(900'000, 900'004);  // five fills in one row
   stream_trades(900'333, 900'335);  // behind the hole
   const TradeFill result =
-      fill({.symbol = "BTC-USDT-SWAP", .last_id = 900'004, .first_id = 900'333});
-  EXPECT_EQ(result.trades, 328U);
+      fill({.symbol = "BTC-USDT-SWAP", .last_id = 900'004, .first_id = 900'335});
+  EXPECT_EQ(result.trades, 328U) << "and not the two that the row behind the hole sums up";
   EXPECT_FALSE(result.left.has_value()) << result.why;
-  ASSERT_EQ(host.asked.size(), 4U);  // 100, 100, 100, 28 of 100
-  EXPECT_EQ(host.asked[0].parameter("after"), "900333");
-  EXPECT_EQ(host.asked[1].parameter("after"), "900233");
+  ASSERT_EQ(host.asked.size(), 4U);  // 100, 100, 100, 30 of 35
+  EXPECT_EQ(host.asked[0].parameter("after"), "900335");
+  EXPECT_EQ(host.asked[1].parameter("after"), "900235");
   stream_trades(900'336, 900'336);
   const Told all = told();
   EXPECT_EQ(all.filled, ids(900'005, 900'333));

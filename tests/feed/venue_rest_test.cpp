@@ -72,6 +72,48 @@ TEST_F(BinanceRest, InstrumentsAreAskedUntilTheyAreInAndAgainEachInterval) {
   EXPECT_NE(std::find(natives.begin(), natives.end(), "SOLUSDT"), natives.end());
 }
 
+TEST_F(BinanceRest, AContractThatTheListsNameNoMoreIsDelisted) {
+  std::vector<std::string> listed{"BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT", "DOTUSDT"};
+  host.script = [&](const Asked& asked) {
+    return asked.is_about("exchangeInfo") ? Answer{.body = lists::binance(listed)} : healthy(asked);
+  };
+  stream(
+      R"({"e":"bookTicker","u":1,"s":"NEWUSDT","b":"1.0","B":"1.0","a":"2.0","A":"1.0","T":1,"E":1})");
+  start().load_instruments([] {});
+  advance(1);
+  drain();
+  const auto statuses = [&] {
+    std::map<std::string, market::InstrumentStatus> found;
+    for (const Bytes& bytes : drain())
+      if (header_of(bytes).type == RecordType::instrument) {
+        const auto& instrument = market::payload<market::Instrument>(header_of(bytes));
+        EXPECT_EQ(header_of(bytes).instrument,
+                  state.instruments.find(instrument.native.view())->id);
+        EXPECT_NE(header_of(bytes).receive_ns, core::unknown_ns);
+        found[std::string(instrument.native.view())] = instrument.status;
+      }
+    return found;
+  };
+  using Statuses = std::map<std::string, market::InstrumentStatus>;
+  listed.pop_back();
+  advance(3601);
+  EXPECT_EQ(statuses(), (Statuses{{"DOTUSDT", market::InstrumentStatus::delisted}}))
+      << "and not NEWUSDT, which no list has named yet";
+  EXPECT_EQ(state.instruments.find("DOTUSDT")->instrument.is_primary, 0);
+  advance(3601);
+  EXPECT_TRUE(statuses().empty()) << "told once";
+  listed.push_back("DOTUSDT");
+  advance(3601);
+  EXPECT_EQ(statuses(), (Statuses{{"DOTUSDT", market::InstrumentStatus::live}}));
+  EXPECT_EQ(state.instruments.find("DOTUSDT")->instrument.is_primary, 1);
+  // Half a list is no list.
+  listed.resize(1);
+  advance(3601);
+  EXPECT_TRUE(statuses().empty());
+  ASSERT_FALSE(logged.empty());
+  EXPECT_NE(logged.back().find("not believed"), std::string::npos) << logged.back();
+}
+
 TEST_F(BinanceRest, ALongOutageOfTheListIsWaitedOut) {
   bool is_up = false;
   bool is_loaded = false;

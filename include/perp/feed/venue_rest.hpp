@@ -55,13 +55,13 @@ struct VenueRestOptions {
   std::function<void(const std::string& symbol)> on_book_failed{};
 };
 
-/// A hole in a stream of trades, by what stands on its two sides. Where ids count up (Binance, OKX)
-/// they bound it, elsewhere times do.
+/// A hole in a stream of trades, by the records on its two sides (Trade::trade_id and exchange_ns).
+/// Where ids count up (Binance, OKX) they bound it, elsewhere times do.
 struct TradeHole {
-  std::string symbol{};                        ///< native
-  std::int64_t last_id = market::unknown_id;   ///< of the trade before it
-  std::int64_t last_ns = core::unknown_ns;     ///< its matching time
-  std::int64_t first_id = market::unknown_id;  ///< of the one behind it: its first fill's, if said
+  std::string symbol{};                       ///< native
+  std::int64_t last_id = market::unknown_id;  ///< of the trade before it
+  std::int64_t last_ns = core::unknown_ns;
+  std::int64_t first_id = market::unknown_id;  ///< of the one behind it
   std::int64_t first_ns = core::unknown_ns;
 };
 
@@ -114,7 +114,9 @@ class VenueRest {
   VenueRest& operator=(const VenueRest&) = delete;
 
   /// Asks for all lists, all pages of each, until they are in, whatever happens; then again each
-  /// interval. @param on_loaded each time
+  /// interval. What is new or has changed becomes an instrument record, and so does a contract that
+  /// the lists name no more, as delisted; lists that lack many at once are not believed.
+  /// @param on_loaded each time they are in
   void load_instruments(std::function<void()> on_loaded);
   /// Begins, or begins anew with these symbols: the polls of `polled`, spread over their interval,
   /// those of figures that exist each 5 minutes over the first half of it; the clock; and, for
