@@ -1,0 +1,119 @@
+// Goal: each simulated venue speaks as its documentation says. Method: a foreign client (Python's
+// websockets and urllib) plays scenarios of tests/sim/peers against a server of this process; the
+// books are kept there by brute force.
+#include "net/foreign_peer.hpp"
+#include "sim/recording.hpp"
+
+#include <perp/core/error.hpp>
+#include <perp/net/loop.hpp>
+#include <perp/sim/certificates.hpp>
+#include <perp/sim/server.hpp>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+namespace perp::sim::test {
+namespace {
+
+using market::VenueId;
+using net::test::ForeignPeer;
+
+/// A server that runs in a thread of its own for as long as it exists.
+class RunningServer {
+ public:
+  explicit RunningServer(const ServerOptions& given) {
+    static const TemporaryFolder tls_folder;
+    static const CertificateFiles files = certificate_files(tls_folder.path());
+    ca_file_ = files.ca_file;
+    ServerOptions options = given;
+    options.tls = net::TlsContext::server(
+        {.certificate_file = files.certificate_file, .key_file = files.key_file});
+    std::promise<std::uint16_t> port;
+    std::future<std::uint16_t> known = port.get_future();
+    thread_ = std::thread([this, options, &port] {
+      net::Loop loop;
+      Server server(loop, options);
+      port.set_value(server.addresses().front().endpoint.port);
+      while (!stops_) loop.run_once(core::ns_per_ms);
+      server.stop();
+      while (!server.is_closed()) loop.run_once(core::ns_per_ms);
+      report_ = server.report();
+    });
+    port_ = known.get();
+  }
+  ~RunningServer() { stop(); }
+
+  std::uint16_t port() const { return port_; }
+  const std::string& ca_file() const { return ca_file_; }
+  const ServerReport& stop() {
+    stops_ = true;
+    if (thread_.joinable()) thread_.join();
+    return report_;
+  }
+
+ private:
+  std::string ca_file_;
+  std::uint16_t port_ = 0;
+  std::atomic<bool> stops_{false};  // set by the test, read by the server's thread
+  ServerReport report_;
+  std::thread thread_;
+};
+
+struct Scenario {
+  VenueId venue;
+  std::string name;
+  double rate = 400;
+  std::int64_t ping_every_ns = 0;
+  std::int64_t pong_within_ns = 0;
+  std::int64_t idle_ns = 0;
+  std::int64_t lifetime_ns = 0;
+};
+
+class SimServer : public testing::TestWithParam<Scenario> {};
+
+TEST_P(SimServer, SpeaksAsItsDocumentationSays) {
+  if (!ForeignPeer::has_module("websockets")) GTEST_SKIP() << "python3-websockets is not installed";
+  const Scenario& scenario = GetParam();
+  RunningServer server({.venues = {scenario.venue},
+                        .symbols = 3,
+                        .seed = 11,
+                        .rate = scenario.rate,
+                        .lifetime_ns = scenario.lifetime_ns,
+                        .ping_every_ns = scenario.ping_every_ns,
+                        .pong_within_ns = scenario.pong_within_ns,
+                        .idle_ns = scenario.idle_ns});
+  const std::string key(market::find_venue(scenario.venue)->key);
+  ForeignPeer peer("../../sim/peers/" + key + "_scenarios.py",
+                   {scenario.name, std::to_string(server.port()), server.ca_file()});
+  EXPECT_EQ(peer.line(), "passed");
+}
+
+constexpr std::int64_t second = core::ns_per_second;
+
+INSTANTIATE_TEST_SUITE_P(
+    Venues, SimServer,
+    testing::Values(
+        Scenario{VenueId::binance, "streams"}, Scenario{VenueId::binance, "forms"},
+        Scenario{VenueId::binance, "errors"}, Scenario{VenueId::binance, "book"},
+        Scenario{VenueId::binance, "trades"}, Scenario{VenueId::binance, "requests"},
+        Scenario{VenueId::binance, "limits"},
+        Scenario{VenueId::binance, "pings", 400, second, 2 * second},
+        Scenario{VenueId::binance, "lifetime", 400, 0, 0, 0, second},
+        Scenario{VenueId::bybit, "streams"}, Scenario{VenueId::bybit, "errors"},
+        Scenario{VenueId::bybit, "book"}, Scenario{VenueId::bybit, "trades"},
+        Scenario{VenueId::bybit, "requests"}, Scenario{VenueId::bybit, "limits"},
+        Scenario{VenueId::bybit, "idle", 400, 0, 0, second}, Scenario{VenueId::okx, "streams"},
+        Scenario{VenueId::okx, "errors"}, Scenario{VenueId::okx, "book"},
+        Scenario{VenueId::okx, "trades"}, Scenario{VenueId::okx, "requests"},
+        Scenario{VenueId::okx, "limits"}, Scenario{VenueId::okx, "idle", 400, 0, 0, second},
+        Scenario{VenueId::hyperliquid, "streams"}, Scenario{VenueId::hyperliquid, "errors"},
+        Scenario{VenueId::hyperliquid, "trades"}, Scenario{VenueId::hyperliquid, "requests"},
+        Scenario{VenueId::hyperliquid, "limits"},
+        Scenario{VenueId::hyperliquid, "idle", 400, 0, 0, second}),
+    [](const auto& test) {
+      return std::string(market::find_venue(test.param.venue)->key) + "_" + test.param.name;
+    });
+
+}  // namespace
+}  // namespace perp::sim::test
