@@ -144,11 +144,8 @@ void FaultLink::near_gone() {
 
 void FaultLink::far_received(net::StreamBuffer& received) {
   if (state_ == State::upgrading && !read_handshake(received)) return;
-  if (handshake_ && (state_ == State::relaying || state_ == State::leaving)) {
-    relay_to_perp(received);
-    return;
-  }
-  received.clear();
+  if (state_ == State::leaving && !is_far_ready_ && !read_late_handshake(received)) return;
+  relay_to_perp(received);
 }
 
 void FaultLink::relay_to_perp(net::StreamBuffer& received) {
@@ -260,6 +257,7 @@ void FaultLink::end_near(const FaultEpisode& episode, FaultRule::Ending ending) 
   if (trickling_) end_trickle();
   drop_held();
   const bool is_websocket = state_ == State::relaying;
+  const bool is_upgrading = state_ == State::upgrading;
   const bool was_muted = muted_.has_value();
   state_ = State::leaving;
   if (!was_muted) muted_ = episode;
@@ -288,7 +286,7 @@ void FaultLink::end_near(const FaultEpisode& episode, FaultRule::Ending ending) 
       near_.finish();
       break;
   }
-  if (is_websocket)
+  if (is_websocket || is_upgrading)
     drain_far();
   else
     far_.abort();
@@ -324,6 +322,7 @@ void FaultLink::drain_far() {
     far_.abort();
     return;
   }
+  if (!is_far_ready_) return;  // it may have accepted already: read_late_handshake() goes on
   if (!std::exchange(is_far_closing_, true)) {
     static_cast<void>(far_writer_.write_close(net::close_code::going_away, {}, far_.outgoing()));
     far_.flush();

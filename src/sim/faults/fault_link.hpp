@@ -94,6 +94,7 @@ class FaultLink {
   void dial_venue();
   void far_opened();
   bool read_handshake(net::StreamBuffer& received);
+  bool read_late_handshake(net::StreamBuffer& received);
   void refuse_upgrade();
 
   // WebSocket.
@@ -168,6 +169,7 @@ class FaultLink {
   net::Timer far_timer_;   ///< of the handshake, and of leaving
   core::MonoNs reset_deadline_{};
   bool wants_reset_ = false;
+  bool is_far_ready_ = false;    ///< the venue has accepted the WebSocket
   bool is_far_closing_ = false;  ///< a close frame went to the venue
   bool is_far_paused_ = false;
   bool is_near_paused_ = false;
