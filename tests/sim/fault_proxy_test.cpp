@@ -807,6 +807,27 @@ TEST_P(FaultProxyTest, AVenueThatIsSlowerThanItsLimitsSlowsNobodyDownForGood) {
   for (const std::string& message : client.messages) ASSERT_EQ(message, text);
 }
 
+TEST_P(FaultProxyTest, AVenueThatClosesBehindMuchLosesNothing) {
+  Client& client = under("");
+  client.socket.pause_receiving();
+  const std::string text(200'000, 'y');
+  std::size_t sent = 0;
+  while (sent < 60) {
+    if (!venue.connections[0]->send_text(text)) {
+      loop->run_once(core::ns_per_ms);
+      continue;
+    }
+    ++sent;
+  }
+  venue.connections[0]->close(4003, "behind much");
+  // Into the proxy, as far as it goes.
+  for (int i = 0; i < 100; ++i) loop->run_once(core::ns_per_ms);
+  client.socket.resume_receiving();
+  ASSERT_TRUE(until([&] { return client.end.has_value(); }));
+  EXPECT_EQ(client.messages.size(), 60U);
+  EXPECT_EQ(client.end->close_code, 4003) << client.end->text;
+}
+
 TEST_P(FaultProxyTest, EachMessageIsHandedOverOrRemovedWhateverHappens) {
   // The client dials again and again while faults of every kind that loses, doubles or delays
   // messages come every 20 ms. What the venue has sent is then what came and what the log tells.
