@@ -10,7 +10,10 @@ namespace perp::sim {
 namespace {
 
 constexpr std::int64_t leave_ns = 2 * core::ns_per_second;
-constexpr std::int64_t reset_wait_ns = 200 * core::ns_per_ms;
+// For the kernel to take what was relayed before: a fault does not wait long, a venue that has
+// ended says all that it said.
+constexpr std::int64_t end_wait_ns = 200 * core::ns_per_ms;
+constexpr std::int64_t follow_wait_ns = 30 * core::ns_per_second;
 
 net::WebSocketOpcode opcode_of(net::WebSocketEvent event) noexcept {
   switch (event) {
@@ -144,11 +147,8 @@ void FaultLink::near_gone() {
 
 void FaultLink::far_received(net::StreamBuffer& received) {
   if (state_ == State::upgrading && !read_handshake(received)) return;
-  if (handshake_ && (state_ == State::relaying || state_ == State::leaving)) {
-    relay_to_perp(received);
-    return;
-  }
-  received.clear();
+  if (state_ == State::leaving && !is_far_ready_ && !read_late_handshake(received)) return;
+  relay_to_perp(received);
 }
 
 void FaultLink::relay_to_perp(net::StreamBuffer& received) {
@@ -213,14 +213,7 @@ void FaultLink::far_ended(const net::TransportEnd& end) {
 void FaultLink::follow_far(const net::TransportEnd& end) {
   if (trickling_) end_trickle();
   state_ = State::leaving;
-  if (end.kind == net::TransportEnd::Kind::broken) {
-    wants_reset_ = true;
-    reset_deadline_ = core::mono_now() + reset_wait_ns;
-    near_.flush();
-    near_timer_.start_in(0);
-  } else {
-    near_.finish();
-  }
+  end_when_sent(end.kind == net::TransportEnd::Kind::broken, follow_wait_ns);
 }
 
 // --- messages to perp ---
@@ -260,6 +253,7 @@ void FaultLink::end_near(const FaultEpisode& episode, FaultRule::Ending ending) 
   if (trickling_) end_trickle();
   drop_held();
   const bool is_websocket = state_ == State::relaying;
+  const bool is_upgrading = state_ == State::upgrading;
   const bool was_muted = muted_.has_value();
   state_ = State::leaving;
   if (!was_muted) muted_ = episode;
@@ -268,10 +262,7 @@ void FaultLink::end_near(const FaultEpisode& episode, FaultRule::Ending ending) 
   switch (ending) {
     case FaultRule::Ending::rst:
       venue_.book().connection(episode, place(), "reset", near_.unsent_bytes());
-      wants_reset_ = true;
-      reset_deadline_ = core::mono_now() + reset_wait_ns;
-      near_.flush();
-      near_timer_.start_in(0);
+      end_when_sent(true, end_wait_ns);
       break;
     case FaultRule::Ending::close:
       if (is_websocket && !was_muted) {
@@ -285,24 +276,22 @@ void FaultLink::end_near(const FaultEpisode& episode, FaultRule::Ending ending) 
       [[fallthrough]];
     case FaultRule::Ending::fin:
       venue_.book().connection(episode, place(), "finished", near_.unsent_bytes());
-      near_.finish();
+      end_when_sent(false, end_wait_ns);
       break;
   }
-  if (is_websocket)
+  if (is_websocket || is_upgrading)
     drain_far();
   else
     far_.abort();
 }
 
-/// Resets perp's side as soon as what was relayed before is with the kernel: no relayed message is
-/// in doubt for being in our hands.
-void FaultLink::reset_when_sent() {
-  if (near_.exists() && near_.unsent_bytes() > 0 && core::mono_now() < reset_deadline_) {
-    near_timer_.start_in(core::ns_per_ms / 4);
-    return;
-  }
-  wants_reset_ = false;
-  break_near();
+/// Ends perp's side as soon as what was relayed before is with the kernel: no relayed message is in
+/// doubt for being in our hands.
+void FaultLink::end_when_sent(bool is_reset, std::int64_t wait_ns) {
+  ending_ = is_reset ? NearEnding::reset : NearEnding::finish;
+  ending_deadline_ = core::mono_now() + wait_ns;
+  near_.flush();
+  near_timer_.start_in(0);
 }
 
 void FaultLink::break_near() {
@@ -324,6 +313,7 @@ void FaultLink::drain_far() {
     far_.abort();
     return;
   }
+  if (!is_far_ready_) return;  // it may have accepted already: read_late_handshake() goes on
   if (!std::exchange(is_far_closing_, true)) {
     static_cast<void>(far_writer_.write_close(net::close_code::going_away, {}, far_.outgoing()));
     far_.flush();
@@ -334,10 +324,15 @@ void FaultLink::drain_far() {
 }
 
 void FaultLink::on_near_time() {
-  if (wants_reset_)
-    reset_when_sent();
+  if (ending_ != NearEnding::none && near_.unsent_bytes() > 0 &&
+      core::mono_now() < ending_deadline_) {
+    near_timer_.start_in(core::ns_per_ms / 4);
+    return;
+  }
+  if (std::exchange(ending_, NearEnding::none) == NearEnding::reset)
+    break_near();
   else
-    near_.finish();  // it did not answer a close frame
+    near_.finish();  // or it did not answer a close frame
 }
 
 void FaultLink::on_far_time() {
@@ -379,7 +374,8 @@ void FaultLink::stop() {
     drain_far();
     return;
   }
-  if (state_ == State::leaving && (wants_reset_ || is_far_closing_)) return;  // on its way
+  if (state_ == State::leaving && (ending_ != NearEnding::none || is_far_closing_))
+    return;  // on its way
   state_ = State::leaving;
   if (asked_ != 0) venue_.http().cancel(std::exchange(asked_, 0));
   near_.finish();

@@ -47,6 +47,8 @@ class FaultLink {
     relaying,   ///< a WebSocket
     leaving,    ///< perp's side ends; what the venue still sends is removed
   };
+  /// What comes once all is sent.
+  enum class NearEnding : std::uint8_t { none, reset, finish };
   struct Near final : net::TransportHandler {
     explicit Near(FaultLink& owner) : link(owner) {}
     void on_open() override {}
@@ -94,6 +96,7 @@ class FaultLink {
   void dial_venue();
   void far_opened();
   bool read_handshake(net::StreamBuffer& received);
+  bool read_late_handshake(net::StreamBuffer& received);
   void refuse_upgrade();
 
   // WebSocket.
@@ -120,7 +123,7 @@ class FaultLink {
 
   // Ending and breaking.
   void end_near(const FaultEpisode& episode, FaultRule::Ending ending);
-  void reset_when_sent();
+  void end_when_sent(bool is_reset, std::int64_t wait_ns);
   void break_near();
   void mute(const FaultEpisode& episode, std::string_view how);
   void drain_far();
@@ -166,8 +169,9 @@ class FaultLink {
   net::Timer trickle_timer_;
   net::Timer near_timer_;  ///< of leaving
   net::Timer far_timer_;   ///< of the handshake, and of leaving
-  core::MonoNs reset_deadline_{};
-  bool wants_reset_ = false;
+  core::MonoNs ending_deadline_{};
+  NearEnding ending_ = NearEnding::none;
+  bool is_far_ready_ = false;    ///< the venue has accepted the WebSocket
   bool is_far_closing_ = false;  ///< a close frame went to the venue
   bool is_far_paused_ = false;
   bool is_near_paused_ = false;

@@ -13,6 +13,8 @@ namespace perp::sim {
 void FaultLink::to_perp_with_faults(Opcode opcode, std::string_view payload) {
   FaultBook& book = venue_.book();
   std::uint64_t copies = 1;
+  const ActiveFault* doubling = nullptr;  // the last one: told once the message is not removed
+  const ActiveFault* holding = nullptr;
   for (ActiveFault* const fault : venue_.message_faults()) {
     if (net::is_control(opcode) &&
         (fault->rule().kind != FaultKind::stall || !fault->is_of_everything()))
@@ -20,22 +22,16 @@ void FaultLink::to_perp_with_faults(Opcode opcode, std::string_view payload) {
     if (!fault->selects(target_, payload)) continue;
     const FaultEpisode& episode = fault->episode();
     switch (fault->rule().kind) {
-      case FaultKind::stall: hold(episode, opcode, payload, false); return;
+      case FaultKind::stall:
+      case FaultKind::reorder: holding = fault; break;
       case FaultKind::silence:
       case FaultKind::heartbeats:
       case FaultKind::ack_only:
       case FaultKind::gap: book.removed(episode, place(), opcode, payload); return;
       case FaultKind::duplicate:
-        book.doubled(episode, place(), opcode, payload, fault->rule().copies);
         copies *= fault->rule().copies;
+        doubling = fault;
         break;
-      case FaultKind::reorder:
-        book.moved(episode, place(), opcode, payload, fault->rule().hold);
-        reordered_.push_back({.episode = episode,
-                              .opcode = opcode,
-                              .payload = std::string(payload),
-                              .left = fault->rule().hold});
-        return;
       default:
         if (opcode != Opcode::text) break;
         original_.assign(payload);
@@ -44,15 +40,27 @@ void FaultLink::to_perp_with_faults(Opcode opcode, std::string_view payload) {
         payload = edited_;
         break;
     }
+    if (holding != nullptr) break;
   }
-  // What a stall let go is still before it.
-  if (!stalled_.empty() && stalled_.front().is_due) {
-    for (std::uint64_t i = 0; i < copies; ++i)
+  if (doubling != nullptr) book.doubled(doubling->episode(), place(), opcode, payload, copies);
+  for (std::uint64_t i = 0; i < copies; ++i) {
+    if (holding != nullptr && holding->rule().kind == FaultKind::stall) {
+      hold(holding->episode(), opcode, payload, false);
+    } else if (holding != nullptr) {
+      const FaultRule& rule = holding->rule();
+      book.moved(holding->episode(), place(), opcode, payload, rule.hold);
+      reordered_.push_back({.episode = holding->episode(),
+                            .opcode = opcode,
+                            .payload = std::string(payload),
+                            .left = rule.hold});
+    } else if (!stalled_.empty() && stalled_.front().is_due) {
+      // What a stall let go is still before it.
       hold(stalled_.front().episode, opcode, payload, true);
-    return;
+    } else {
+      emit(opcode, payload);
+    }
   }
-  for (std::uint64_t i = 0; i < copies; ++i) emit(opcode, payload);
-  if (!net::is_control(opcode)) pass_reordered();
+  if (holding == nullptr && !net::is_control(opcode)) pass_reordered();
 }
 
 /// As armed faults want it. @returns false where none does

@@ -183,7 +183,10 @@ void FaultLink::dial_venue() {
 }
 
 void FaultLink::far_opened() {
-  if (state_ != State::upgrading) return;
+  if (state_ != State::upgrading) {
+    far_.finish();  // perp has left
+    return;
+  }
   if (const net::HttpError error = handshake_->write_request(far_.outgoing());
       error != net::HttpError::none) {
     far_.abort();
@@ -219,9 +222,26 @@ bool FaultLink::read_handshake(net::StreamBuffer& received) {
   }
   near_.flush();
   state_ = State::relaying;
+  is_far_ready_ = true;
   ++venue_.traffic().websockets;
   venue_.meet(*this);
   if (near_received_ != nullptr && !near_received_->data().empty()) relay_to_venue(*near_received_);
+  return true;
+}
+
+/// A fault has ended perp's side meanwhile. @returns true once frames follow
+bool FaultLink::read_late_handshake(net::StreamBuffer& received) {
+  switch (handshake_->parse(received)) {
+    case net::HttpProgress::need_more: return false;
+    case net::HttpProgress::failed: far_.finish(); return false;
+    case net::HttpProgress::complete: break;
+  }
+  far_timer_.cancel();
+  is_far_ready_ = true;
+  if (muted_)
+    drain_far();
+  else
+    far_.finish();
   return true;
 }
 
