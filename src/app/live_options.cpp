@@ -48,6 +48,7 @@ LiveVenueOptions venue_options(const Config& config, const market::Venue& venue)
                       table + (feed.rest_origin.empty() ? "rest_url" : "websocket_url"),
                       "where one of websocket_url and rest_url is given, both are needed: else "
                       "two worlds would be mixed");
+  feed.haste = static_cast<double>(config.integer("haste"));
   feed.ledger_folder = config.text("ledger_folder");
   feed.tls_ca_file = config.text("tls_ca");
   feed.obeys_proxy_variables = config.boolean("obeys_proxy_variables");

@@ -218,6 +218,14 @@ std::vector<Setting> make_settings() {
                  .fallback = std::string("var/run"),
                  .flag = "--ledger",
                  .help = "Where all processes of this machine keep their account with each host."});
+  all.push_back({.name = "haste",
+                 .type = SettingType::integer,
+                 .fallback = std::int64_t{1},
+                 .flag = "--haste",
+                 .least = 1,
+                 .most = 100'000,
+                 .help = "Divides the feeds' waits, bounds and lifetimes: for rehearsals with "
+                         "simulated venues, never with true ones."});
   add_pins(all);
   all.push_back({.name = "journal.folder",
                  .fallback = std::string("var/journal"),

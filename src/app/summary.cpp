@@ -2,6 +2,8 @@
 
 #include "app/output.hpp"
 
+#include <perp/market/record_kind.hpp>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -83,7 +85,17 @@ void add_live(std::string& out, const Report& report) {
                feed.clock_offset_ns == core::unknown_ns
                    ? "-"
                    : duration_text(static_cast<double>(feed.clock_offset_ns))});
-  out += feeds.text();
+  out += feeds.text() + "\n";
+  Table latencies({"feed", "record", "from the venue's time to receipt: count", "negative", "p50",
+                   "p99", "max"});
+  for (const feed::LiveFeedStatus& feed : report.live)
+    for (const feed::LatencyStatus& row : feed.latencies)
+      latencies.row({std::string(market::find_venue(feed.venue)->key),
+                     std::string(market::name_of(row.type)), grouped(row.count),
+                     grouped(row.negative), duration_text(static_cast<double>(row.p50_ns)),
+                     duration_text(static_cast<double>(row.p99_ns)),
+                     duration_text(static_cast<double>(row.max_ns))});
+  if (!latencies.empty()) out += latencies.text() + "\n";
   for (const feed::LiveFeedStatus& feed : report.live)
     add_line(out, "io", fmt::format("{} {}", market::find_venue(feed.venue)->key, feed.io));
 }
@@ -105,6 +117,13 @@ Json live_json(const feed::LiveFeedStatus& feed) {
   const auto ns = [](std::int64_t value) {
     return value == core::unknown_ns ? Json() : Json(value);
   };
+  auto latencies = Json::object();
+  for (const feed::LatencyStatus& row : feed.latencies)
+    latencies[std::string(market::name_of(row.type))] = {{"count", row.count},
+                                                         {"negative", row.negative},
+                                                         {"p50", ns(row.p50_ns)},
+                                                         {"p99", ns(row.p99_ns)},
+                                                         {"max", ns(row.max_ns)}};
   return {{"symbols", feed.symbols},
           {"messages", feed.ring.messages},
           {"losses", feed.losses},
@@ -119,6 +138,7 @@ Json live_json(const feed::LiveFeedStatus& feed) {
           {"requests_failed", feed.requests_failed},
           {"clock_offset_ns", ns(feed.clock_offset_ns)},
           {"clock_error_ns", ns(feed.clock_error_ns)},
+          {"latency_ns", std::move(latencies)},
           {"io", feed.io},
           {"system_calls", feed.loop.system_calls},
           {"connections", std::move(connections)}};

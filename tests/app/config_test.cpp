@@ -358,6 +358,7 @@ io = "epoll"
 idle = "spin"
 ring_bytes = 2097152
 ledger_folder = "ledger"
+haste = 60
 db_retention_days = 3
 obeys_proxy_variables = false
 [exchanges.hyperliquid]
@@ -401,6 +402,7 @@ status_s = 0
   EXPECT_EQ(binance.tls_ca_file, "ca.pem");
   EXPECT_EQ(binance.ledger_folder, "ledger");
   EXPECT_FALSE(binance.obeys_proxy_variables);
+  EXPECT_EQ(binance.haste, 60);
   EXPECT_EQ(binance.loop.engine, net::IoEngine::epoll);
   EXPECT_EQ(binance.loop.idle.kind, core::IdleKind::spin);
   EXPECT_EQ(options.venues[0].cpu, -1);

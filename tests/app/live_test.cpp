@@ -30,27 +30,37 @@ class Live : public ::testing::Test {
  protected:
   void SetUp() override { write_config(""); }
 
-  void serve(const std::string& rate) {
+  void serve(const std::string& rate, const std::string& venues = "binance") {
     venues_ = std::make_unique<Process>(std::vector<std::string>{
-        "sim", "serve", "--venues", "binance", "--symbols", "8", "--rate", rate, "--seed", "3",
+        "sim", "serve", "--venues", venues, "--symbols", "8", "--rate", rate, "--seed", "3",
         "--tls-folder", folder_ / "tls", "--truth", folder_ / "truth", "--format", "json"});
-    ASSERT_TRUE(await(30, [&] { return venues_->out().find('\n') != std::string::npos; }))
-        << venues_->err();
-    const json address = json::parse(venues_->out().substr(0, venues_->out().find('\n')));
-    websocket_ = address["websocket"];
-    rest_ = address["rest"];
+    const auto count = std::count(venues.begin(), venues.end(), ',') + 1;
+    ASSERT_TRUE(await(30, [&] {
+      const std::string out = venues_->out();
+      return std::count(out.begin(), out.end(), '\n') >= count;
+    })) << venues_->err();
+    std::stringstream lines(venues_->out());
+    for (std::string line; std::getline(lines, line);) {
+      const json address = json::parse(line);
+      addresses_[address["venue"]] = {address["websocket"], address["rest"]};
+    }
     write_config("");
   }
 
   /// The configuration, with lines of the test's own behind it.
   void write_config(const std::string& more) {
-    std::ofstream(folder_ / "perp.toml")
-        << "venues = [\"binance\"]\nledger_folder = \"" << folder_ / "run"
-        << "\"\ntls_ca = \"" << (venues_ == nullptr ? std::string() : folder_ / "tls/ca.pem")
-        << "\"\njournal.folder = \"" << folder_ / "journal"
-        << "\"\nexchanges.binance.websocket_url = \"" << websocket_
-        << "\"\nexchanges.binance.rest_url = \"" << rest_ << "\"\nlogging.status_s = 1\n"
-        << more;
+    std::ofstream file(folder_ / "perp.toml");
+    std::string venues;
+    for (const auto& [venue, at] : addresses_) {
+      venues += (venues.empty() ? "" : ",") + venue;
+      file << "exchanges." << venue << ".websocket_url = \"" << at.first << "\"\nexchanges."
+           << venue << ".rest_url = \"" << at.second << "\"\n";
+    }
+    file << "venues = \"" << venues << "\"\nledger_folder = \"" << folder_ / "run"
+         << "\"\ntls_ca = \"" << (venues_ == nullptr ? std::string() : folder_ / "tls/ca.pem")
+         << "\"\njournal.folder = \"" << folder_ / "journal"
+         << "\"\nlogging.status_s = 1\n"
+         << more;
   }
 
   std::unique_ptr<Process> start(Environment environment = {},
@@ -71,9 +81,9 @@ class Live : public ::testing::Test {
         trades[truth.markets.at(row.market).native].insert(row.id);
     return trades;
   }
-  Trades journalled_trades() const {
+  Trades journalled_trades(const std::string& journal) const {
     Trades trades;
-    journal::Reader reader(folder_ / "journal");
+    journal::Reader reader(journal);
     while (const market::RecordHeader* record = reader.next())
       if (!reader.is_repeat() && record->type == market::RecordType::trade)
         trades[std::string(reader.find_instrument(record->instrument)->native.view())].insert(
@@ -81,11 +91,26 @@ class Live : public ::testing::Test {
     return trades;
   }
 
+  /// Of each market, what came is what was sent, from the first to the last that came, once each.
+  void expect_nothing_is_lost(const std::string& journal) const {
+    const Trades sent = sent_trades();
+    std::size_t compared = 0;
+    for (const auto& [symbol, ids] : journalled_trades(journal)) {
+      const std::multiset<std::int64_t>& all = sent.at(symbol);
+      const std::multiset<std::int64_t> expected(all.lower_bound(*ids.begin()),
+                                                 all.upper_bound(*ids.rbegin()));
+      EXPECT_EQ(ids, expected) << symbol;
+      compared += ids.size();
+    }
+    EXPECT_GT(compared, 100U);
+  }
+
   Folder folder_;
   ManagerSocket manager_{folder_ / "notify"};
   std::unique_ptr<Process> venues_;
-  std::string websocket_ = "wss://127.0.0.1:1";
-  std::string rest_ = "https://127.0.0.1:1";
+  /// By venue: WebSocket and REST. At first where nobody answers.
+  std::map<std::string, std::pair<std::string, std::string>> addresses_{
+      {"binance", {"wss://127.0.0.1:1", "https://127.0.0.1:1"}}};
 };
 
 TEST_F(Live, EndsWithinFiveSecondsAndNothingThatCameIsLost) {
@@ -110,19 +135,7 @@ TEST_F(Live, EndsWithinFiveSecondsAndNothingThatCameIsLost) {
   EXPECT_GT(summary["live"]["binance"]["messages"], 100);
   EXPECT_TRUE(summary["database"].is_null());
   EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
-  // Of each market, what came is what was sent, from the first to the last that came, once each.
-  const Trades sent = sent_trades();
-  const Trades journalled = journalled_trades();
-  ASSERT_FALSE(journalled.empty());
-  std::size_t compared = 0;
-  for (const auto& [symbol, ids] : journalled) {
-    const std::multiset<std::int64_t>& all = sent.at(symbol);
-    const std::multiset<std::int64_t> expected(all.lower_bound(*ids.begin()),
-                                               all.upper_bound(*ids.rbegin()));
-    EXPECT_EQ(ids, expected) << symbol;
-    compared += ids.size();
-  }
-  EXPECT_GT(compared, 100U);
+  expect_nothing_is_lost(folder_ / "journal");
   EXPECT_EQ(json::parse(run("gaps " + (folder_ / "journal") + " --format json").out).size(), 0U);
 }
 
@@ -250,9 +263,67 @@ TEST_F(Live, ASecondSignalEndsItAtOnce) {
   EXPECT_EQ(daemon->wait(2), 128 + SIGTERM) << daemon->err();
 }
 
+TEST_F(Live, EveryVenueRunsInOneProcess) {
+  serve("2000", "binance,bybit,okx,hyperliquid");
+  const auto daemon = start();
+  ASSERT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon->err();
+  const auto count = [&](const std::string& text) {
+    const std::string log = daemon->err();
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = log.find(text, at)) != std::string::npos; ++at) ++found;
+    return found;
+  };
+  for (const auto& [venue, at] : addresses_)
+    EXPECT_TRUE(daemon->await_err(venue + " live ")) << venue << daemon->err();
+  EXPECT_EQ(count("io engine"), 4U);
+  const std::size_t lines = count("component=status");
+  EXPECT_TRUE(await(20, [&] { return count("component=status") > lines + 1; }));
+  daemon->signal(SIGTERM);
+  ASSERT_EQ(daemon->wait(), 0) << daemon->err();
+  const json summary = json::parse(daemon->out());
+  EXPECT_EQ(summary["decode_errors"], 0) << summary["errors"].dump(1);
+  EXPECT_EQ(summary["lost_at_stop"], 0);
+  for (const auto& [venue, at] : addresses_) {
+    EXPECT_GT(summary["live"][venue]["messages"], 100) << venue;
+    EXPECT_EQ(summary["live"][venue]["losses"], 0) << venue;
+    EXPECT_EQ(summary["venues"][venue]["gaps"], 0) << venue;
+  }
+}
+
+TEST_F(Live, AFullDiskIsWaitedFor) {
+  serve("4000");
+  // A disk of its own, all but full, in a mount namespace of its own; emptied when told.
+  const std::string journal = folder_ / "journal";
+  std::filesystem::create_directories(journal);
+  const std::string script =
+      "mount -t tmpfs -o size=6m none '" + journal + "' || exit 77\n" +
+      "head -c 5000000 /dev/zero >'" + journal + "/filler'\n" + PERP_PROGRAM + " run --config '" +
+      (folder_ / "perp.toml") + "' --format json >'" + (folder_ / "summary") + "' &\n" +
+      "pid=$!; echo $pid >'" + (folder_ / "pid") + "'\n" + "(until [ -e '" + (folder_ / "go") +
+      "' ]; do sleep 0.05; done; rm '" + journal + "/filler') &\n" + "wait $pid; code=$?; cp -r '" +
+      journal + "' '" + (folder_ / "copy") + "'; exit $code\n";
+  setenv("NOTIFY_SOCKET", (folder_ / "notify").c_str(), 1);
+  Process shell("/usr/bin/unshare", {"-rm", "sh", "-c", script}, {}, "");
+  unsetenv("NOTIFY_SOCKET");
+  if (manager_.receive_until("READY=1") != "READY=1") {
+    if (shell.wait(1) != 0) GTEST_SKIP() << "no mount namespaces here: " << shell.err();
+  }
+  ASSERT_TRUE(shell.await_err("the journal waits: ")) << shell.err();
+  EXPECT_NE(shell.err().find("No space left on device"), std::string::npos) << shell.err();
+  std::ofstream(folder_ / "go").put('\n');
+  ASSERT_TRUE(shell.await_err("the journal goes on")) << shell.err();
+  kill(static_cast<pid_t>(std::stol(read_file(folder_ / "pid"))), SIGTERM);
+  EXPECT_EQ(shell.wait(), 0) << shell.err();
+  venues_->signal(SIGTERM);
+  ASSERT_EQ(venues_->wait(), 0) << venues_->err();
+  EXPECT_EQ(run("journal verify " + (folder_ / "copy")).exit_code, 0);
+  expect_nothing_is_lost(folder_ / "copy");
+}
+
 TEST_F(Live, TheExamplesAreDaemons) {
   serve("500");
-  const std::vector<std::string> there{websocket_, rest_, folder_ / "tls/ca.pem"};
+  const auto& [websocket, rest] = addresses_.at("binance");
+  const std::vector<std::string> there{websocket, rest, folder_ / "tls/ca.pem"};
   const auto words = [&](std::vector<std::string> first) {
     first.insert(first.end(), there.begin(), there.end());
     return first;
@@ -266,7 +337,10 @@ TEST_F(Live, TheExamplesAreDaemons) {
     return out.find("\"trade\"") != std::string::npos &&
            out.find("\"book_delta\"") != std::string::npos;
   })) << feed.err();
-  ASSERT_TRUE(recorder.await_err("live with")) << recorder.err();
+  ASSERT_TRUE(await(20, [&] {
+    return std::filesystem::exists(folder_ / "journal") &&
+           !journalled_trades(folder_ / "journal").empty();
+  })) << recorder.err();
   feed.signal(SIGTERM);
   recorder.signal(SIGTERM);
   EXPECT_EQ(feed.wait(5), 0) << feed.err();
@@ -275,7 +349,6 @@ TEST_F(Live, TheExamplesAreDaemons) {
   for (std::size_t from = 0; from < lines.size(); from = lines.find('\n', from) + 1)
     ASSERT_TRUE(json::accept(lines.substr(from, lines.find('\n', from) - from)));
   EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
-  EXPECT_FALSE(journalled_trades().empty());
 }
 
 TEST_F(Live, ADatabaseThatComesLaterGetsEverything) {
