@@ -3,6 +3,7 @@
 
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
+#include <perp/feed/recording.hpp>
 #include <perp/net/loop.hpp>
 #include <perp/net/tls_context.hpp>
 #include <perp/sim/certificates.hpp>
@@ -11,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <memory>
@@ -23,6 +25,7 @@ struct ServeOptions {
   std::vector<std::string> venues;
   std::string listen = "127.0.0.1";
   std::string tls_folder = "var/tls";
+  std::vector<std::string> replay;
   double seconds = 0;
   double lifetime_s = 0;
   double list_every_s = 0;
@@ -107,6 +110,61 @@ void print_report(const sim::ServerReport& report, bool is_json) {
               static_cast<long long>(report.lateness_ns_max / core::ns_per_ms));
 }
 
+/// The recordings of each venue, merged by time of receipt.
+class Recordings {
+ public:
+  Recordings(const std::vector<std::string>& paths, sim::ServerOptions& options) {
+    std::vector<feed::SkippedFile> skipped;
+    for (const feed::RecordingFile& file : feed::find_recordings(paths, {}, skipped)) {
+      if (file.form == feed::RecordingForm::journal) continue;
+      auto& source = sources_.emplace_back(std::make_unique<Source>(file));
+      source->has_message = source->reader.next(source->message);
+      if (std::count(options.venues.begin(), options.venues.end(), file.venue) == 0)
+        options.venues.push_back(file.venue);
+    }
+    for (const feed::SkippedFile& file : skipped)
+      std::fprintf(stderr, "not served: %s: %s\n", file.path.c_str(), file.why.c_str());
+    if (sources_.empty())
+      throw core::Error("there is nothing to serve", "--replay",
+                        "recordings as docs/recordings.md has them are accepted");
+  }
+
+  std::optional<sim::ServedMessage> next(market::VenueId venue) {
+    Source* first = nullptr;
+    for (const auto& source : sources_)
+      if (source->reader.file().venue == venue && source->has_message &&
+          (first == nullptr || time_of(*source) < time_of(*first)))
+        first = source.get();
+    if (first == nullptr) return std::nullopt;
+    sim::ServedMessage message{.receive_ns = time_of(*first),
+                               .payload = std::string(first->message.payload)};
+    if (first->message.is_rest) {
+      message.endpoint = first->message.endpoint;
+      message.symbol = first->message.symbol;
+    }
+    first->last_ns = message.receive_ns;
+    first->has_message = first->reader.next(first->message);
+    return message;
+  }
+
+ private:
+  struct Source {
+    explicit Source(const feed::RecordingFile& file) : reader(file) {}
+    feed::RecordingReader reader;
+    feed::RecordedMessage message;
+    bool has_message = false;
+    std::int64_t last_ns = 0;
+  };
+
+  // Without a time of receipt: a millisecond behind the one before.
+  static std::int64_t time_of(const Source& source) {
+    return source.message.receive_ns != core::unknown_ns ? source.message.receive_ns
+                                                         : source.last_ns + core::ns_per_ms;
+  }
+
+  std::vector<std::unique_ptr<Source>> sources_;
+};
+
 void serve(ServeOptions& options, const Context& context) {
   const bool is_json = context.format == "json";
   read_venues(options.venues, options.server);
@@ -114,6 +172,13 @@ void serve(ServeOptions& options, const Context& context) {
   options.server.lifetime_ns = ns_of(options.lifetime_s);
   options.server.list_every_ns = ns_of(options.list_every_s);
   options.server.log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  std::unique_ptr<Recordings> recordings;
+  if (!options.replay.empty()) {
+    recordings = std::make_unique<Recordings>(options.replay, options.server);
+    options.server.replay = [&recordings](market::VenueId venue) {
+      return recordings->next(venue);
+    };
+  }
   const sim::CertificateFiles files = sim::certificate_files(options.tls_folder);
   options.server.tls = net::TlsContext::server(
       {.certificate_file = files.certificate_file, .key_file = files.key_file});
@@ -166,6 +231,10 @@ void add_sim_serve(CLI::App& sim, Context& context) {
                             "Seconds between a listing and a delisting in turn; 0: never");
   serve_command->add_option("--spare", options->server.spare_symbols,
                             "Coins that are not listed at the start");
+  serve_command->add_option("--replay", options->replay,
+                            "Recordings to serve at their own speed instead of the market");
+  serve_command->add_flag("--to-all", options->server.replays_to_all,
+                          "Of --replay: to every connection, whatever it subscribed to");
   add_format(*serve_command, context, {"table", "json"});
   serve_command->footer(
       "Each venue has one port for both. What is printed first are the options with which `perp\n"

@@ -23,6 +23,7 @@ using core::ns_per_ms;
 constexpr std::int64_t lead_ms = 2000;
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t second_ms = 1000;
+constexpr std::int64_t replay_tick_ms = 2;
 constexpr double activity_min = 0.001;
 constexpr double activity_max = 5000;
 // What a venue says of a coin in a second at the usual activity: where the search for a rate begins.
@@ -127,7 +128,8 @@ struct Server::Impl {
     const std::int64_t now = now_ms();
     while (next_step_ms <= now) step(now);
     for (const auto& venue : venues) venue->dispatch(now + 1, now);
-    std::int64_t wake_ms = next_step_ms;
+    for (const auto& venue : venues) venue->replay(now);
+    std::int64_t wake_ms = options.replay ? now + replay_tick_ms : next_step_ms;
     for (const auto& venue : venues)
       wake_ms = std::min(wake_ms, venue->queue().first_busy(next_step_ms));
     timer.start_at(mono_of(wake_ms));

@@ -8,6 +8,7 @@
 #include <perp/net/loop.hpp>
 #include <perp/sim/certificates.hpp>
 #include <perp/sim/server.hpp>
+#include <perp/sim/truth_log.hpp>
 
 #include <atomic>
 #include <future>
@@ -90,6 +91,93 @@ TEST_P(SimServer, SpeaksAsItsDocumentationSays) {
 }
 
 constexpr std::int64_t second = core::ns_per_second;
+
+std::string played(const RunningServer& server, const std::string& script,
+                   const std::string& scenario) {
+  ForeignPeer peer("../../sim/peers/" + script,
+                   {scenario, std::to_string(server.port()), server.ca_file()});
+  return peer.line();
+}
+
+TEST(SimServerReplay, ServesWhatWasRecorded) {
+  if (!ForeignPeer::has_module("websockets")) GTEST_SKIP() << "python3-websockets is not installed";
+  std::vector<ServedMessage> messages = {
+      {.receive_ns = 0,
+       .payload = R"({"lastUpdateId":5})",
+       .endpoint = "depth",
+       .symbol = "LTCUSDT"},
+      {.receive_ns = 5 * second,
+       .payload = R"({"stream":"ltcusdt@trade","data":{"e":"trade","s":"LTCUSDT","t":1}})"},
+      {.receive_ns = 5 * second + 300 * core::ns_per_ms,
+       .payload = R"({"e":"depthUpdate","s":"LTCUSDT","u":2})"},
+      {.receive_ns = 6 * second + 500 * core::ns_per_ms,
+       .payload = R"({"e":"trade","s":"LTCUSDT","t":3})"}};
+  std::size_t next = 0;
+  RunningServer server({.venues = {VenueId::binance},
+                        .symbols = 1,
+                        .replay = [&](VenueId) -> std::optional<ServedMessage> {
+                          if (next == messages.size()) return std::nullopt;
+                          return messages[next++];
+                        }});
+  EXPECT_EQ(played(server, "binance_scenarios.py", "recorded"), "passed");
+  const ServerReport& report = server.stop();
+  EXPECT_EQ(report.streams.back().stream, "recorded");
+  EXPECT_EQ(report.streams.back().made, 3U);
+  EXPECT_EQ(report.streams.back().sent, 3U);
+}
+
+TEST(SimServerListings, ListsAndDelistsInTurn) {
+  if (!ForeignPeer::has_module("websockets")) GTEST_SKIP() << "python3-websockets is not installed";
+  RunningServer server({.venues = {VenueId::binance},
+                        .symbols = 3,
+                        .spare_symbols = 1,
+                        .rate = 400,
+                        .list_every_ns = 2 * second});
+  EXPECT_EQ(played(server, "binance_scenarios.py", "listings"), "passed");
+}
+
+TEST(SimServerTruth, TellsWhatLeftToWhom) {
+  if (!ForeignPeer::has_module("websockets")) GTEST_SKIP() << "python3-websockets is not installed";
+  const TemporaryFolder folder;
+  RunningServer server(
+      {.venues = {VenueId::binance}, .symbols = 2, .rate = 400, .truth_folder = folder.path()});
+  ASSERT_EQ(played(server, "binance_scenarios.py", "trades"), "passed");
+  std::uint64_t sent = 0;
+  for (const ServedStream& stream : server.stop().streams)
+    if (stream.stream == "aggTrade") sent = stream.sent;
+  const TruthFile truth = TruthFile::read(TruthLog::path_of(folder.path(), VenueId::binance));
+  EXPECT_EQ(truth.markets.at(0).native, "BTCUSDT");
+  std::uint64_t told = 0;
+  std::int64_t last_id = 0;
+  for (const TruthRow& row : truth.rows) {
+    if (row.kind != TruthKind::trade || row.market != 0) continue;
+    EXPECT_TRUE(last_id == 0 || row.id == last_id + 1) << row.id << " after " << last_id;
+    last_id = row.id;
+    told += row.connections;
+    EXPECT_GE(row.sent_ms, row.time_ms);
+  }
+  EXPECT_EQ(told, sent);
+  EXPECT_GE(sent, 40U);
+}
+
+TEST(SimServerOptions, RefusesWhatIsOutOfRange) {
+  net::Loop loop;
+  const auto refuses = [&](auto change) {
+    ServerOptions options;
+    options.symbols = 2;
+    change(options);
+    EXPECT_THROW(Server(loop, options), core::Error);
+  };
+  refuses([](ServerOptions& options) { options.symbols = 0; });
+  refuses([](ServerOptions& options) { options.symbols = 31; });
+  refuses([](ServerOptions& options) { options.spare_symbols = 29; });
+  refuses([](ServerOptions& options) { options.rate = -1; });
+  refuses([](ServerOptions& options) { options.rate = 3e6; });
+  refuses([](ServerOptions& options) { options.trade_history = 0; });
+  refuses([](ServerOptions& options) { options.venues = {VenueId::none}; });
+  refuses([](ServerOptions& options) { options.venues = {VenueId::okx, VenueId::okx}; });
+  refuses([](ServerOptions& options) { options.address = "not an address"; });
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Venues, SimServer,

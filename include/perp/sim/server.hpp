@@ -24,9 +24,11 @@ class Loop;
 namespace perp::sim {
 
 /// A recorded message, served instead of the model's.
-struct RecordedMessage {
+struct ServedMessage {
   std::int64_t receive_ns = 0;
   std::string payload;
+  std::string endpoint{};  ///< of a request's answer: its name, as recordings have it
+  std::string symbol{};    ///< of a request's answer
 };
 
 struct ServerOptions {
@@ -48,8 +50,11 @@ struct ServerOptions {
   std::int64_t pong_within_ns = 0;
   std::int64_t idle_ns = 0;  ///< until a silent connection is cut
 
-  /// The next recorded message of a venue, in order; nothing: it is over. Empty: the model.
-  std::function<std::optional<RecordedMessage>(market::VenueId)> replay{};
+  /// The next recorded message of a venue, in order of receipt; nothing: it is over. Its messages
+  /// leave at the recorded distances to who subscribed to their topics, whatever these are, and its
+  /// answers are given to requests from then on. Empty: the model.
+  std::function<std::optional<ServedMessage>(market::VenueId)> replay{};
+  bool replays_to_all = false;  ///< to every connection, whatever it subscribed to
   std::function<void(const std::string&)> log{};
 };
 

@@ -137,7 +137,9 @@ void BinanceServer::on_rest(const net::HttpRequestParser& request, RestReply& re
   std::int64_t weight = query.find("symbol") != nullptr ? call->weight : call->weight_all;
   if (call->weight_of_limit != nullptr)
     weight = call->weight_of_limit(query.integer("limit", 500).value_or(500));
-  if (admit(reply, weight, call->pool)) (this->*call->answer)(query, reply);
+  if (!admit(reply, weight, call->pool)) return;
+  const std::string_view endpoint = call->path.substr(call->path.rfind('/') + 1);
+  if (!answer_recorded(endpoint, query.value("symbol"), reply)) (this->*call->answer)(query, reply);
 }
 
 MarketModel* BinanceServer::market_of(const Query& query, RestReply& reply) {

@@ -77,7 +77,8 @@ void BybitServer::on_rest(const net::HttpRequestParser& request, RestReply& repl
     fail(reply, 10001, "params error: Category is invalid");
     return;
   }
-  (this->*call->answer)(query, reply);
+  const std::string_view endpoint = call->path.substr(call->path.rfind('/') + 1);
+  if (!answer_recorded(endpoint, query.value("symbol"), reply)) (this->*call->answer)(query, reply);
 }
 
 /// An error is told with status 200.

@@ -92,6 +92,9 @@ void HyperliquidServer::on_rest(const net::HttpRequestParser& request, RestReply
     return;
   }
   if (call == nullptr) return unreadable(reply);
+  const Json* const wanted = body->find("req");
+  const std::string_view coin = wanted == nullptr ? body->text_of("coin") : wanted->text_of("coin");
+  if (answer_recorded(call->type, coin, reply)) return;
   (this->*call->answer)(*body, reply);
 }
 

@@ -102,11 +102,14 @@ void HyperliquidServer::take_subscription(Session& session, std::string_view tex
     return;
   }
   const MarketModel* const market = find_market(wanted->text_of("coin"));
-  if (market == nullptr) {
+  if (market == nullptr && !is_replay()) {
     vanish(session);  // close code 1006 at the client
     return;
   }
-  subscription.market = market->index;
+  if (market != nullptr)
+    subscription.market = market->index;
+  else
+    subscription.stream = silent_stream;
   const bool is_there = session.find(subscription.topic) != nullptr;
   if (method == "subscribe" && is_there) {
     refuse(session, "Already subscribed: " + filled);

@@ -83,6 +83,8 @@ void OkxServer::on_rest(const net::HttpRequestParser& request, RestReply& reply)
     fail(reply, 429, "50011", "Too Many Requests");
     return;
   }
+  const std::string_view endpoint = call->path.substr(call->path.rfind('/') + 1);
+  if (answer_recorded(endpoint, query.value("instId"), reply)) return;
   reply.body.raw(R"({"code":"0","msg":"","data":[)");
   (this->*call->answer)(query, reply);
   if (reply.body.view().starts_with(R"({"code":"0")")) reply.body.raw("]}");

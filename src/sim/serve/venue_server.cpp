@@ -1,5 +1,7 @@
 #include "sim/serve/venue_server.hpp"
 
+#include "sim/serve/replay_topics.hpp"
+
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
 #include <perp/net/loop.hpp>
@@ -53,7 +55,9 @@ VenueServer::VenueServer(market::VenueId venue, net::Loop& loop, const ServerOpt
   by_channel_.resize(queue_.streams().size() * markets().size());
   for (const std::string& name : queue_.streams()) streams_.push_back({venue, name});
   counts_.venue = venue;
-  if (options.truth_folder.empty()) return;
+  replay_stream_ = streams_.size();
+  if (is_replay()) streams_.push_back({venue, "recorded"});
+  if (options.truth_folder.empty() || is_replay()) return;
   truth_ = std::make_unique<TruthLog>(options.truth_folder, venue);
   for (const MarketModel& market : markets()) {
     const Listing& listing = market.listing();
@@ -245,7 +249,8 @@ void VenueServer::deliver(const DispatchQueue::Message& message, std::int64_t se
   const bool is_listed =
       message.market == no_market || markets()[message.market].status == MarketStatus::listed;
   std::uint32_t connections = 0;
-  if (is_listed && !is_stopped_) {
+  // Where a recording is served the model's market goes on unheard, for requests without a record.
+  if (is_listed && !is_stopped_ && !is_replay()) {
     connections = deliver_to(by_stream_[message.stream], message);
     if (message.market != no_market)
       connections +=
@@ -301,7 +306,7 @@ void VenueServer::begin_step(std::int64_t now) {
     const Subscription* const subscription = entry.session->find(entry.topic);
     if (subscription == nullptr || entry.session->is_doomed) continue;
     subscribers(*subscription).push_back({entry.session, subscription->form});
-    on_begun(*entry.session, *subscription);
+    if (!is_replay()) on_begun(*entry.session, *subscription);
   }
   bury();
 }
@@ -316,6 +321,75 @@ void VenueServer::every_second(std::int64_t now) {
   }
   bury();
   if (truth_ != nullptr) truth_->flush();
+}
+
+// --- recordings
+
+void VenueServer::replay(std::int64_t now) {
+  if (!is_replay() || is_stopped_) return;
+  now_ms_ = std::max(now_ms_, now);
+  if (!std::exchange(has_replay_begun_, true)) {
+    next_recorded_ = options_.replay(venue_);
+    if (next_recorded_) recorded_begin_ns_ = next_recorded_->receive_ns;
+    replay_begin_ms_ = now_ms_;
+  }
+  while (next_recorded_) {
+    const bool is_answer = !next_recorded_->endpoint.empty();
+    // The clock of a recording stands until somebody has subscribed; answers are there before.
+    const bool waits =
+        streams_[replay_stream_].made == 0 &&
+        (sessions_.empty() || (subscription_count() == 0 && !options_.replays_to_all));
+    const std::int64_t recorded_ms =
+        (next_recorded_->receive_ns - recorded_begin_ns_) / core::ns_per_ms;
+    if (waits) replay_begin_ms_ = now_ms_ - recorded_ms;
+    if ((waits && !is_answer) || replay_begin_ms_ + recorded_ms > now_ms_) break;
+    if (is_answer)
+      recorded_answers_[next_recorded_->endpoint + " " + next_recorded_->symbol] =
+          std::move(next_recorded_->payload);
+    else
+      deliver_recorded(*next_recorded_);
+    next_recorded_ = options_.replay(venue_);
+  }
+  bury();
+}
+
+void VenueServer::deliver_recorded(const ServedMessage& message) {
+  const ReplayTopics found = topics_of(venue_, message.payload);
+  ServedStream& count = streams_[replay_stream_];
+  ++count.made;
+  const auto brings = [&](const Subscription& subscription) {
+    return std::any_of(found.topics.begin(), found.topics.end(), [&](const std::string& topic) {
+      return found.is_prefix ? subscription.topic.starts_with(topic) : subscription.topic == topic;
+    });
+  };
+  for (const auto& session : sessions_) {
+    const auto subscription =
+        std::find_if(session->subscriptions.begin(), session->subscriptions.end(), brings);
+    const bool is_wanted = subscription != session->subscriptions.end();
+    if (!is_wanted && !options_.replays_to_all) continue;
+    std::string wrapped;
+    std::string_view payload = message.payload;
+    if (venue_ == market::VenueId::binance && is_wanted) {
+      // Each connection has its envelope or none, whatever the recording had.
+      const std::string_view bare = found.bare.empty() ? payload : found.bare;
+      wrapped = R"({"stream":")" + subscription->topic + R"(","data":)" + std::string(bare) + "}";
+      payload = session->is_combined ? std::string_view(wrapped) : bare;
+    }
+    if (!send(*session, payload)) continue;
+    ++count.sent;
+    count.bytes += payload.size();
+  }
+}
+
+bool VenueServer::answer_recorded(std::string_view endpoint, std::string_view symbol,
+                                  RestReply& reply) const {
+  for (const std::string_view of : {symbol, std::string_view()}) {
+    const auto found = recorded_answers_.find(std::string(endpoint) + " " + std::string(of));
+    if (found == recorded_answers_.end()) continue;
+    reply.body.raw(found->second);
+    return true;
+  }
+  return false;
 }
 
 std::string VenueServer::change_listing(bool lists) {

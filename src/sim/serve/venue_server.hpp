@@ -78,6 +78,8 @@ class VenueServer : private net::WebServerHandler {
   /// follows.
   void begin_step(std::int64_t now_ms);
   void step(const LatentMarket& latent, std::int64_t now_ms) { market_.step(latent, now_ms, true); }
+  /// Recorded messages that are due, if that is what is served.
+  void replay(std::int64_t now_ms);
   void close_minute(std::int64_t closed_ms, Truth* truth) {
     market_.close_minute(closed_ms, truth);
   }
@@ -142,6 +144,9 @@ class VenueServer : private net::WebServerHandler {
   std::size_t session_count() const { return sessions_.size(); }
   std::size_t subscription_count() const;
   Random& random() { return random_; }
+  bool is_replay() const { return static_cast<bool>(options_.replay); }
+  /// A recorded answer to it, if there is one.
+  bool answer_recorded(std::string_view endpoint, std::string_view symbol, RestReply& reply) const;
 
  private:
   struct Subscriber {
@@ -164,6 +169,7 @@ class VenueServer : private net::WebServerHandler {
   std::uint32_t deliver_to(const std::vector<Subscriber>& subscribers,
                            const DispatchQueue::Message& message);
   void note(const DispatchQueue::Message& message, std::uint32_t connections, std::int64_t sent_ms);
+  void deliver_recorded(const ServedMessage& message);
   void read_clock();
 
   market::VenueId venue_;
@@ -184,6 +190,12 @@ class VenueServer : private net::WebServerHandler {
   ServedVenue counts_;
   std::int64_t now_ms_ = 0;
   std::int64_t lateness_ms_max_ = 0;
+  std::optional<ServedMessage> next_recorded_;
+  std::int64_t replay_begin_ms_ = 0;  ///< when the first recorded message leaves
+  std::int64_t recorded_begin_ns_ = 0;
+  bool has_replay_begun_ = false;
+  std::size_t replay_stream_ = 0;  ///< its row of the report
+  std::unordered_map<std::string, std::string> recorded_answers_;
   bool has_begun_ = false;
   bool has_doomed_ = false;
   bool is_stopped_ = false;

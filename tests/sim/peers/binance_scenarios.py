@@ -224,5 +224,44 @@ async def lifetime(venue):
         equal(await closes(public), 1001, "the end of its life")
 
 
-main({"streams": streams, "forms": forms, "errors": errors, "book": book, "trades": trades,
+async def recorded(venue):
+    """Of contracts and streams that no model has; the clock stands until somebody has subscribed."""
+    equal(await venue.get("/fapi/v1/depth?symbol=LTCUSDT"), {"lastUpdateId": 5}, "a recorded answer")
+    async with venue.socket("/public/ws") as bare:
+        await bare.send(subscribe(["ltcusdt@trade", "ltcusdt@depth@0ms"]))
+        equal(json.loads(await receive(bare)), {"result": None, "id": 1}, "ack")
+        begin = asyncio.get_running_loop().time()
+        equal(json.loads(await receive(bare)), {"e": "trade", "s": "LTCUSDT", "t": 1}, "it had an envelope")
+        equal(json.loads(await receive(bare)), {"e": "depthUpdate", "s": "LTCUSDT", "u": 2}, "it had none")
+        check(asyncio.get_running_loop().time() - begin > 0.2, "at the recorded distance")
+    async with venue.socket("/market/stream") as combined:
+        await combined.send(subscribe(["ltcusdt@trade"]))
+        await until(combined, lambda message: "result" in message)
+        equal(json.loads(await receive(combined)),
+              {"stream": "ltcusdt@trade", "data": {"e": "trade", "s": "LTCUSDT", "t": 3}}, "with an envelope")
+
+
+async def listings(venue):
+    """A contract appears among the instruments and begins to be told of; another one ends."""
+    symbols = set()
+    while "SOLUSDT" not in symbols:
+        symbols = {row["symbol"] for row in (await venue.get("/fapi/v1/exchangeInfo"))["symbols"]}
+    async with venue.socket("/public/stream") as public:
+        await public.send(subscribe(["solusdt@bookTicker", "xrpusdt@depth@100ms"]))
+        await until(public, lambda message: message.get("stream") == "solusdt@bookTicker")
+    while True:
+        rows = (await venue.get("/fapi/v1/exchangeInfo"))["symbols"]
+        ended = [row["symbol"] for row in rows if row["status"] == "SETTLING"]
+        if ended:
+            equal(ended, ["SOLUSDT"], "what is delisted: the last one")
+            break
+        await asyncio.sleep(0.1)
+    async with venue.socket("/public/stream") as public:
+        await public.send(subscribe(["solusdt@bookTicker", "btcusdt@bookTicker"]))
+        await until(public, lambda message: "result" in message)
+        for _ in range(30):
+            equal(json.loads(await receive(public))["stream"], "btcusdt@bookTicker", "silent")
+
+
+main({"recorded": recorded, "listings": listings, "streams": streams, "forms": forms, "errors": errors, "book": book, "trades": trades,
       "requests": requests, "limits": limits, "pings": pings, "lifetime": lifetime})
