@@ -103,10 +103,10 @@ void watched(benchmark::State& state) {
   relay(state, true, "always v silence match=nothing symbol=none");
 }
 
-BENCHMARK(direct)->Name("sim/relay/direct/quiet/200B")->MinTime(0.1);
-BENCHMARK(quiet)->Name("sim/relay/perp/quiet/200B")->MinTime(0.1);
-BENCHMARK(direct)->Name("sim/relay/direct/watched/200B")->MinTime(0.1);
-BENCHMARK(watched)->Name("sim/relay/perp/watched/200B")->MinTime(0.1);
+BENCHMARK(direct)->Name("sim/relay/direct/quiet/200B");
+BENCHMARK(quiet)->Name("sim/relay/perp/quiet/200B");
+BENCHMARK(direct)->Name("sim/relay/direct/watched/200B");
+BENCHMARK(watched)->Name("sim/relay/perp/watched/200B");
 
 }  // namespace
 }  // namespace perp::bench
