@@ -118,6 +118,14 @@ LoaderRunner::Outcome LoaderRunner::load(Shared& shared, warehouse::LoaderOption
     const std::lock_guard lock(shared.mutex);
     return shared.until;
   };
+  // report() looks at it no longer than it exists.
+  struct Release {
+    Shared& shared;
+    ~Release() {
+      const std::lock_guard lock(shared.mutex);
+      shared.current = nullptr;
+    }
+  } release{shared};
   // What the lanes have counted is taken over before a next run() begins to count anew.
   const auto take_over = [&](const warehouse::LoadReport& report) {
     const std::lock_guard lock(shared.mutex);
