@@ -11,11 +11,11 @@ set(PERP_LAYERS
   "state|core rolling market|-"
   "rule|core rolling market state|-"
   "warehouse|core rolling market journal state|PostgreSQL::PostgreSQL"
-  "sim|core market net journal|-"
+  "sim|core market net journal|OpenSSL::Crypto"
   "feed|core market net journal venue|ZLIB::ZLIB"
   "engine|core market journal state rule|-"
   "serve|core rolling market net journal venue state rule warehouse engine|-"
-  "app|core rolling market net journal venue state rule warehouse sim feed engine serve|CLI11::CLI11")
+  "app|core rolling market net journal venue state rule warehouse sim feed engine serve|CLI11::CLI11 PkgConfig::TOMLPLUSPLUS")
 
 set(PERP_LAYER_NAMES)
 foreach(row IN LISTS PERP_LAYERS)

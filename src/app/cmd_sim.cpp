@@ -1,3 +1,5 @@
+#include "app/cmd_sim.hpp"
+
 #include "app/commands.hpp"
 #include "app/output.hpp"
 #include "app/progress.hpp"
@@ -13,9 +15,10 @@
 
 namespace perp::app {
 
-void add_sim(CLI::App& app, Context&) {
+void add_sim(CLI::App& app, Context& context) {
   auto* sim = app.add_subcommand("sim", "Simulated venues.");
   sim->require_subcommand(1);
+  add_sim_serve(*sim, context);
   auto* record = sim->add_subcommand(
       "record", "Write a seeded market as recordings in the venues' own wire format.");
   auto options = std::make_shared<sim::RecordOptions>();

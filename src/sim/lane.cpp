@@ -27,7 +27,7 @@ std::size_t Lane::add_stream(std::string name) {
   return streams_.size() - 1;
 }
 
-void Lane::commit(std::size_t stream, std::size_t connection, std::int64_t sent_ms,
+void Lane::commit(std::size_t stream, std::size_t connection, std::size_t, std::int64_t sent_ms,
                   std::string_view tail) {
   Pending message;
   message.sent_ns = sent_ms * core::ns_per_ms;

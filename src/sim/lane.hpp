@@ -3,7 +3,7 @@
 // connections with a jittered latency that never reorders a connection, and are written in the
 // order in which they are received, each later than the one before. One owner thread; about 100 ns
 // a message beside its bytes.
-#include "sim/text.hpp"
+#include "sim/outlet.hpp"
 
 #include <perp/core/file.hpp>
 #include <perp/sim/random.hpp>
@@ -20,7 +20,7 @@ struct StreamTotal {
   std::uint64_t bytes = 0;  ///< of payloads
 };
 
-class Lane {
+class Lane final : public Outlet {
  public:
   /// The least and the greatest way from the venue to us; the greatest is rare.
   static constexpr std::int64_t latency_ns_min = 2'000'000;
@@ -28,17 +28,10 @@ class Lane {
 
   Lane(const std::string& path, std::size_t connections, std::uint64_t seed, std::uint64_t stream);
 
-  /// Registers a kind of message. @returns its number for commit().
-  std::size_t add_stream(std::string name);
-
-  /// Where the next message's payload goes. Ends with commit().
-  Text& compose() { return arena_; }
-  /// The composed payload leaves the venue at `sent_ms` on `connection`; the caller may schedule it
-  /// ahead.
-  void commit(std::size_t stream, std::size_t connection, std::int64_t sent_ms,
-              std::string_view tail = {});
-  /// Drops what was composed since the last commit.
-  void cancel() { arena_.truncate(committed_); }
+  std::size_t add_stream(std::string name) override;
+  Text& compose() override { return arena_; }
+  void commit(std::size_t stream, std::size_t connection, std::size_t market, std::int64_t sent_ms,
+              std::string_view tail = {}) override;
 
   /// Nothing will be committed that leaves before `until_ms`: writes all that is received before
   /// its possible arrival.

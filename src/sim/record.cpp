@@ -1,4 +1,5 @@
 #include "sim/lane.hpp"
+#include "sim/simulated_venue.hpp"
 #include "sim/wire/wire_model.hpp"
 
 #include <perp/core/error.hpp>
@@ -21,9 +22,7 @@ using market::VenueId;
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t second_ms = 1000;
-constexpr std::int64_t lead_ms = 2000;        // subscribed and quoting before the first trade
-constexpr std::int64_t first_quote_ms = 500;  // after the subscription
-constexpr std::size_t past_minutes = 1440;
+constexpr std::int64_t lead_ms = 2000;  // subscribed and quoting before the first trade
 constexpr std::size_t connections_max = 2;
 constexpr int minutes_max = 60 * 24 * 31;
 constexpr double activity_max = 20;
@@ -50,21 +49,6 @@ void check(const RecordOptions& options) {
       refuse("venues", std::to_string(static_cast<unsigned>(venue)), "known venues, each once");
 }
 
-/// Shares of the quoting and trading that each venue sees, in percent of Binance.
-struct VenueTempo {
-  std::int64_t quotes, orders;
-};
-
-VenueTempo tempo_of(VenueId venue) {
-  switch (venue) {
-    case VenueId::binance: return {100, 100};
-    case VenueId::bybit: return {95, 70};
-    case VenueId::okx: return {90, 65};
-    case VenueId::hyperliquid:
-    default: return {90, 45};
-  }
-}
-
 /// One venue's recording: its markets, its wire, its two files.
 class VenueRecorder {
  public:
@@ -72,55 +56,23 @@ class VenueRecorder {
                 const std::vector<std::vector<std::int64_t>>& past_levels)
       : venue_(venue),
         folder_(options.folder + "/" + std::string(market::find_venue(venue)->key)),
-        listings_(listings(venue, static_cast<std::size_t>(options.symbols))),
         stream_(make_folder(folder_) + "/ws.tsv", connections_max, options.seed,
                 stream_base(venue)),
         rest_(folder_ + "/rest.tsv", 1, options.seed, stream_base(venue) + 1),
-        wire_(make_wire(options.seed)) {
-    const auto activity_e3 = static_cast<std::int64_t>(std::llround(options.activity * 1000));
-    const VenueTempo tempo = tempo_of(venue);
-    markets_.reserve(listings_.size());
-    for (const Listing& listing : listings_) {
-      MarketModel::Tempo rates;
-      const std::int64_t share = std::int64_t{listing.activity} * activity_e3;  // 10^6 = bitcoin
-      rates.quote_per_million = static_cast<std::uint32_t>(
-          std::min<std::int64_t>(share * 66 / 100 * tempo.quotes / 100, 4'000'000));
-      rates.order_q16 = static_cast<std::uint32_t>(share * 22'000 / 1'000'000 * tempo.orders / 100);
-      markets_.emplace_back(listing, latent.at(listing.coin_index), options.seed,
-                            wire_->book_depth(), rates, options.start_ns / core::ns_per_ms,
-                            past_levels[listing.coin_index]);
-    }
-  }
+        wire_(wire::make_wire(venue, stream_, &rest_, options.seed)),
+        markets_({.venue = venue,
+                  .seed = options.seed,
+                  .symbols = static_cast<std::size_t>(options.symbols),
+                  .activity = options.activity,
+                  .start_ms = options.start_ns / core::ns_per_ms},
+                 latent, past_levels, *wire_) {}
 
-  void open(std::int64_t now_ms) {
-    open_ms_ = now_ms;
-    wire_->open(markets_, now_ms);
-  }
-
-  void backfill(std::int64_t start_ms) {
-    for (std::size_t i = 0; i < markets_.size(); ++i) wire_->backfill(markets_[i], i, start_ms);
-  }
+  SimulatedVenue& markets() { return markets_; }
 
   void step(const LatentMarket& latent, std::int64_t now_ms, bool is_open) {
-    for (std::size_t i = 0; i < markets_.size(); ++i) {
-      MarketModel& market = markets_[i];
-      const LatentPrice& price = latent.at(market.listing().coin_index);
-      if (now_ms >= open_ms_ + first_quote_ms) trade_and_quote(market, i, price, now_ms, is_open);
-      if (now_ms % second_ms == 0) market.drift();
-      wire_->step(market, i, now_ms);
-    }
-    wire_->connection(now_ms);
+    markets_.step(latent, now_ms, is_open);
     stream_.flush(now_ms + step_ms);
     rest_.flush(now_ms + step_ms);
-  }
-
-  void close_minute(std::int64_t closed_ms, Truth& truth) {
-    for (std::size_t i = 0; i < markets_.size(); ++i) {
-      const Bar bar = markets_[i].close_minute(closed_ms);
-      wire_->minute(markets_[i], i, bar);
-      if (markets_[i].listing().kind == ListingKind::primary) truth.add(markets_[i], bar);
-      markets_[i].liquidations = {};
-    }
   }
 
   void finish(RecordReport& report) {
@@ -148,41 +100,12 @@ class VenueRecorder {
     return folder;
   }
 
-  std::unique_ptr<wire::WireModel> make_wire(std::uint64_t seed) {
-    switch (venue_) {
-      case VenueId::binance: return wire::make_binance(stream_, rest_);
-      case VenueId::bybit: return wire::make_bybit(stream_, rest_, seed);
-      case VenueId::okx: return wire::make_okx(stream_, rest_, seed);
-      case VenueId::hyperliquid: return wire::make_hyperliquid(stream_, rest_, seed);
-      case VenueId::none: break;
-    }
-    throw core::Error("no wire model", folder_, "the venue is listed but not simulated");
-  }
-
-  void trade_and_quote(MarketModel& market, std::size_t index, const LatentPrice& price,
-                       std::int64_t now_ms, bool is_open) {
-    for (const MarketModel::Event& event : market.plan(price, now_ms, is_open)) {
-      if (event.is_order)
-        wire_->trade(market, index, market.order(event.time_ms));
-      else
-        market.quote();
-      wire_->book(market, index, event.time_ms);
-    }
-    ForcedOrder forced;
-    const bool has_liquidations = market.listing().kind == ListingKind::primary ||
-                                  market.listing().kind == ListingKind::other_quote;
-    if (is_open && has_liquidations && market.liquidate(price, now_ms, forced))
-      wire_->liquidation(market, index, forced);
-  }
-
   VenueId venue_;
   std::string folder_;
-  std::vector<Listing> listings_;
   Lane stream_;
   Lane rest_;
   std::unique_ptr<wire::WireModel> wire_;
-  std::vector<MarketModel> markets_;
-  std::int64_t open_ms_ = 0;
+  SimulatedVenue markets_;
 };
 
 }  // namespace
@@ -194,9 +117,7 @@ RecordReport record(const RecordOptions& options,
   check(options);
   const auto symbols = static_cast<std::size_t>(options.symbols);
   LatentMarket latent(symbols, options.seed);
-  std::vector<std::vector<std::int64_t>> past_levels;
-  for (std::size_t i = 0; i < symbols; ++i)
-    past_levels.push_back(latent.at(i).past_minutes(past_minutes + 1));
+  const std::vector<std::vector<std::int64_t>> past_levels = past_levels_of(latent, symbols);
 
   std::vector<std::unique_ptr<VenueRecorder>> venues;
   for (const market::Venue& venue : market::venues) {
@@ -209,15 +130,15 @@ RecordReport record(const RecordOptions& options,
 
   const std::int64_t start_ms = options.start_ns / core::ns_per_ms;
   const std::int64_t end_ms = start_ms + options.minutes * minute_ms;
-  for (const auto& venue : venues) venue->open(start_ms - lead_ms);
+  for (const auto& venue : venues) venue->markets().open(start_ms - lead_ms);
   for (std::int64_t now_ms = start_ms - lead_ms; now_ms < end_ms; now_ms += step_ms) {
     const bool is_open = now_ms >= start_ms;
     if (is_open) latent.step();
     for (const auto& venue : venues) {
-      if (now_ms == start_ms) venue->backfill(start_ms);
+      if (now_ms == start_ms) venue->markets().backfill(start_ms);
       venue->step(latent, now_ms, is_open);
       if (is_open && (now_ms + step_ms) % minute_ms == 0)
-        venue->close_minute(now_ms + step_ms - minute_ms, truth);
+        venue->markets().close_minute(now_ms + step_ms - minute_ms, &truth);
     }
     if (progress && now_ms % second_ms == 0)
       progress(static_cast<double>(now_ms - start_ms + lead_ms) /

@@ -39,7 +39,7 @@ class Text {
   char* reserve(std::size_t size);
   Text& decimal(Decimal value, int min_decimals);
 
-  std::vector<char> bytes_ = std::vector<char>(4096);
+  std::vector<char> bytes_ = std::vector<char>(256);
   std::size_t size_ = 0;
 };
 

@@ -149,7 +149,6 @@ void MarketModel::open_history(const std::vector<std::int64_t>& past_levels,
 
 const std::vector<MarketModel::Event>& MarketModel::plan(const LatentPrice& latent,
                                                          std::int64_t now_ms, bool is_open) {
-  constexpr std::size_t event_limit = 24;
   const std::int64_t burst = latent.burst();
   events_.clear();
   level_ = latent.level();
@@ -157,8 +156,8 @@ const std::vector<MarketModel::Event>& MarketModel::plan(const LatentPrice& late
   target_ = native_price(level_ + multiply_divide(level_, basis_e7_, unit_e7),
                          listing_->grid.price_digits);
 
-  const auto quote_chance = static_cast<std::uint32_t>(
-      std::min<std::int64_t>(tempo_.quote_per_million * burst / 256, 4'000'000));
+  const auto quote_chance = static_cast<std::uint32_t>(std::min<std::int64_t>(
+      std::int64_t{tempo_.quote_per_million} * burst / 256, tempo_.quote_limit_per_million));
   std::uint32_t quotes = quote_chance / 1'000'000;
   if (random_.chance(quote_chance % 1'000'000)) ++quotes;
   std::int64_t mean = is_open ? std::int64_t{tempo_.order_q16} * burst / 256 : 0;
@@ -166,7 +165,7 @@ const std::vector<MarketModel::Event>& MarketModel::plan(const LatentPrice& late
   for (; mean > 0; mean -= 2 * 65536)
     orders += random_.events(static_cast<std::uint32_t>(std::min<std::int64_t>(mean, 2 * 65536)));
   const auto add = [&](bool is_order) {
-    if (events_.size() < event_limit)
+    if (events_.size() < tempo_.events_max)
       events_.push_back({now_ms + random_.between(0, step_ms - 1), is_order});
   };
   for (; quotes > 0; --quotes) add(false);
@@ -259,12 +258,13 @@ Bar MarketModel::close_minute(std::int64_t closed_ms) {
 DayStatistics MarketModel::day() const {
   DayStatistics day = past_day_;
   if (day.high == 0) {  // rebuilt once a minute
-    day = {history_[history_next_].open, 0, history_[history_next_].low, 0, 0};
+    day = {history_[history_next_].open, 0, history_[history_next_].low};
     for (const Bar& bar : history_) {
       day.high = std::max(day.high, bar.high);
       day.low = std::min(day.low, bar.low);
       day.quantity += bar.quantity;
       day.notional += bar.notional;
+      day.fills += bar.fills;
     }
     return day;
   }
@@ -272,6 +272,7 @@ DayStatistics MarketModel::day() const {
   day.low = std::min(day.low, bar_.low);
   day.quantity += bar_.quantity;
   day.notional += bar_.notional;
+  day.fills += bar_.fills;
   return day;
 }
 

@@ -46,6 +46,7 @@ struct ForcedOrder {
 struct DayStatistics {
   std::int64_t open = 0, high = 0, low = 0;
   std::int64_t quantity = 0, notional = 0;
+  std::int64_t fills = 0;
 };
 
 /// What the wire has said last, so that the truth is what a reader could know. Per coin, in quote

@@ -15,11 +15,16 @@
 
 namespace perp::sim {
 
+/// Whether the venue lists a contract now.
+enum class MarketStatus : std::uint8_t { listed, unlisted, delisted };
+
 class MarketModel {
  public:
   struct Tempo {
-    std::uint32_t quote_per_million = 0;  ///< chance of a change of quotes per step
-    std::uint32_t order_q16 = 0;          ///< taker orders per step, 65536 = one
+    std::uint32_t quote_per_million = 0;                ///< chance of a change of quotes per step
+    std::uint32_t order_q16 = 0;                        ///< taker orders per step, 65536 = one
+    std::uint32_t quote_limit_per_million = 4'000'000;  ///< what a burst may raise it to
+    std::uint32_t events_max = 24;                      ///< of both kinds per step
   };
 
   /// One thing that happens inside a step.
@@ -81,6 +86,11 @@ class MarketModel {
   /// Native quantity worth about this many USD, at least one lot.
   std::int64_t quantity_for(std::int64_t usd) const;
 
+  /// Changes how busy it is, from the next step on.
+  void set_tempo(const Tempo& tempo) { tempo_ = tempo; }
+
+  std::uint32_t index = 0;  ///< among its venue's markets
+  MarketStatus status = MarketStatus::listed;
   Published published;
   LiquidationSums liquidations;  ///< of the current minute; the recorder clears it
 

@@ -23,11 +23,7 @@ void levels(Text& text, const MarketModel& market, const std::vector<BookLevel>&
 
 }  // namespace
 
-std::unique_ptr<WireModel> make_binance(Lane& stream, Lane& rest) {
-  return std::make_unique<Binance>(stream, rest);
-}
-
-Binance::Binance(Lane& stream, Lane& rest) : stream_(&stream), rest_(&rest) {
+Binance::Binance(Outlet& stream, Outlet* rest) : stream_(&stream), rest_(rest) {
   streams_.ack = stream.add_stream("ack");
   streams_.trade = stream.add_stream("aggTrade");
   streams_.ticker = stream.add_stream("bookTicker");
@@ -35,25 +31,35 @@ Binance::Binance(Lane& stream, Lane& rest) : stream_(&stream), rest_(&rest) {
   streams_.mark = stream.add_stream("markPrice@1s");
   streams_.kline = stream.add_stream("kline_1m");
   streams_.force = stream.add_stream("forceOrder");
-  replies_.instruments = rest.add_stream("exchangeInfo");
-  replies_.depth = rest.add_stream("depth");
-  replies_.klines = rest.add_stream("klines");
-  replies_.open_interest = rest.add_stream("openInterest");
-  replies_.ratio = rest.add_stream("globalLongShortAccountRatio");
+  if (rest == nullptr) {
+    streams_.day = stream.add_stream("ticker");
+    return;
+  }
+  replies_.instruments = rest->add_stream("exchangeInfo");
+  replies_.depth = rest->add_stream("depth");
+  replies_.klines = rest->add_stream("klines");
+  replies_.open_interest = rest->add_stream("openInterest");
+  replies_.ratio = rest->add_stream("globalLongShortAccountRatio");
 }
 
-void Binance::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
-  open_ms_ = now_ms;
-  instruments(markets, now_ms - 1000);
+/// What a feed asked for first, and its acknowledgements.
+void Binance::announce(const std::vector<MarketModel>& markets, std::int64_t now_ms) {
+  write_instruments(rest_->compose(), markets, now_ms - 1000);
+  rest_->commit(replies_.instruments, 0, no_market, now_ms - 1000, endpoint_tail("exchangeInfo"));
   std::int64_t request = 0;
   for (const std::size_t socket : {public_socket, market_socket}) {
     // Fifty names a SUBSCRIBE frame: two streams a symbol on /public, four on /market.
     const std::size_t frames = (markets.size() * (socket == public_socket ? 2 : 4) + 49) / 50;
     for (std::size_t i = 0; i < frames; ++i) {
       stream_->compose().raw("{\"result\":null,\"id\":").integer(++request).raw("}");
-      stream_->commit(streams_.ack, socket, now_ms + static_cast<std::int64_t>(i) * 200);
+      stream_->commit(streams_.ack, socket, no_market, now_ms + static_cast<std::int64_t>(i) * 200);
     }
   }
+}
+
+void Binance::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
+  open_ms_ = now_ms;
+  if (rest_ != nullptr) announce(markets, now_ms);
   states_.resize(markets.size());
   for (std::size_t i = 0; i < markets.size(); ++i) {
     MarketModel& market = markets[i];
@@ -67,6 +73,7 @@ void Binance::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
     state.mark_head = stream + "markPrice@1s\",\"data\":{\"e\":\"markPriceUpdate\",\"E\":";
     state.kline_head = stream + "kline_1m\",\"data\":{\"e\":\"kline\",\"E\":";
     state.force_head = stream + "forceOrder\",\"data\":{\"e\":\"forceOrder\",\"E\":";
+    state.day_head = stream + "ticker\",\"data\":{\"e\":\"24hrTicker\",\"E\":";
     state.update_id = state.sent_update_id = first_update_id + random.between(0, 99);
     state.last_event_ms = now_ms;
     state.snapshot_from_ms = now_ms + 500 + 31 * offset % 900;
@@ -78,7 +85,8 @@ void Binance::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
                         1200 + (1000 - market.listing().activity) * 2, 1500);
     state.open_interest = Timer(now_ms + 300 + 53 * offset, 15'000, 2'000);
     state.ratio_due_ms = now_ms + 2300 + 41 * offset;
-    state.previous_long_share = market.long_share_e8();
+    state.day = Timer(now_ms + 700 + 37 * offset, 2000, 0);
+    state.ratios.open(now_ms, market.long_share_e8());
     market.book().clear_changes();
   }
 }
@@ -113,7 +121,16 @@ void Binance::trade(MarketModel& market, std::size_t index, const TakerOrder& or
         .integer(order.time_ms)
         .raw(order.is_buy ? ",\"m\":false" : ",\"m\":true")
         .raw(",\"st\":1}}");
-    stream_->commit(streams_.trade, market_socket, sent);
+    stream_->note({.kind = Fact::Kind::trade,
+                   .is_buy = order.is_buy,
+                   .id = state.aggregate_id,
+                   .time_ms = order.time_ms,
+                   .price = fill.price,
+                   .quantity = fill.quantity,
+                   .plain_quantity = plain,
+                   .first_id = state.trade_id + 1,
+                   .last_id = state.trade_id + fill.makers});
+    stream_->commit(streams_.trade, market_socket, market.index, sent);
     state.trade_id += fill.makers;
   }
 }
@@ -148,30 +165,39 @@ void Binance::book(MarketModel& market, std::size_t index, std::int64_t time_ms)
     text.raw("\",\"a\":\"").fixed(price_of(market, state.touch.ask.price)).raw("\",\"A\":\"");
     text.fixed(quantity_of(market, state.touch.ask.quantity)).raw("\",\"T\":").integer(time_ms);
     text.raw(",\"E\":").integer(sent).raw(",\"st\":1}}");
-    stream_->commit(streams_.ticker, public_socket, sent);
+    stream_->commit(streams_.ticker, public_socket, market.index, sent);
   }
   // A snapshot from inside an interval: the interval's depth event then has U <= lastUpdateId <= u.
   // It must arrive before that event, as a reader of a file cannot ask again.
   const bool is_early = time_ms % step_ms <= 50;
-  if (!state.has_snapshot && index % 2 == 0 && time_ms >= state.snapshot_from_ms && is_early)
+  if (rest_ != nullptr && !state.has_snapshot && index % 2 == 0 &&
+      time_ms >= state.snapshot_from_ms && is_early)
     snapshot(market, state, time_ms + 1);
 }
 
 void Binance::snapshot(MarketModel& market, State& state, std::int64_t time_ms) {
   state.has_snapshot = true;
-  Text& text = rest_->compose();
+  write_depth(rest_->compose(), market, book_depth(), time_ms);
+  rest_->commit(replies_.depth, 0, no_market, time_ms,
+                endpoint_tail("depth", market.listing().native));
+}
+
+void Binance::write_depth(Text& text, const MarketModel& market, std::size_t limit,
+                          std::int64_t time_ms) const {
+  const State& state = states_[market.index];
+  const auto top = [limit](const std::vector<BookLevel>& side) {
+    return std::vector<BookLevel>(
+        side.rbegin(), side.rbegin() + static_cast<std::ptrdiff_t>(std::min(limit, side.size())));
+  };
   text.raw("{\"lastUpdateId\":")
       .integer(state.update_id)
       .raw(",\"E\":")
       .integer(time_ms)
       .raw(",\"T\":")
-      .integer(state.last_event_ms);
-  std::vector<BookLevel> side(market.book().bids().rbegin(), market.book().bids().rend());
-  levels(text.raw(",\"bids\":["), market, side);
-  side.assign(market.book().asks().rbegin(), market.book().asks().rend());
-  levels(text.raw("],\"asks\":["), market, side);
+      .integer(std::min(state.last_event_ms, time_ms));
+  levels(text.raw(",\"bids\":["), market, top(market.book().bids()));
+  levels(text.raw("],\"asks\":["), market, top(market.book().asks()));
   text.raw("]}");
-  rest_->commit(replies_.depth, 0, time_ms, endpoint_tail("depth", market.listing().native));
 }
 
 void Binance::depth(MarketModel& market, State& state, std::int64_t now_ms) {
@@ -192,7 +218,8 @@ void Binance::depth(MarketModel& market, State& state, std::int64_t now_ms) {
   levels(text.raw(",\"b\":["), market, market.book().changed_bids());
   levels(text.raw("],\"a\":["), market, market.book().changed_asks());
   text.raw("],\"st\":1}}");
-  stream_->commit(streams_.depth, public_socket, sent);
+  stream_->note({.kind = Fact::Kind::book, .id = state.update_id, .time_ms = state.last_event_ms});
+  stream_->commit(streams_.depth, public_socket, market.index, sent);
   state.sent_update_id = state.update_id;
   state.first_update_id = 0;
   market.book().clear_changes();
@@ -217,11 +244,40 @@ void Binance::mark(MarketModel& market, State& state, std::int64_t at_ms) {
   const Decimal rate{rescale(market.rate_e16(), 16, 8), 8};
   if (has_funding) text.fixed(rate);
   text.raw("\",\"T\":").integer(has_funding ? market.next_funding_ms(at_ms) : 0).raw(",\"st\":1}}");
-  stream_->commit(streams_.mark, market_socket, at_ms);
+  stream_->commit(streams_.mark, market_socket, market.index, at_ms);
   market.published.has_mark = true;
   market.published.mark = {mark, digits + market.listing().price_exponent};
   market.published.has_rate = has_funding;
   market.published.rate = rate;
+}
+
+/// The past day's figures. Weighted mean and changes are rounded as the venue rounds them.
+void Binance::day(MarketModel& market, const State& state, std::int64_t at_ms) {
+  const DayStatistics day = market.day();
+  const int price_digits = market.listing().grid.price_digits;
+  const int quantity_digits = market.listing().grid.quantity_digits;
+  const std::int64_t change = market.last_price() - day.open;
+  const std::int64_t mean = day.quantity == 0 ? market.last_price() : day.notional / day.quantity;
+  Text& text = stream_->compose();
+  const auto price = [&](std::string_view name, std::int64_t units) {
+    text.raw(name).fixed(price_of(market, units)).raw("\"");
+  };
+  text.raw(state.day_head).integer(at_ms).raw(",\"s\":\"").raw(market.listing().native).raw("\"");
+  price(",\"p\":\"", change);
+  text.raw(",\"P\":\"").fixed({multiply_divide(change, 10'000, day.open), 2}).raw("\"");
+  price(",\"w\":\"", mean);
+  price(",\"c\":\"", market.last_price());
+  text.raw(",\"Q\":\"").fixed(quantity_of(market, market.last_quantity())).raw("\"");
+  price(",\"o\":\"", day.open);
+  price(",\"h\":\"", day.high);
+  price(",\"l\":\"", day.low);
+  text.raw(",\"v\":\"").fixed(quantity_of(market, day.quantity));
+  text.raw("\",\"q\":\"").fixed({rescale(day.notional, price_digits + quantity_digits, 2), 2});
+  text.raw("\",\"O\":").integer(at_ms - 24 * 60 * minute_ms).raw(",\"C\":").integer(at_ms);
+  text.raw(",\"F\":").integer(state.trade_id - day.fills).raw(",\"L\":").integer(state.trade_id);
+  text.raw(",\"n\":").integer(day.fills + 1).raw(",\"ps\":\"");
+  text.raw(market.listing().asset).raw(market.listing().quote).raw("\",\"st\":1}}");
+  stream_->commit(streams_.day, market_socket, market.index, at_ms);
 }
 
 void Binance::kline(MarketModel& market, State& state, const Bar& bar, std::int64_t sent_ms,
@@ -262,7 +318,13 @@ void Binance::kline(MarketModel& market, State& state, const Bar& bar, std::int6
       .raw("\", \"Q\":\"")
       .fixed({bar.buy_notional, quote_digits});
   text.raw("\", \"B\":\"0\"}}}");
-  stream_->commit(streams_.kline, market_socket, sent_ms);
+  if (is_closed)
+    stream_->note({.kind = Fact::Kind::kline,
+                   .id = bar.open_ms,
+                   .time_ms = sent_ms,
+                   .price = bar.close,
+                   .quantity = bar.quantity});
+  stream_->commit(streams_.kline, market_socket, market.index, sent_ms);
 }
 
 void Binance::minute(MarketModel& market, std::size_t index, const Bar& bar) {
@@ -303,7 +365,12 @@ void Binance::liquidation(MarketModel& market, std::size_t index, const ForcedOr
       .raw(market.listing().asset)
       .raw(market.listing().quote)
       .raw("\",\"st\":1}}}");
-  stream_->commit(streams_.force, market_socket, sent);
+  stream_->note({.kind = Fact::Kind::liquidation,
+                 .is_buy = !forced.is_long,
+                 .time_ms = forced.time_ms,
+                 .price = forced.price,
+                 .quantity = forced.quantity});
+  stream_->commit(streams_.force, market_socket, market.index, sent);
   market.count(forced);
 }
 
@@ -312,10 +379,12 @@ void Binance::step(MarketModel& market, std::size_t index, std::int64_t now_ms) 
   if (state.first_update_id != 0) {
     depth(market, state, now_ms);
     // Or one taken between two events: the next one then has pu == lastUpdateId.
-    if (!state.has_snapshot && index % 2 == 1 && now_ms >= state.snapshot_from_ms)
+    if (rest_ != nullptr && !state.has_snapshot && index % 2 == 1 &&
+        now_ms >= state.snapshot_from_ms)
       snapshot(market, state, now_ms + step_ms);
   }
-  if (!state.has_snapshot && now_ms >= open_ms_ + 1700) snapshot(market, state, now_ms + step_ms);
+  if (rest_ != nullptr && !state.has_snapshot && now_ms >= open_ms_ + 1700)
+    snapshot(market, state, now_ms + step_ms);
 
   std::int64_t at_ms = 0;
   if (state.mark.fire(market.random(), now_ms, at_ms)) mark(market, state, at_ms);
@@ -324,8 +393,10 @@ void Binance::step(MarketModel& market, std::size_t index, std::int64_t now_ms) 
     state.fills_in_last_kline = market.bar().fills;
     kline(market, state, market.bar(), now_ms + step_ms - 1, false);
   }
+  if (rest_ == nullptr && state.day.fire(market.random(), now_ms, at_ms)) day(market, state, at_ms);
   if (market.listing().kind != ListingKind::primary) return;
-  if (state.open_interest.fire(market.random(), now_ms, at_ms)) open_interest(market, at_ms);
+  if (rest_ != nullptr && state.open_interest.fire(market.random(), now_ms, at_ms))
+    open_interest(market, at_ms);
   if (now_ms >= state.ratio_due_ms) ratio(market, state, index, now_ms);
 }
 

@@ -1,6 +1,8 @@
 // The REST half of the Binance wire model.
 #include "sim/wire/binance.hpp"
 
+#include <algorithm>
+
 namespace perp::sim::wire {
 namespace {
 
@@ -32,8 +34,9 @@ void instrument(Text& text, const MarketModel& market) {
       .integer(is_dated ? 1'790'323'200'000
                         : 1'569'398'400'000 +
                               static_cast<std::int64_t>(listing.coin_index) * 3'024'000'000);
-  text.raw(
-          R"(,"status":"TRADING","maintMarginPercent":"2.5000","requiredMarginPercent":"5.0000","baseAsset":")")
+  text.raw(market.status == MarketStatus::delisted ? R"(,"status":"SETTLING")"
+                                                   : R"(,"status":"TRADING")");
+  text.raw(R"(,"maintMarginPercent":"2.5000","requiredMarginPercent":"5.0000","baseAsset":")")
       .raw(listing.asset);
   text.raw("\",\"quoteAsset\":\"")
       .raw(listing.quote)
@@ -76,29 +79,35 @@ void instrument(Text& text, const MarketModel& market) {
 
 }  // namespace
 
-void Binance::instruments(const std::vector<MarketModel>& markets, std::int64_t now_ms) {
-  Text& text = rest_->compose();
+void Binance::write_instruments(Text& text, const std::vector<MarketModel>& markets,
+                                std::int64_t now_ms) {
   text.raw("{\"timezone\":\"UTC\",\"serverTime\":")
       .integer(now_ms - 3'417'220)
       .raw(",")
       .raw(exchange_info_head);
-  for (std::size_t i = 0; i < markets.size(); ++i) {
-    if (i > 0) text.raw(",");
-    instrument(text, markets[i]);
+  bool is_first = true;
+  for (const MarketModel& market : markets) {
+    if (market.status == MarketStatus::unlisted) continue;
+    if (!is_first) text.raw(",");
+    is_first = false;
+    instrument(text, market);
   }
   text.raw("]}");
-  rest_->commit(replies_.instruments, 0, now_ms, endpoint_tail("exchangeInfo"));
 }
 
 void Binance::open_interest(MarketModel& market, std::int64_t at_ms) {
+  write_open_interest(rest_->compose(), market, at_ms);
+  rest_->commit(replies_.open_interest, 0, no_market, at_ms,
+                endpoint_tail("openInterest", market.listing().native));
+}
+
+void Binance::write_open_interest(Text& text, MarketModel& market, std::int64_t at_ms) {
   const Listing& listing = market.listing();
-  Text& text = rest_->compose();
   text.raw("{\"symbol\":\"")
       .raw(listing.native)
       .raw("\",\"openInterest\":\"")
       .fixed(quantity_of(market, market.open_interest()));
   text.raw("\",\"time\":").integer(at_ms).raw("}");
-  rest_->commit(replies_.open_interest, 0, at_ms, endpoint_tail("openInterest", listing.native));
   market.published.has_open_interest = true;
   market.published.open_interest = {market.open_interest(), listing.coin_quantity_digits()};
   market.published.open_interest_value = {0, -1};
@@ -109,34 +118,46 @@ void Binance::ratio(MarketModel& market, State& state, std::size_t index, std::i
   state.ratio_due_ms = newest + ratio_period_ms + 4000 + 160 * static_cast<std::int64_t>(index) +
                        market.random().between(0, 900);
   market.drift_ratio();
-  Text& text = rest_->compose();
-  std::int64_t shares[] = {state.previous_long_share, market.long_share_e8()};
-  for (int row = 0; row < 2; ++row) {
-    const std::int64_t long_e4 = rescale(shares[row], 8, 4);
+  state.ratios.add(newest, market.long_share_e8());
+  if (rest_ == nullptr) return;
+  write_ratio(rest_->compose(), market, Ratio::accounts, 2);
+  rest_->commit(replies_.ratio, 0, no_market, now_ms,
+                endpoint_tail("globalLongShortAccountRatio", market.listing().native, "5m"));
+}
+
+void Binance::write_ratio(Text& text, MarketModel& market, Ratio ratio, std::size_t limit) const {
+  // Larger accounts lean less to the long side.
+  const std::int64_t lean_e4 = ratio == Ratio::accounts       ? 0
+                               : ratio == Ratio::top_accounts ? -120
+                                                              : -540;
+  const RatioHistory& history = states_[market.index].ratios;
+  text.raw("[");
+  Decimal newest;
+  bool is_first = true;
+  for (std::size_t back = std::min(limit, history.size()); back-- > 0; is_first = false) {
+    const std::int64_t long_e4 = rescale(history.share(back), 8, 4) + lean_e4;
     const std::int64_t short_e4 = 10'000 - long_e4;
-    const Decimal ratio{(long_e4 * 10'000 + short_e4 / 2) / short_e4, 4};
-    text.raw(row == 0 ? "[{\"symbol\":\"" : ",{\"symbol\":\"").raw(market.listing().native);
+    newest = {(long_e4 * 10'000 + short_e4 / 2) / short_e4, 4};
+    text.raw(is_first ? "{\"symbol\":\"" : ",{\"symbol\":\"").raw(market.listing().native);
     text.raw("\",\"longAccount\":\"")
         .fixed({long_e4, 4})
         .raw("\",\"longShortRatio\":\"")
-        .fixed(ratio);
+        .fixed(newest);
     text.raw("\",\"shortAccount\":\"")
         .fixed({short_e4, 4})
         .raw("\",\"timestamp\":")
-        .integer(newest - (1 - row) * ratio_period_ms)
+        .integer(history.time_ms(back))
         .raw("}");
-    market.published.ratio_long = ratio;
   }
   text.raw("]");
-  rest_->commit(replies_.ratio, 0, now_ms,
-                endpoint_tail("globalLongShortAccountRatio", market.listing().native, "5m"));
+  if (ratio != Ratio::accounts) return;
   market.published.has_ratio = true;
+  market.published.ratio_long = newest;
   market.published.ratio_short = {1, 0};
-  state.previous_long_share = market.long_share_e8();
 }
 
 void Binance::backfill(MarketModel& market, std::size_t index, std::int64_t start_ms) {
-  if (market.listing().kind != ListingKind::primary) return;
+  if (rest_ == nullptr || market.listing().kind != ListingKind::primary) return;
   const std::int64_t sent = start_ms + 60 + 55 * static_cast<std::int64_t>(index);
   klines(market, market.past_bars(30), minute_ms, "1m", sent);
   klines(market, merge_bars(market.past_bars(1440), 60), 60 * minute_ms, "1h", sent + 27);
@@ -144,12 +165,19 @@ void Binance::backfill(MarketModel& market, std::size_t index, std::int64_t star
 
 void Binance::klines(MarketModel& market, const std::vector<Bar>& bars, std::int64_t length_ms,
                      std::string_view period, std::int64_t sent_ms) {
+  write_klines(rest_->compose(), market, bars, length_ms);
+  rest_->commit(replies_.klines, 0, no_market, sent_ms,
+                endpoint_tail("klines", market.listing().native, period, true));
+}
+
+void Binance::write_klines(Text& text, const MarketModel& market, std::span<const Bar> bars,
+                           std::int64_t length_ms) {
   const int quote_digits =
       market.listing().grid.price_digits + market.listing().grid.quantity_digits;
-  Text& text = rest_->compose();
+  text.raw("[");
   bool is_first = true;
   for (const Bar& bar : bars) {
-    text.raw(is_first ? "[[" : ",[").integer(bar.open_ms);
+    text.raw(is_first ? "[" : ",[").integer(bar.open_ms);
     is_first = false;
     for (const std::int64_t price : {bar.open, bar.high, bar.low, bar.close})
       text.raw(",\"").fixed(price_of(market, price)).raw("\"");
@@ -165,8 +193,6 @@ void Binance::klines(MarketModel& market, const std::vector<Bar>& bars, std::int
         .raw("\",\"0\"]");
   }
   text.raw("]");
-  rest_->commit(replies_.klines, 0, sent_ms,
-                endpoint_tail("klines", market.listing().native, period, true));
 }
 
 }  // namespace perp::sim::wire

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t ping_ms = 20'000;
+constexpr std::int64_t touch_repeat_ms = 3000;
 constexpr std::size_t topics_per_frame = 10;
 constexpr auto tick_directions =
     std::to_array<std::string_view>({"PlusTick", "ZeroPlusTick", "MinusTick", "ZeroMinusTick"});
@@ -42,8 +43,15 @@ std::string connection_id(Random& random) {
   return id;
 }
 
-/// A version 5 UUID's text.
-void uuid(Text& text, Random& random) {
+/// Eight bytes as a number, most significant first.
+std::int64_t number_of(std::span<const std::uint8_t> bytes) {
+  std::uint64_t number = 0;
+  for (const std::uint8_t byte : bytes) number = number << 8 | byte;
+  return static_cast<std::int64_t>(number);
+}
+
+/// A version 5 UUID's text, and its halves as the trade's id.
+void uuid(Text& text, Random& random, Fact& fact) {
   std::array<std::uint8_t, 16> bytes{};
   for (std::size_t half = 0; half < 2; ++half) {
     std::uint64_t draw = random.bits();
@@ -60,6 +68,8 @@ void uuid(Text& text, Random& random) {
       .hex(all.subspan(6, 2))
       .raw("-");
   text.hex(all.subspan(8, 2)).raw("-").hex(all.subspan(10, 6));
+  fact.id_high = number_of(all.first(8));
+  fact.id = number_of(all.subspan(8));
 }
 
 template <class Iterator>
@@ -75,15 +85,8 @@ void levels(Text& text, const MarketModel& market, Iterator begin, Iterator end)
 
 }  // namespace
 
-std::unique_ptr<WireModel> make_bybit(Lane& stream, Lane& rest, std::uint64_t seed) {
-  return std::make_unique<Bybit>(stream, rest, seed);
-}
-
-Bybit::Bybit(Lane& stream, Lane& rest, std::uint64_t seed)
-    : stream_(&stream),
-      rest_(&rest),
-      random_(seed, 72'000),
-      connection_id_(connection_id(random_)) {
+Bybit::Bybit(Outlet& stream, Outlet* rest, std::uint64_t seed)
+    : stream_(&stream), rest_(rest), random_(seed, 72'000), connection_id_(connection_id(random_)) {
   static_assert(field_names.size() == field_count);
   streams_.control = stream.add_stream("control");
   streams_.trade = stream.add_stream("publicTrade");
@@ -91,9 +94,13 @@ Bybit::Bybit(Lane& stream, Lane& rest, std::uint64_t seed)
   streams_.ticker = stream.add_stream("tickers");
   streams_.kline = stream.add_stream("kline.1");
   streams_.liquidation = stream.add_stream("allLiquidation");
-  replies_.instruments = rest.add_stream("instruments-info");
-  replies_.kline = rest.add_stream("kline");
-  replies_.ratio = rest.add_stream("account-ratio");
+  if (rest == nullptr) {
+    streams_.touch = stream.add_stream("orderbook.1");
+    return;
+  }
+  replies_.instruments = rest->add_stream("instruments-info");
+  replies_.kline = rest->add_stream("kline");
+  replies_.ratio = rest->add_stream("account-ratio");
 }
 
 void Bybit::acknowledge(std::string_view request, std::string_view operation,
@@ -108,14 +115,18 @@ void Bybit::acknowledge(std::string_view request, std::string_view operation,
       .raw("\",\"op\":\"")
       .raw(operation)
       .raw("\"}");
-  stream_->commit(streams_.control, 0, sent_ms);
+  stream_->commit(streams_.control, 0, no_market, sent_ms);
 }
 
 void Bybit::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
-  instruments(markets, now_ms - 1000);
-  for (std::size_t i = 0; i * topics_per_frame < markets.size() * 5; ++i)
-    acknowledge("s" + std::to_string(i + 1), "subscribe", "",
-                now_ms + static_cast<std::int64_t>(i) * 9);
+  if (rest_ != nullptr) {
+    write_instruments(rest_->compose(), markets, now_ms - 1000);
+    rest_->commit(replies_.instruments, 0, no_market, now_ms - 1000,
+                  endpoint_tail("instruments-info"));
+    for (std::size_t i = 0; i * topics_per_frame < markets.size() * 5; ++i)
+      acknowledge("s" + std::to_string(i + 1), "subscribe", "",
+                  now_ms + static_cast<std::int64_t>(i) * 9);
+  }
   next_ping_ms_ = now_ms + ping_ms;
   states_.resize(markets.size());
   for (std::size_t i = 0; i < markets.size(); ++i) {
@@ -129,12 +140,15 @@ void Bybit::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
     state.kline_head = "{\"topic\":\"kline.1." + native + "\",\"type\":\"snapshot\",\"ts\":";
     state.liquidation_head =
         "{\"topic\":\"allLiquidation." + native + "\",\"type\":\"snapshot\",\"ts\":";
+    state.touch_head = "{\"topic\":\"orderbook.1." + native + "\",\"ts\":";
     state.update_id = market.random().between(1'000'000, 99'000'000);
     state.sequence = 816'000'000'000 + market.random().between(0, 2'000'000'000);
     state.last_event_ms = now_ms + 20 + 7 * offset;
     state.last_trade_price = market.last_price();
     state.ratio_due_ms = now_ms + 2300 + 43 * offset;
-    state.previous_long_share = market.long_share_e8();
+    state.ratios.open(now_ms, market.long_share_e8());
+    state.touch_id = state.update_id * 3;
+    state.touch.update(market.book());
     const std::int64_t quiet = 1000 - std::min(market.listing().activity, 1000);
     state.ticker = Timer(now_ms + 1000 + 13 * offset, 200 + quiet * 6 / 10, 200);
     state.kline = Timer(now_ms + 2500 + market.random().between(0, 1500), 1000 + quiet * 2, 1500);
@@ -169,33 +183,85 @@ void Bybit::trade(MarketModel& market, std::size_t index, const TakerOrder& orde
       text.fixed(quantity_of(market, is_last ? fill.quantity - part * (fill.makers - 1) : part));
       text.raw("\",\"p\":\"").fixed(price_of(market, fill.price)).raw("\",\"L\":\"");
       text.raw(tick_directions[static_cast<std::size_t>(state.direction)]).raw("\",\"i\":\"");
-      uuid(text, market.random());
-      text.raw("\",\"BT\":false,\"RPI\":").raw(market.random().chance(20'000) ? "true" : "false");
+      Fact fact{.kind = Fact::Kind::trade,
+                .is_buy = order.is_buy,
+                .time_ms = order.time_ms,
+                .price = fill.price,
+                .quantity = is_last ? fill.quantity - part * (fill.makers - 1) : part,
+                .sequence = state.sequence};
+      uuid(text, market.random(), fact);
+      fact.is_retail = market.random().chance(20'000);
+      stream_->note(fact);
+      text.raw("\",\"BT\":false,\"RPI\":").raw(fact.is_retail ? "true" : "false");
       text.raw(",\"seq\":").integer(state.sequence).raw("}");
       is_first = false;
       if (state.direction % 2 == 0) ++state.direction;  // the same price again
     }
   }
   text.raw("]}");
-  stream_->commit(streams_.trade, 0, sent);
+  stream_->commit(streams_.trade, 0, market.index, sent);
 }
 
 void Bybit::book(MarketModel& market, std::size_t index, std::int64_t time_ms) {
   states_[index].sequence += market.random().between(20, 900);
   states_[index].last_event_ms = time_ms;
+  if (rest_ == nullptr && states_[index].touch.update(market.book())) {
+    ++states_[index].touch_id;
+    touch(market, states_[index], time_ms + 2);
+  }
+}
+
+/// Level 1, in whole messages; unchanged for three seconds it is said again.
+void Bybit::touch(MarketModel& market, State& state, std::int64_t sent_ms) {
+  state.touch_sent_ms = sent_ms;
+  write_touch(stream_->compose(), market, sent_ms);
+  stream_->commit(streams_.touch, 0, market.index, sent_ms);
+}
+
+void Bybit::write_touch(Text& text, const MarketModel& market, std::int64_t sent_ms) const {
+  const State& state = states_[market.index];
+  const BookLevel bid[] = {state.touch.bid};
+  const BookLevel ask[] = {state.touch.ask};
+  text.raw(state.touch_head).integer(sent_ms).raw(",\"type\":\"snapshot\",\"data\":{\"s\":\"");
+  text.raw(market.listing().native).raw("\",\"b\":[");
+  levels(text, market, std::begin(bid), std::end(bid));
+  text.raw("],\"a\":[");
+  levels(text, market, std::begin(ask), std::end(ask));
+  text.raw("],\"u\":")
+      .integer(state.touch_id)
+      .raw(",\"seq\":")
+      .integer(state.sequence)
+      .raw("},\"cts\":")
+      .integer(state.last_event_ms)
+      .raw("}");
 }
 
 void Bybit::book_message(MarketModel& market, State& state, bool is_snapshot,
                          std::int64_t sent_ms) {
   ++state.update_id;
-  Text& text = stream_->compose();
+  Book& book = market.book();
+  write_book(stream_->compose(), market, state, is_snapshot,
+             is_snapshot ? book.bids() : book.changed_bids(),
+             is_snapshot ? book.asks() : book.changed_asks(), sent_ms);
+  if (!is_snapshot)
+    stream_->note(
+        {.kind = Fact::Kind::book, .id = state.update_id, .time_ms = state.last_event_ms});
+  stream_->commit(streams_.book, 0, market.index, sent_ms);
+  book.clear_changes();
+}
+
+void Bybit::write_book(Text& text, const MarketModel& market, std::int64_t sent_ms) const {
+  write_book(text, market, states_[market.index], true, market.book().bids(), market.book().asks(),
+             sent_ms);
+}
+
+void Bybit::write_book(Text& text, const MarketModel& market, const State& state, bool is_snapshot,
+                       std::span<const BookLevel> bids, std::span<const BookLevel> asks,
+                       std::int64_t sent_ms) const {
   text.raw(state.book_head)
       .raw(is_snapshot ? "snapshot\",\"ts\":" : "delta\",\"ts\":")
       .integer(sent_ms);
   text.raw(",\"data\":{\"s\":\"").raw(market.listing().native).raw("\",\"b\":[");
-  Book& book = market.book();
-  const auto& bids = is_snapshot ? book.bids() : book.changed_bids();
-  const auto& asks = is_snapshot ? book.asks() : book.changed_asks();
   levels(text, market, bids.rbegin(), bids.rend());
   text.raw("],\"a\":[");
   if (is_snapshot)
@@ -209,8 +275,6 @@ void Bybit::book_message(MarketModel& market, State& state, bool is_snapshot,
       .raw("},\"cts\":")
       .integer(state.last_event_ms)
       .raw("}");
-  stream_->commit(streams_.book, 0, sent_ms);
-  book.clear_changes();
 }
 
 Bybit::TickerFields Bybit::ticker_fields(const MarketModel& market, const State& state,
@@ -252,14 +316,33 @@ Bybit::TickerFields Bybit::ticker_fields(const MarketModel& market, const State&
 void Bybit::ticker(MarketModel& market, State& state, bool is_snapshot, std::int64_t sent_ms) {
   const TickerFields fields = ticker_fields(market, state, sent_ms);
   if (!is_snapshot && fields == state.sent) return;
-  Text& text = stream_->compose();
+  write_ticker(stream_->compose(), market, fields, is_snapshot ? nullptr : &state.sent, sent_ms);
+  stream_->commit(streams_.ticker, 0, market.index, sent_ms);
+  state.sent = fields;
+  const Listing& listing = market.listing();
+  Published& published = market.published;
+  published.has_open_interest = published.has_mark = published.has_rate = true;
+  published.open_interest = {fields[single_interest].units, listing.coin_quantity_digits()};
+  published.mark = {fields[mark_price].units, listing.coin_price_digits()};
+  published.open_interest_value = {0, -1};
+  published.rate = fields[funding_rate];
+}
+
+void Bybit::write_ticker(Text& text, const MarketModel& market, std::int64_t sent_ms) const {
+  write_ticker(text, market, states_[market.index].sent, nullptr, sent_ms);
+}
+
+void Bybit::write_ticker(Text& text, const MarketModel& market, const TickerFields& fields,
+                         const TickerFields* since, std::int64_t sent_ms) const {
+  const State& state = states_[market.index];
+  const bool is_snapshot = since == nullptr;
   text.raw(state.ticker_head)
       .raw(is_snapshot ? "snapshot" : "delta")
       .raw("\",\"data\":{\"symbol\":\"")
       .raw(market.listing().native)
       .raw("\"");
   for (std::size_t i = 0; i < field_count; ++i) {
-    if (!is_snapshot && fields[i] == state.sent[i]) continue;
+    if (!is_snapshot && fields[i] == (*since)[i]) continue;
     text.raw(",\"").raw(field_names[i]).raw("\":\"");
     if (i == tick_direction)
       text.raw(tick_directions[static_cast<std::size_t>(fields[i].units)]);
@@ -271,15 +354,6 @@ void Bybit::ticker(MarketModel& market, State& state, bool is_snapshot, std::int
   }
   if (is_snapshot) text.raw(R"(,"preOpenPrice":"","preQty":"","curPreListingPhase":"")");
   text.raw("},\"cs\":").integer(state.sequence).raw(",\"ts\":").integer(sent_ms).raw("}");
-  stream_->commit(streams_.ticker, 0, sent_ms);
-  state.sent = fields;
-  const Listing& listing = market.listing();
-  Published& published = market.published;
-  published.has_open_interest = published.has_mark = published.has_rate = true;
-  published.open_interest = {fields[single_interest].units, listing.coin_quantity_digits()};
-  published.mark = {fields[mark_price].units, listing.coin_price_digits()};
-  published.open_interest_value = {0, -1};
-  published.rate = fields[funding_rate];
 }
 
 void Bybit::kline(MarketModel& market, const State& state, const Bar& bar, std::int64_t sent_ms,
@@ -307,7 +381,13 @@ void Bybit::kline(MarketModel& market, const State& state, const Bar& bar, std::
       .raw(",\"timestamp\":")
       .integer(sent_ms)
       .raw("}]}");
-  stream_->commit(streams_.kline, 0, sent_ms);
+  if (is_closed)
+    stream_->note({.kind = Fact::Kind::kline,
+                   .id = bar.open_ms,
+                   .time_ms = sent_ms,
+                   .price = bar.close,
+                   .quantity = bar.quantity});
+  stream_->commit(streams_.kline, 0, market.index, sent_ms);
 }
 
 void Bybit::minute(MarketModel& market, std::size_t index, const Bar& bar) {
@@ -336,10 +416,15 @@ void Bybit::liquidations(MarketModel& market, State& state, std::int64_t sent_ms
         .raw("\",\"p\":\"")
         .fixed(price_of(market, forced.price))
         .raw("\"}");
+    stream_->note({.kind = Fact::Kind::liquidation,
+                   .is_buy = !forced.is_long,
+                   .time_ms = forced.time_ms,
+                   .price = forced.price,
+                   .quantity = forced.quantity});
     is_first = false;
   }
   text.raw("]}");
-  stream_->commit(streams_.liquidation, 0, sent_ms);
+  stream_->commit(streams_.liquidation, 0, market.index, sent_ms);
   state.forced.clear();
 }
 
@@ -347,6 +432,8 @@ void Bybit::step(MarketModel& market, std::size_t index, std::int64_t now_ms) {
   State& state = states_[index];
   const std::int64_t end_ms = now_ms + step_ms;
   if (market.book().has_changes()) book_message(market, state, false, end_ms - 1);
+  if (rest_ == nullptr && end_ms - state.touch_sent_ms >= touch_repeat_ms)
+    touch(market, state, end_ms - 1);
   if (!state.forced.empty() && end_ms % 500 == 0) liquidations(market, state, end_ms - 1);
   std::int64_t at_ms = 0;
   if (state.ticker.fire(market.random(), now_ms, at_ms)) ticker(market, state, false, at_ms);
@@ -359,7 +446,7 @@ void Bybit::step(MarketModel& market, std::size_t index, std::int64_t now_ms) {
 }
 
 void Bybit::connection(std::int64_t now_ms) {
-  if (now_ms < next_ping_ms_) return;
+  if (rest_ == nullptr || now_ms < next_ping_ms_) return;
   next_ping_ms_ += ping_ms;
   acknowledge("p" + std::to_string(++pings_), "ping", "pong", now_ms + 3);
 }

@@ -4,6 +4,7 @@
 #include "sim/wire/wire_model.hpp"
 
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace perp::sim::wire {
 
 class Bybit final : public WireModel {
  public:
-  Bybit(Lane& stream, Lane& rest, std::uint64_t seed);
+  Bybit(Outlet& stream, Outlet* rest, std::uint64_t seed);
 
   std::size_t book_depth() const override { return 50; }
   void open(std::vector<MarketModel>& markets, std::int64_t now_ms) override;
@@ -22,6 +23,22 @@ class Bybit final : public WireModel {
   void step(MarketModel& market, std::size_t index, std::int64_t now_ms) override;
   void minute(MarketModel& market, std::size_t index, const Bar& bar) override;
   void connection(std::int64_t now_ms) override;
+
+  struct Streams {
+    std::size_t control, trade, book, ticker, kline, liquidation, touch;
+  };
+  const Streams& streams() const { return streams_; }
+
+  // What a subscription begins with: what the deltas since then build on.
+  void write_book(Text& text, const MarketModel& market, std::int64_t sent_ms) const;
+  void write_touch(Text& text, const MarketModel& market, std::int64_t sent_ms) const;
+  void write_ticker(Text& text, const MarketModel& market, std::int64_t sent_ms) const;
+  // Bodies of requests: the whole answer.
+  static void write_instruments(Text& text, const std::vector<MarketModel>& markets,
+                                std::int64_t now_ms);
+  void write_ratio(Text& text, MarketModel& market, std::size_t limit, std::int64_t now_ms) const;
+  static void write_klines(Text& text, const MarketModel& market, std::span<const Bar> bars,
+                           std::int64_t now_ms);
 
  private:
   /// A ticker's fields in the order of the wire.
@@ -54,7 +71,7 @@ class Bybit final : public WireModel {
   using TickerFields = std::array<Decimal, field_count>;
 
   struct State {
-    std::string trade_head, book_head, ticker_head, kline_head, liquidation_head;
+    std::string trade_head, book_head, ticker_head, kline_head, liquidation_head, touch_head;
     std::int64_t update_id = 0;
     std::int64_t sequence = 0;
     std::int64_t last_event_ms = 0;
@@ -62,7 +79,10 @@ class Bybit final : public WireModel {
     int direction = 0;  // of the last trade, see tick_directions
     std::int64_t fills_in_last_kline = 0;
     std::int64_t ratio_due_ms = 0;
-    std::int64_t previous_long_share = 0;
+    RatioHistory ratios;
+    std::int64_t touch_id = 0;
+    std::int64_t touch_sent_ms = 0;
+    Touch touch;
     std::vector<ForcedOrder> forced;
     TickerFields sent{};
     Timer ticker, kline;
@@ -70,8 +90,13 @@ class Bybit final : public WireModel {
 
   void acknowledge(std::string_view request, std::string_view operation, std::string_view message,
                    std::int64_t sent_ms);
-  void instruments(const std::vector<MarketModel>& markets, std::int64_t now_ms);
   void book_message(MarketModel& market, State& state, bool is_snapshot, std::int64_t sent_ms);
+  void write_book(Text& text, const MarketModel& market, const State& state, bool is_snapshot,
+                  std::span<const BookLevel> bids, std::span<const BookLevel> asks,
+                  std::int64_t sent_ms) const;
+  void touch(MarketModel& market, State& state, std::int64_t sent_ms);
+  void write_ticker(Text& text, const MarketModel& market, const TickerFields& fields,
+                    const TickerFields* since, std::int64_t sent_ms) const;
   TickerFields ticker_fields(const MarketModel& market, const State& state,
                              std::int64_t now_ms) const;
   void ticker(MarketModel& market, State& state, bool is_snapshot, std::int64_t sent_ms);
@@ -82,16 +107,14 @@ class Bybit final : public WireModel {
   void klines(MarketModel& market, const std::vector<Bar>& bars, std::string_view period,
               std::int64_t sent_ms);
 
-  Lane* stream_;
-  Lane* rest_;
+  Outlet* stream_;
+  Outlet* rest_;  // null: bodies are asked for
   Random random_;
   std::string connection_id_;
   std::vector<State> states_;
   std::int64_t next_ping_ms_ = 0;
   std::int64_t pings_ = 0;
-  struct {
-    std::size_t control, trade, book, ticker, kline, liquidation;
-  } streams_{};
+  Streams streams_{};
   struct {
     std::size_t instruments, kline, ratio;
   } replies_{};

@@ -1,6 +1,8 @@
 // The REST half of the Bybit wire model. Lists are newest first.
 #include "sim/wire/bybit.hpp"
 
+#include <algorithm>
+
 namespace perp::sim::wire {
 namespace {
 
@@ -14,20 +16,23 @@ void finish(Text& text, std::int64_t time_ms) {
 
 }  // namespace
 
-void Bybit::instruments(const std::vector<MarketModel>& markets, std::int64_t now_ms) {
-  Text& text = rest_->compose();
+void Bybit::write_instruments(Text& text, const std::vector<MarketModel>& markets,
+                              std::int64_t now_ms) {
   text.raw(ok_head).raw("\"category\":\"linear\",\"list\":[");
-  for (std::size_t i = 0; i < markets.size(); ++i) {
-    const MarketModel& market = markets[i];
+  bool is_first = true;
+  for (const MarketModel& market : markets) {
+    // Without a status asked for, the venue tells of trading contracts alone.
+    if (market.status != MarketStatus::listed) continue;
     const Listing& listing = market.listing();
     const Grid& grid = listing.grid;
     const Decimal step{grid.lot, grid.quantity_digits};
     const Decimal tick{grid.tick, grid.price_digits};
-    text.raw(i > 0 ? ",{\"symbol\":\"" : "{\"symbol\":\"").raw(listing.native);
+    text.raw(is_first ? "{\"symbol\":\"" : ",{\"symbol\":\"").raw(listing.native);
+    is_first = false;
     text.raw(R"(","contractType":"LinearPerpetual","status":"Trading","baseCoin":")")
         .raw(listing.asset);
     text.raw("\",\"quoteCoin\":\"USDT\",\"launchTime\":\"")
-        .integer(1'584'230'400'000 + static_cast<std::int64_t>(i) * 3'456'000'000);
+        .integer(1'584'230'400'000 + std::int64_t{market.index} * 3'456'000'000);
     text.raw(R"(","deliveryTime":"0","deliveryFeeRate":"","priceScale":")")
         .integer(grid.price_digits);
     text.raw(R"(","leverageFilter":{"minLeverage":"1","maxLeverage":")")
@@ -58,7 +63,6 @@ void Bybit::instruments(const std::vector<MarketModel>& markets, std::int64_t no
   }
   text.raw("],\"nextPageCursor\":\"\"");
   finish(text, now_ms);
-  rest_->commit(replies_.instruments, 0, now_ms, endpoint_tail("instruments-info"));
 }
 
 void Bybit::ratio(MarketModel& market, State& state, std::size_t index, std::int64_t now_ms) {
@@ -66,11 +70,20 @@ void Bybit::ratio(MarketModel& market, State& state, std::size_t index, std::int
   state.ratio_due_ms = newest + ratio_period_ms + 4500 + 160 * static_cast<std::int64_t>(index) +
                        market.random().between(0, 900);
   market.drift_ratio();
-  Text& text = rest_->compose();
+  state.ratios.add(newest, market.long_share_e8());
+  if (rest_ == nullptr) return;
+  write_ratio(rest_->compose(), market, 2, now_ms);
+  rest_->commit(replies_.ratio, 0, no_market, now_ms,
+                endpoint_tail("account-ratio", market.listing().native, "5m"));
+}
+
+void Bybit::write_ratio(Text& text, MarketModel& market, std::size_t limit,
+                        std::int64_t now_ms) const {
+  const RatioHistory& history = states_[market.index].ratios;
+  const std::size_t rows = std::min(limit, history.size());
   text.raw(ok_head).raw("\"list\":[");
-  const std::int64_t shares[] = {market.long_share_e8(), state.previous_long_share};
-  for (int row = 0; row < 2; ++row) {
-    const std::int64_t buy_e4 = rescale(shares[row], 8, 4);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::int64_t buy_e4 = rescale(history.share(row), 8, 4);
     text.raw(row == 0 ? "{\"symbol\":\"" : ",{\"symbol\":\"")
         .raw(market.listing().native)
         .raw("\",\"buyRatio\":\"")
@@ -78,23 +91,21 @@ void Bybit::ratio(MarketModel& market, State& state, std::size_t index, std::int
     text.raw("\",\"sellRatio\":\"")
         .trimmed({10'000 - buy_e4, 4})
         .raw("\",\"timestamp\":\"")
-        .integer(newest - row * ratio_period_ms)
+        .integer(history.time_ms(row))
         .raw("\"}");
   }
   text.raw("],\"nextPageCursor\":\"lastid%3D0%26lasttime%3D")
-      .integer((newest - ratio_period_ms) / 1000)
+      .integer((history.newest_ms - ratio_period_ms) / 1000)
       .raw("\"");
   finish(text, now_ms);
-  rest_->commit(replies_.ratio, 0, now_ms,
-                endpoint_tail("account-ratio", market.listing().native, "5m"));
-  const std::int64_t buy_e4 = rescale(market.long_share_e8(), 8, 4);
+  const std::int64_t buy_e4 = rescale(history.share(0), 8, 4);
   market.published.has_ratio = true;
   market.published.ratio_long = {buy_e4, 4};
   market.published.ratio_short = {10'000 - buy_e4, 4};
-  state.previous_long_share = market.long_share_e8();
 }
 
 void Bybit::backfill(MarketModel& market, std::size_t index, std::int64_t start_ms) {
+  if (rest_ == nullptr) return;
   const std::int64_t sent = start_ms + 70 + 55 * static_cast<std::int64_t>(index);
   klines(market, market.past_bars(30), "1m", sent);
   klines(market, merge_bars(market.past_bars(1440), 60), "1h", sent + 24);
@@ -102,7 +113,13 @@ void Bybit::backfill(MarketModel& market, std::size_t index, std::int64_t start_
 
 void Bybit::klines(MarketModel& market, const std::vector<Bar>& bars, std::string_view period,
                    std::int64_t sent_ms) {
-  Text& text = rest_->compose();
+  write_klines(rest_->compose(), market, bars, sent_ms);
+  rest_->commit(replies_.kline, 0, no_market, sent_ms,
+                endpoint_tail("kline", market.listing().native, period, true));
+}
+
+void Bybit::write_klines(Text& text, const MarketModel& market, std::span<const Bar> bars,
+                         std::int64_t now_ms) {
   text.raw(ok_head)
       .raw("\"symbol\":\"")
       .raw(market.listing().native)
@@ -117,9 +134,7 @@ void Bybit::klines(MarketModel& market, const std::vector<Bar>& bars, std::strin
         .raw("\"]");
   }
   text.raw("]");
-  finish(text, sent_ms);
-  rest_->commit(replies_.kline, 0, sent_ms,
-                endpoint_tail("kline", market.listing().native, period, true));
+  finish(text, now_ms);
 }
 
 }  // namespace perp::sim::wire

@@ -9,6 +9,8 @@ constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t ping_ms = 30'000;
 constexpr std::int64_t contexts_ms = 5 * minute_ms;
 constexpr std::int64_t book_ms = 540;
+constexpr std::int64_t deep_book_ms = 5400;
+constexpr std::size_t deep_levels = 20;
 constexpr std::size_t fast_levels = 5;
 constexpr std::size_t user_count = 400;
 
@@ -49,12 +51,8 @@ std::array<std::uint8_t, Size> random_bytes(Random& random) {
 
 }  // namespace
 
-std::unique_ptr<WireModel> make_hyperliquid(Lane& stream, Lane& rest, std::uint64_t seed) {
-  return std::make_unique<Hyperliquid>(stream, rest, seed);
-}
-
-Hyperliquid::Hyperliquid(Lane& stream, Lane& rest, std::uint64_t seed)
-    : stream_(&stream), rest_(&rest), random_(seed, 74'000) {
+Hyperliquid::Hyperliquid(Outlet& stream, Outlet* rest, std::uint64_t seed)
+    : stream_(&stream), rest_(rest), random_(seed, 74'000) {
   for (std::size_t i = 0; i < user_count; ++i) users_.push_back(random_bytes<20>(random_));
   streams_.ack = stream.add_stream("subscriptionResponse");
   streams_.trade = stream.add_stream("trades");
@@ -63,9 +61,13 @@ Hyperliquid::Hyperliquid(Lane& stream, Lane& rest, std::uint64_t seed)
   streams_.context = stream.add_stream("activeAssetCtx");
   streams_.candle = stream.add_stream("candle");
   streams_.pong = stream.add_stream("pong");
-  replies_.meta = rest.add_stream("meta");
-  replies_.contexts = rest.add_stream("metaAndAssetCtxs");
-  replies_.candles = rest.add_stream("candleSnapshot");
+  if (rest == nullptr) {
+    streams_.deep_book = stream.add_stream("l2Book.20");
+    return;
+  }
+  replies_.meta = rest->add_stream("meta");
+  replies_.contexts = rest->add_stream("metaAndAssetCtxs");
+  replies_.candles = rest->add_stream("candleSnapshot");
 }
 
 void Hyperliquid::acknowledge(std::string_view type, std::string_view coin, std::string_view more,
@@ -75,14 +77,16 @@ void Hyperliquid::acknowledge(std::string_view type, std::string_view coin, std:
           R"({"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":")")
       .raw(type);
   text.raw("\",\"coin\":\"").raw(coin).raw("\"").raw(more).raw("}}}");
-  stream_->commit(streams_.ack, 0, sent_ms);
+  stream_->commit(streams_.ack, 0, no_market, sent_ms);
 }
 
 void Hyperliquid::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
   markets_ = &markets;
-  meta(rest_->compose());
-  rest_->commit(replies_.meta, 0, now_ms - 1000, endpoint_tail("meta"));
-  contexts_reply(now_ms - 800);
+  if (rest_ != nullptr) {
+    meta(rest_->compose());
+    rest_->commit(replies_.meta, 0, no_market, now_ms - 1000, endpoint_tail("meta"));
+    contexts_reply(now_ms - 800);
+  }
   next_contexts_ms_ = now_ms + contexts_ms;
   next_ping_ms_ = now_ms + ping_ms;
   states_.resize(markets.size());
@@ -91,12 +95,14 @@ void Hyperliquid::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
     State& state = states_[i];
     const std::string& coin = market.listing().native;
     const std::int64_t at = now_ms + 12 * static_cast<std::int64_t>(i);
+    if (rest_ == nullptr) state.touch.update(market.book());
     acknowledge("trades", coin, "", at);
     acknowledge("l2Book", coin, R"(,"nSigFigs":null,"mantissa":null,"fast":true)", at);
     acknowledge("bbo", coin, "", at);
     acknowledge("activeAssetCtx", coin, "", at);
     acknowledge("candle", coin, R"(,"interval":"1m")", at);
-    replay(market, at + 4);
+    if (rest_ != nullptr) replay(market, at + 4);
+    state.deep_book = Timer(at + 6, deep_book_ms, 50);
     state.book = Timer(at + 6, book_ms, 12);
     state.context = Timer(at + 90, 1000, 40);
     const std::int64_t quiet = 1000 - std::min(market.listing().activity, 1000);
@@ -110,22 +116,33 @@ std::array<std::uint8_t, 32> Hyperliquid::make_hash(Random& random) {
   return random_bytes<32>(random);
 }
 
-void Hyperliquid::trade_row(Text& text, MarketModel& market, std::int64_t time_ms, bool is_buy,
+Fact Hyperliquid::trade_row(Text& text, MarketModel& market, std::int64_t time_ms, bool is_buy,
                             std::int64_t price, std::int64_t quantity,
                             const std::array<std::uint8_t, 32>& hash) {
   Random& random = market.random();
+  Fact fact{.kind = Fact::Kind::trade,
+            .is_buy = is_buy,
+            .time_ms = time_ms,
+            .price = price,
+            .quantity = quantity,
+            .hash = hash};
+  fact.id = static_cast<std::int64_t>(random.bits() >> 14);
+  fact.buyer = static_cast<std::uint16_t>(random.below(user_count));
+  fact.seller = static_cast<std::uint16_t>(random.below(user_count));
+  write_trade(text, market, fact);
+  return fact;
+}
+
+void Hyperliquid::write_trade(Text& text, const MarketModel& market, const Fact& trade) const {
   text.raw("{\"coin\":\"")
       .raw(market.listing().native)
-      .raw(is_buy ? "\",\"side\":\"B\",\"px\":\"" : "\",\"side\":\"A\",\"px\":\"");
-  text.pointed(price_of(market, price)).raw("\",\"sz\":\"").pointed(quantity_of(market, quantity));
-  text.raw("\",\"time\":").integer(time_ms).raw(",\"hash\":\"0x").hex(hash);
-  text.raw("\",\"tid\":")
-      .integer(static_cast<std::int64_t>(random.bits() >> 14))
-      .raw(",\"users\":[\"0x");
-  text.hex(users_[random.below(user_count)])
-      .raw("\",\"0x")
-      .hex(users_[random.below(user_count)])
-      .raw("\"]}");
+      .raw(trade.is_buy ? "\",\"side\":\"B\",\"px\":\"" : "\",\"side\":\"A\",\"px\":\"");
+  text.pointed(price_of(market, trade.price))
+      .raw("\",\"sz\":\"")
+      .pointed(quantity_of(market, trade.quantity));
+  text.raw("\",\"time\":").integer(trade.time_ms).raw(",\"hash\":\"0x").hex(trade.hash);
+  text.raw("\",\"tid\":").integer(trade.id).raw(",\"users\":[\"0x");
+  text.hex(users_[trade.buyer]).raw("\",\"0x").hex(users_[trade.seller]).raw("\"]}");
 }
 
 void Hyperliquid::replay(MarketModel& market, std::int64_t now_ms) {
@@ -143,7 +160,7 @@ void Hyperliquid::replay(MarketModel& market, std::int64_t now_ms) {
               quantity, make_hash(random));
   }
   text.raw("]}");
-  stream_->commit(streams_.trade, 0, now_ms);
+  stream_->commit(streams_.trade, 0, market.index, now_ms);
 }
 
 void Hyperliquid::trade(MarketModel& market, std::size_t, const TakerOrder& order) {
@@ -159,17 +176,23 @@ void Hyperliquid::trade(MarketModel& market, std::size_t, const TakerOrder& orde
       is_first = false;
       const std::int64_t quantity =
           maker + 1 == fill.makers ? fill.quantity - part * (fill.makers - 1) : part;
-      trade_row(text, market, order.time_ms, order.is_buy, fill.price, quantity, hash);
+      stream_->note(
+          trade_row(text, market, order.time_ms, order.is_buy, fill.price, quantity, hash));
     }
   }
   text.raw("]}");
-  stream_->commit(streams_.trade, 0, order.time_ms + 2);
+  stream_->commit(streams_.trade, 0, market.index, order.time_ms + 2);
 }
 
 void Hyperliquid::book(MarketModel& market, std::size_t index, std::int64_t time_ms) {
   State& state = states_[index];
   if (!state.touch.update(market.book())) return;
-  Text& text = stream_->compose();
+  write_touch(stream_->compose(), market, time_ms);
+  stream_->commit(streams_.touch, 0, market.index, time_ms + 2);
+}
+
+void Hyperliquid::write_touch(Text& text, const MarketModel& market, std::int64_t time_ms) const {
+  const State& state = states_[market.index];
   text.raw("{\"channel\":\"bbo\",\"data\":{\"coin\":\"")
       .raw(market.listing().native)
       .raw("\",\"time\":")
@@ -179,11 +202,10 @@ void Hyperliquid::book(MarketModel& market, std::size_t index, std::int64_t time
   text.raw(",");
   level(text, market, state.touch.ask);
   text.raw("]}}");
-  stream_->commit(streams_.touch, 0, time_ms + 2);
 }
 
-void Hyperliquid::levels(MarketModel& market, std::int64_t sent_ms) {
-  Text& text = stream_->compose();
+void Hyperliquid::write_levels(Text& text, const MarketModel& market, std::size_t levels_max,
+                               std::int64_t sent_ms) {
   text.raw("{\"channel\":\"l2Book\",\"data\":{\"coin\":\"")
       .raw(market.listing().native)
       .raw("\",\"time\":")
@@ -191,13 +213,12 @@ void Hyperliquid::levels(MarketModel& market, std::int64_t sent_ms) {
   text.raw(",\"levels\":[[");
   for (const auto* side : {&market.book().bids(), &market.book().asks()}) {
     if (side == &market.book().asks()) text.raw("],[");
-    for (std::size_t i = 0; i < fast_levels && i < side->size(); ++i) {
+    for (std::size_t i = 0; i < levels_max && i < side->size(); ++i) {
       if (i > 0) text.raw(",");
       level(text, market, (*side)[side->size() - 1 - i]);
     }
   }
   text.raw("]]}}");
-  stream_->commit(streams_.book, 0, sent_ms);
 }
 
 void Hyperliquid::context(Text& text, const MarketModel& market) {
@@ -217,6 +238,15 @@ void Hyperliquid::context(Text& text, const MarketModel& market) {
   text.raw("\",\"impactPxs\":[\"").pointed(price_of(market, book.best_bid().price));
   text.raw("\",\"").pointed(price_of(market, book.best_ask().price)).raw("\"],\"dayBaseVlm\":\"");
   text.pointed(quantity_of(market, day.quantity)).raw("\"}");
+}
+
+void Hyperliquid::write_context(Text& text, MarketModel& market) const {
+  text.raw("{\"channel\":\"activeAssetCtx\",\"data\":{\"coin\":\"")
+      .raw(market.listing().native)
+      .raw("\",\"ctx\":");
+  context(text, market);
+  text.raw("}}");
+  publish(market);
 }
 
 /// What context() has said.
@@ -259,7 +289,7 @@ void Hyperliquid::candle(MarketModel& market, const Bar& bar, std::int64_t sent_
   Text& text = stream_->compose();
   candle_object(text.raw("{\"channel\":\"candle\",\"data\":"), market, bar, minute_ms, "1m");
   text.raw("}");
-  stream_->commit(streams_.candle, 0, sent_ms);
+  stream_->commit(streams_.candle, 0, market.index, sent_ms);
 }
 
 void Hyperliquid::minute(MarketModel& market, std::size_t index, const Bar& bar) {
@@ -276,16 +306,19 @@ void Hyperliquid::step(MarketModel& market, std::size_t index, std::int64_t now_
   Random& random = market.random();
   market.book().clear_changes();
   std::int64_t at_ms = 0;
-  if (state.book.fire(random, now_ms, at_ms)) levels(market, now_ms + step_ms - 1);
+  const std::int64_t end_ms = now_ms + step_ms - 1;
+  if (state.book.fire(random, now_ms, at_ms)) {
+    write_levels(stream_->compose(), market, fast_levels, end_ms);
+    stream_->note({.kind = Fact::Kind::book, .id = end_ms, .time_ms = end_ms});
+    stream_->commit(streams_.book, 0, market.index, end_ms);
+  }
+  if (rest_ == nullptr && state.deep_book.fire(random, now_ms, at_ms)) {
+    write_levels(stream_->compose(), market, deep_levels, end_ms);
+    stream_->commit(streams_.deep_book, 0, market.index, end_ms);
+  }
   if (state.context.fire(random, now_ms, at_ms)) {
-    Text& text = stream_->compose();
-    text.raw("{\"channel\":\"activeAssetCtx\",\"data\":{\"coin\":\"")
-        .raw(market.listing().native)
-        .raw("\",\"ctx\":");
-    context(text, market);
-    text.raw("}}");
-    stream_->commit(streams_.context, 0, at_ms);
-    publish(market);
+    write_context(stream_->compose(), market);
+    stream_->commit(streams_.context, 0, market.index, at_ms);
   }
   if (now_ms > state.candle_from_ms && state.candle.fire(random, now_ms, at_ms) &&
       market.bar().fills != state.fills_in_last_candle) {
@@ -295,10 +328,11 @@ void Hyperliquid::step(MarketModel& market, std::size_t index, std::int64_t now_
 }
 
 void Hyperliquid::connection(std::int64_t now_ms) {
+  if (rest_ == nullptr) return;
   if (now_ms >= next_ping_ms_) {
     next_ping_ms_ += ping_ms;
     stream_->compose().raw("{\"channel\":\"pong\"}");
-    stream_->commit(streams_.pong, 0, now_ms + 5);
+    stream_->commit(streams_.pong, 0, no_market, now_ms + 5);
   }
   if (now_ms >= next_contexts_ms_) {
     next_contexts_ms_ += contexts_ms;
@@ -307,25 +341,32 @@ void Hyperliquid::connection(std::int64_t now_ms) {
 }
 
 void Hyperliquid::contexts_reply(std::int64_t sent_ms) {
-  Text& text = rest_->compose();
+  write_contexts(rest_->compose());
+  rest_->commit(replies_.contexts, 0, no_market, sent_ms, endpoint_tail("metaAndAssetCtxs"));
+}
+
+void Hyperliquid::write_contexts(Text& text) {
   meta(text.raw("["));
   text.raw(",[");
   bool is_first = true;
   for (MarketModel& market : *markets_) {
+    if (market.status == MarketStatus::unlisted) continue;
     if (!is_first) text.raw(",");
     is_first = false;
     context(text, market);
     publish(market);
   }
   text.raw("]]");
-  rest_->commit(replies_.contexts, 0, sent_ms, endpoint_tail("metaAndAssetCtxs"));
 }
 
 void Hyperliquid::meta(Text& text) const {
   text.raw("{\"universe\":[");
+  bool is_first = true;
   for (const MarketModel& market : *markets_) {
+    if (market.status == MarketStatus::unlisted) continue;
     const Listing& listing = market.listing();
-    if (&market != &markets_->front()) text.raw(",");
+    if (!is_first) text.raw(",");
+    is_first = false;
     text.raw("{\"szDecimals\":")
         .integer(listing.grid.quantity_digits)
         .raw(",\"name\":\"")
@@ -333,8 +374,8 @@ void Hyperliquid::meta(Text& text) const {
     text.raw("\",\"maxLeverage\":")
         .integer(listing.leverage)
         .raw(",\"marginTableId\":")
-        .integer(listing.coin->hyperliquid_margin_table)
-        .raw("}");
+        .integer(listing.coin->hyperliquid_margin_table);
+    text.raw(market.status == MarketStatus::delisted ? ",\"isDelisted\":true}" : "}");
   }
   text.raw(
       R"(],"marginTables":[[50,{"description":"","marginTiers":[{"lowerBound":"0.0","maxLeverage":50}]}])");
@@ -352,6 +393,7 @@ void Hyperliquid::meta(Text& text) const {
 }
 
 void Hyperliquid::backfill(MarketModel& market, std::size_t index, std::int64_t start_ms) {
+  if (rest_ == nullptr) return;
   const std::int64_t sent = start_ms + 90 + 55 * static_cast<std::int64_t>(index);
   snapshot(market, market.past_bars(30), minute_ms, "1m", sent);
   snapshot(market, merge_bars(market.past_bars(1440), 60), 60 * minute_ms, "1h", sent + 19);
@@ -366,7 +408,7 @@ void Hyperliquid::snapshot(MarketModel& market, const std::vector<Bar>& bars,
     is_first = false;
   }
   text.raw("]");
-  rest_->commit(replies_.candles, 0, sent_ms,
+  rest_->commit(replies_.candles, 0, no_market, sent_ms,
                 endpoint_tail("candleSnapshot", market.listing().native, period, true));
 }
 

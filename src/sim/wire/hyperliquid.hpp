@@ -12,7 +12,7 @@ namespace perp::sim::wire {
 
 class Hyperliquid final : public WireModel {
  public:
-  Hyperliquid(Lane& stream, Lane& rest, std::uint64_t seed);
+  Hyperliquid(Outlet& stream, Outlet* rest, std::uint64_t seed);
 
   std::size_t book_depth() const override { return 20; }
   void open(std::vector<MarketModel>& markets, std::int64_t now_ms) override;
@@ -25,6 +25,24 @@ class Hyperliquid final : public WireModel {
   void minute(MarketModel& market, std::size_t index, const Bar& bar) override;
   void connection(std::int64_t now_ms) override;
 
+  struct Streams {
+    std::size_t ack, trade, book, touch, context, candle, pong, deep_book;
+  };
+  const Streams& streams() const { return streams_; }
+
+  // Messages that a subscription begins with.
+  static void write_levels(Text& text, const MarketModel& market, std::size_t levels_max,
+                           std::int64_t time_ms);
+  void write_touch(Text& text, const MarketModel& market, std::int64_t time_ms) const;
+  void write_context(Text& text, MarketModel& market) const;
+  /// A trade as streams and requests show it.
+  void write_trade(Text& text, const MarketModel& market, const Fact& trade) const;
+  // Bodies of requests.
+  void meta(Text& text) const;
+  void write_contexts(Text& text);
+  static void candle_object(Text& text, const MarketModel& market, const Bar& bar,
+                            std::int64_t length_ms, std::string_view period);
+
  private:
   using Address = std::array<std::uint8_t, 20>;
   struct State {
@@ -32,38 +50,32 @@ class Hyperliquid final : public WireModel {
     std::int64_t fills_in_last_candle = 0;
     std::int64_t candle_from_ms =
         0;  // the running minute's first update waits for the last one's final
-    Timer book, context, candle;
+    Timer book, context, candle, deep_book;
   };
 
   void acknowledge(std::string_view type, std::string_view coin, std::string_view more,
                    std::int64_t sent_ms);
-  void meta(Text& text) const;
   static void context(Text& text, const MarketModel& market);
   void publish(MarketModel& market) const;
   void contexts_reply(std::int64_t sent_ms);
-  void trade_row(Text& text, MarketModel& market, std::int64_t time_ms, bool is_buy,
+  Fact trade_row(Text& text, MarketModel& market, std::int64_t time_ms, bool is_buy,
                  std::int64_t price, std::int64_t quantity,
                  const std::array<std::uint8_t, 32>& hash);
   std::array<std::uint8_t, 32> make_hash(Random& random);
   void replay(MarketModel& market, std::int64_t now_ms);
-  void levels(MarketModel& market, std::int64_t sent_ms);
-  static void candle_object(Text& text, const MarketModel& market, const Bar& bar,
-                            std::int64_t length_ms, std::string_view period);
   void candle(MarketModel& market, const Bar& bar, std::int64_t sent_ms);
   void snapshot(MarketModel& market, const std::vector<Bar>& bars, std::int64_t length_ms,
                 std::string_view period, std::int64_t sent_ms);
 
-  Lane* stream_;
-  Lane* rest_;
+  Outlet* stream_;
+  Outlet* rest_;  // null: bodies are asked for
   Random random_;
   std::vector<Address> users_;
   std::vector<MarketModel>* markets_ = nullptr;
   std::vector<State> states_;
   std::int64_t next_ping_ms_ = 0;
   std::int64_t next_contexts_ms_ = 0;
-  struct {
-    std::size_t ack, trade, book, touch, context, candle, pong;
-  } streams_{};
+  Streams streams_{};
   struct {
     std::size_t meta, contexts, candles;
   } replies_{};

@@ -11,6 +11,7 @@ constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t hour_ms = 60 * minute_ms;
 constexpr std::int64_t day_ms = 24 * hour_ms;
 constexpr std::int64_t keep_alive_ms = 60'000;
+constexpr std::string_view funding_row_head = R"({"formulaType":"withRate","fundingRate":")";
 
 template <class Iterator>
 void levels(Text& text, const MarketModel& market, Iterator begin, Iterator end) {
@@ -52,12 +53,8 @@ std::int64_t day_open(const MarketModel& market, std::int64_t now_ms, std::int64
 
 }  // namespace
 
-std::unique_ptr<WireModel> make_okx(Lane& stream, Lane& rest, std::uint64_t seed) {
-  return std::make_unique<Okx>(stream, rest, seed);
-}
-
-Okx::Okx(Lane& stream, Lane& rest, std::uint64_t seed)
-    : stream_(&stream), rest_(&rest), random_(seed, 73'000) {
+Okx::Okx(Outlet& stream, Outlet* rest, std::uint64_t seed)
+    : stream_(&stream), rest_(rest), random_(seed, 73'000) {
   for (std::string& id : connection_ids_) id = connection_id(random_);
   streams_.ack = stream.add_stream("ack");
   streams_.trade = stream.add_stream("trades");
@@ -69,23 +66,27 @@ Okx::Okx(Lane& stream, Lane& rest, std::uint64_t seed)
   streams_.interest = stream.add_stream("open-interest");
   streams_.candle = stream.add_stream("candle1m");
   streams_.liquidation = stream.add_stream("liquidation-orders");
-  replies_.instruments = rest.add_stream("instruments");
-  replies_.candles = rest.add_stream("history-candles");
-  replies_.ratio = rest.add_stream("long-short-account-ratio-contract");
+  if (rest == nullptr) return;
+  replies_.instruments = rest->add_stream("instruments");
+  replies_.candles = rest->add_stream("history-candles");
+  replies_.ratio = rest->add_stream("long-short-account-ratio-contract");
 }
 
 void Okx::acknowledge(std::size_t socket, std::string_view channel, std::string_view instrument,
                       std::int64_t sent_ms) {
+  if (rest_ == nullptr) return;
   Text& text = stream_->compose();
   text.raw("{\"event\":\"subscribe\",\"arg\":{\"channel\":\"").raw(channel);
   text.raw(instrument.empty() ? "\",\"instType\":\"SWAP" : "\",\"instId\":\"").raw(instrument);
   text.raw("\"},\"connId\":\"").raw(connection_ids_[socket]).raw("\"}");
-  stream_->commit(streams_.ack, socket, sent_ms);
+  stream_->commit(streams_.ack, socket, no_market, sent_ms);
 }
 
 void Okx::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
-  instruments(markets, "SWAP", now_ms - 1000);
-  instruments(markets, "SPOT", now_ms - 900);
+  if (rest_ != nullptr) {
+    announce(markets, "SWAP", now_ms - 1000);
+    announce(markets, "SPOT", now_ms - 900);
+  }
   acknowledge(public_socket, "liquidation-orders", {}, now_ms);
   states_.resize(markets.size());
   for (std::size_t i = 0; i < markets.size(); ++i) {
@@ -105,8 +106,7 @@ void Okx::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
     state.ticker_head = head("tickers") + "\"data\":[{\"instType\":\"" + type + "\",\"instId\":\"" +
                         native + "\",\"last\":\"";
     state.mark_head = head("mark-price") + row + "\"instType\":\"" + type + "\",\"markPx\":\"";
-    state.funding_head =
-        head("funding-rate") + "\"data\":[{\"formulaType\":\"withRate\",\"fundingRate\":\"";
+    state.funding_head = head("funding-rate") + "\"data\":[" + std::string(funding_row_head);
     state.interest_head = head("open-interest") + row + "\"instType\":\"" + type + "\",\"oi\":\"";
     state.candle_head = head("candle1m") + "\"data\":[";
 
@@ -125,7 +125,7 @@ void Okx::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
     state.last_event_ms = state.last_book_ms = at;
     state.trade_id = random.between(40'000'000, 2'900'000'000);
     state.ratio_due_ms = now_ms + 2350 + 47 * static_cast<std::int64_t>(i);
-    state.previous_long_share = market.long_share_e8();
+    state.ratios.open(now_ms, market.long_share_e8());
     const std::int64_t quiet = 1000 - std::min(market.listing().activity, 1000);
     state.ticker = Timer(at + 40, 200 + quiet * 8 / 10, 200);
     state.mark = Timer(at + 50, 600 + quiet, 400);
@@ -157,7 +157,17 @@ void Okx::trade(MarketModel& market, std::size_t index, const TakerOrder& order)
     text.raw(is_retail ? "\",\"source\":\"1\",\"seqId\":" : "\",\"source\":\"0\",\"seqId\":")
         .integer(sequence)
         .raw("}]}");
-    stream_->commit(streams_.trade, public_socket, order.time_ms + 1);
+    stream_->note({.kind = Fact::Kind::trade,
+                   .is_buy = order.is_buy,
+                   .is_retail = is_retail,
+                   .id = state.trade_id,
+                   .time_ms = order.time_ms,
+                   .price = fill.price,
+                   .quantity = fill.quantity,
+                   .first_id = state.trade_id - fill.makers + 1,
+                   .last_id = state.trade_id,
+                   .sequence = sequence});
+    stream_->commit(streams_.trade, public_socket, market.index, order.time_ms + 1);
   }
 }
 
@@ -173,14 +183,33 @@ void Okx::book(MarketModel& market, std::size_t index, std::int64_t time_ms) {
   text.raw(",\"bids\":");
   side(text, market, state.touch.bid);
   text.raw(",\"ts\":\"").integer(time_ms).raw("\",\"seqId\":").integer(state.sequence).raw("}]}");
-  stream_->commit(streams_.touch, public_socket, time_ms + 1);
+  stream_->commit(streams_.touch, public_socket, market.index, time_ms + 1);
 }
 
 void Okx::book_message(MarketModel& market, State& state, bool is_snapshot, std::int64_t sent_ms) {
   Book& book = market.book();
-  const auto& bids = is_snapshot ? book.bids() : book.changed_bids();
-  const auto& asks = is_snapshot ? book.asks() : book.changed_asks();
-  Text& text = stream_->compose();
+  write_book(stream_->compose(), market, is_snapshot,
+             is_snapshot ? book.bids() : book.changed_bids(),
+             is_snapshot ? book.asks() : book.changed_asks(),
+             is_snapshot || !book.has_changes() ? sent_ms : state.last_event_ms, state.sequence);
+  if (!is_snapshot && state.sequence != state.sent_sequence)
+    stream_->note({.kind = Fact::Kind::book, .id = state.sequence, .time_ms = state.last_event_ms});
+  stream_->commit(streams_.book, public_socket, market.index, sent_ms);
+  state.sent_sequence = state.sequence;
+  state.last_book_ms = sent_ms;
+  book.clear_changes();
+}
+
+void Okx::write_book(Text& text, const MarketModel& market, std::int64_t sent_ms) const {
+  // The last update's id: the next one names it as the previous.
+  write_book(text, market, true, market.book().bids(), market.book().asks(), sent_ms,
+             states_[market.index].sent_sequence);
+}
+
+void Okx::write_book(Text& text, const MarketModel& market, bool is_snapshot,
+                     std::span<const BookLevel> bids, std::span<const BookLevel> asks,
+                     std::int64_t time_ms, std::int64_t sequence) const {
+  const State& state = states_[market.index];
   text.raw(state.book_head)
       .raw(is_snapshot ? "snapshot" : "update")
       .raw("\",\"data\":[{\"asks\":[");
@@ -190,14 +219,9 @@ void Okx::book_message(MarketModel& market, State& state, bool is_snapshot, std:
     levels(text, market, asks.begin(), asks.end());
   text.raw("],\"bids\":[");
   levels(text, market, bids.rbegin(), bids.rend());
-  text.raw("],\"ts\":\"")
-      .integer(is_snapshot || !book.has_changes() ? sent_ms : state.last_event_ms);
-  text.raw("\",\"checksum\":0,\"seqId\":").integer(state.sequence);
+  text.raw("],\"ts\":\"").integer(time_ms);
+  text.raw("\",\"checksum\":0,\"seqId\":").integer(sequence);
   text.raw(",\"prevSeqId\":").integer(is_snapshot ? -1 : state.sent_sequence).raw("}]}");
-  stream_->commit(streams_.book, public_socket, sent_ms);
-  state.sent_sequence = state.sequence;
-  state.last_book_ms = sent_ms;
-  book.clear_changes();
 }
 
 void Okx::ticker(MarketModel& market, State& state, std::int64_t at_ms) {
@@ -239,7 +263,7 @@ void Okx::ticker(MarketModel& market, State& state, std::int64_t at_ms) {
       .raw("\",\"ts\":\"")
       .integer(at_ms)
       .raw("\"}]}");
-  stream_->commit(streams_.ticker, public_socket, at_ms);
+  stream_->commit(streams_.ticker, public_socket, market.index, at_ms);
 }
 
 void Okx::mark(MarketModel& market, State& state, std::int64_t at_ms) {
@@ -251,12 +275,26 @@ void Okx::mark(MarketModel& market, State& state, std::int64_t at_ms) {
       .raw("\",\"ts\":\"")
       .integer(at_ms)
       .raw("\"}]}");
-  stream_->commit(streams_.mark, public_socket, at_ms);
+  stream_->commit(streams_.mark, public_socket, market.index, at_ms);
   market.published.has_mark = true;
   market.published.mark = {mark.units, market.listing().coin_price_digits()};
 }
 
 void Okx::funding(MarketModel& market, State& state, std::int64_t at_ms) {
+  Text& text = stream_->compose();
+  // The head ends where the row's first field has its value.
+  text.raw(state.funding_head);
+  write_funding_row(text, market, state, at_ms);
+  text.raw("]}");
+  stream_->commit(streams_.funding, public_socket, market.index, at_ms);
+}
+
+void Okx::write_funding(Text& text, MarketModel& market, std::int64_t at_ms) {
+  text.raw(funding_row_head);
+  write_funding_row(text, market, states_[market.index], at_ms);
+}
+
+void Okx::write_funding_row(Text& text, MarketModel& market, State& state, std::int64_t at_ms) {
   const Listing& listing = market.listing();
   const std::int64_t next = market.next_funding_ms(at_ms);
   if (next != state.next_funding_ms) {
@@ -264,12 +302,7 @@ void Okx::funding(MarketModel& market, State& state, std::int64_t at_ms) {
     state.next_funding_ms = next;
   }
   const Decimal rate{market.rate_e16(), 16};
-  Text& text = stream_->compose();
-  text.raw(state.funding_head)
-      .fixed(rate)
-      .raw("\",\"fundingTime\":\"")
-      .integer(next)
-      .raw("\",\"impactValue\":\"");
+  text.fixed(rate).raw("\",\"fundingTime\":\"").integer(next).raw("\",\"impactValue\":\"");
   text.integer(listing.coin_index < 2 ? 20'000 : 5'000)
       .raw(".0000000000000000\",\"instId\":\"")
       .raw(listing.native);
@@ -281,13 +314,26 @@ void Okx::funding(MarketModel& market, State& state, std::int64_t at_ms) {
   text.fixed({market.settled_rate_e16(), 16})
       .raw("\",\"settState\":\"settled\",\"ts\":\"")
       .integer(at_ms)
-      .raw("\"}]}");
-  stream_->commit(streams_.funding, public_socket, at_ms);
+      .raw("\"}");
   market.published.has_rate = true;
   market.published.rate = rate;
 }
 
 void Okx::open_interest(MarketModel& market, State& state, std::int64_t at_ms) {
+  Text& text = stream_->compose();
+  text.raw(state.interest_head);
+  write_interest_row(text, market, at_ms);
+  text.raw("]}");
+  stream_->commit(streams_.interest, public_socket, market.index, at_ms);
+}
+
+void Okx::write_open_interest(Text& text, MarketModel& market, std::int64_t at_ms) const {
+  text.raw("{\"instId\":\"").raw(market.listing().native).raw("\",\"instType\":\"");
+  text.raw(instrument_type(market)).raw("\",\"oi\":\"");
+  write_interest_row(text, market, at_ms);
+}
+
+void Okx::write_interest_row(Text& text, MarketModel& market, std::int64_t at_ms) {
   const Listing& listing = market.listing();
   const Decimal coins{market.open_interest(), listing.coin_quantity_digits()};
   const int digits = listing.grid.price_digits;
@@ -298,13 +344,10 @@ void Okx::open_interest(MarketModel& market, State& state, std::int64_t at_ms) {
       listing.is_inverse()
           ? Decimal{multiply_divide(market.open_interest(), 1'000'000, market.last_price()), 4}
           : coins;
-  Text& text = stream_->compose();
-  text.raw(state.interest_head)
-      .trimmed(quantity_of(market, market.open_interest()))
+  text.trimmed(quantity_of(market, market.open_interest()))
       .raw("\",\"oiCcy\":\"")
       .trimmed(currency);
-  text.raw("\",\"oiUsd\":\"").trimmed(value).raw("\",\"ts\":\"").integer(at_ms).raw("\"}]}");
-  stream_->commit(streams_.interest, public_socket, at_ms);
+  text.raw("\",\"oiUsd\":\"").trimmed(value).raw("\",\"ts\":\"").integer(at_ms).raw("\"}");
   market.published.has_open_interest = true;
   market.published.open_interest = coins;
   market.published.open_interest_value = value;
@@ -329,7 +372,13 @@ void Okx::candle(MarketModel& market, State& state, const Bar& bar, std::int64_t
   Text& text = stream_->compose();
   candle_row(text.raw(state.candle_head), market, bar, is_closed);
   text.raw("]}");
-  stream_->commit(streams_.candle, business_socket, sent_ms);
+  if (is_closed)
+    stream_->note({.kind = Fact::Kind::kline,
+                   .id = bar.open_ms,
+                   .time_ms = sent_ms,
+                   .price = bar.close,
+                   .quantity = bar.quantity});
+  stream_->commit(streams_.candle, business_socket, market.index, sent_ms);
 }
 
 void Okx::minute(MarketModel& market, std::size_t index, const Bar& bar) {
@@ -363,7 +412,12 @@ void Okx::liquidation(MarketModel& market, std::size_t index, const ForcedOrder&
       .raw("\",\"instId\":\"")
       .raw(listing.native);
   text.raw("\",\"instType\":\"SWAP\",\"uly\":\"").raw(family).raw("\"}]}");
-  stream_->commit(streams_.liquidation, public_socket,
+  stream_->note({.kind = Fact::Kind::liquidation,
+                 .is_buy = !forced.is_long,
+                 .time_ms = forced.time_ms,
+                 .price = forced.price,
+                 .quantity = forced.quantity});
+  stream_->commit(streams_.liquidation, public_socket, market.index,
                   forced.time_ms + market.random().between(8, 120));
   market.count(forced);
 }

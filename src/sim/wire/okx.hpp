@@ -4,6 +4,7 @@
 // www.okx.com/docs-v5.
 #include "sim/wire/wire_model.hpp"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace perp::sim::wire {
 
 class Okx final : public WireModel {
  public:
-  Okx(Lane& stream, Lane& rest, std::uint64_t seed);
+  Okx(Outlet& stream, Outlet* rest, std::uint64_t seed);
 
   std::size_t book_depth() const override { return 400; }
   void open(std::vector<MarketModel>& markets, std::int64_t now_ms) override;
@@ -23,6 +24,26 @@ class Okx final : public WireModel {
   void minute(MarketModel& market, std::size_t index, const Bar& bar) override;
   void connection(std::int64_t) override {
   }  // OKX answers a text ping with a text pong: not JSON, not recorded
+
+  struct Streams {
+    std::size_t ack, trade, book, touch, ticker, mark, funding, interest, candle, liquidation;
+  };
+  const Streams& streams() const { return streams_; }
+  static bool streams_books(const MarketModel& market) {
+    return market.listing().kind == ListingKind::primary;
+  }
+
+  // What a subscription begins with: what the updates since then build on.
+  void write_book(Text& text, const MarketModel& market, std::int64_t sent_ms) const;
+  // Bodies of requests: the rows, between the brackets of `data`.
+  static void write_instruments(Text& text, const std::vector<MarketModel>& markets,
+                                std::string_view kind);
+  void write_depth(Text& text, const MarketModel& market, std::size_t levels_max,
+                   std::int64_t time_ms) const;
+  void write_funding(Text& text, MarketModel& market, std::int64_t at_ms);
+  void write_open_interest(Text& text, MarketModel& market, std::int64_t at_ms) const;
+  void write_ratio(Text& text, MarketModel& market, std::size_t limit) const;
+  static void candle_row(Text& text, const MarketModel& market, const Bar& bar, bool is_closed);
 
  private:
   struct State {
@@ -36,39 +57,38 @@ class Okx final : public WireModel {
     std::int64_t last_forced_ms = 0;
     std::int64_t fills_in_last_candle = 0;
     std::int64_t ratio_due_ms = 0;
-    std::int64_t previous_long_share = 0;
+    RatioHistory ratios;
     std::int64_t next_funding_ms = 0;
     Touch touch;
     Timer ticker, mark, funding, open_interest, candle;
   };
 
-  bool streams_books(const MarketModel& market) const {
-    return market.listing().kind == ListingKind::primary;
-  }
   void acknowledge(std::size_t socket, std::string_view channel, std::string_view instrument,
                    std::int64_t sent_ms);
-  void instruments(const std::vector<MarketModel>& markets, std::string_view kind,
-                   std::int64_t now_ms);
+  void announce(const std::vector<MarketModel>& markets, std::string_view kind,
+                std::int64_t now_ms);
+  void write_book(Text& text, const MarketModel& market, bool is_snapshot,
+                  std::span<const BookLevel> bids, std::span<const BookLevel> asks,
+                  std::int64_t time_ms, std::int64_t sequence) const;
   void book_message(MarketModel& market, State& state, bool is_snapshot, std::int64_t sent_ms);
   void ticker(MarketModel& market, State& state, std::int64_t at_ms);
   void mark(MarketModel& market, State& state, std::int64_t at_ms);
   void funding(MarketModel& market, State& state, std::int64_t at_ms);
   void open_interest(MarketModel& market, State& state, std::int64_t at_ms);
+  static void write_funding_row(Text& text, MarketModel& market, State& state, std::int64_t at_ms);
+  static void write_interest_row(Text& text, MarketModel& market, std::int64_t at_ms);
   void candle(MarketModel& market, State& state, const Bar& bar, std::int64_t sent_ms,
               bool is_closed);
   void ratio(MarketModel& market, State& state, std::size_t index, std::int64_t now_ms);
   void candles(MarketModel& market, const std::vector<Bar>& bars, std::string_view period,
                std::int64_t sent_ms);
-  static void candle_row(Text& text, const MarketModel& market, const Bar& bar, bool is_closed);
 
-  Lane* stream_;
-  Lane* rest_;
+  Outlet* stream_;
+  Outlet* rest_;  // null: bodies are asked for
   Random random_;
   std::string connection_ids_[2];
   std::vector<State> states_;
-  struct {
-    std::size_t ack, trade, book, touch, ticker, mark, funding, interest, candle, liquidation;
-  } streams_{};
+  Streams streams_{};
   struct {
     std::size_t instruments, candles, ratio;
   } replies_{};

@@ -1,6 +1,8 @@
 // The REST half of the OKX wire model. Rows are newest first.
 #include "sim/wire/okx.hpp"
 
+#include <algorithm>
+
 namespace perp::sim::wire {
 namespace {
 
@@ -62,19 +64,43 @@ void instrument(Text& text, const MarketModel& market) {
 
 }  // namespace
 
-void Okx::instruments(const std::vector<MarketModel>& markets, std::string_view kind,
-                      std::int64_t now_ms) {
+void Okx::announce(const std::vector<MarketModel>& markets, std::string_view kind,
+                   std::int64_t now_ms) {
   Text& text = rest_->compose();
-  text.raw("{\"code\":\"0\",\"data\":[");
+  write_instruments(text.raw("{\"code\":\"0\",\"data\":["), markets, kind);
+  text.raw("],\"msg\":\"\"}");
+  rest_->commit(replies_.instruments, 0, no_market, now_ms, endpoint_tail("instruments"));
+}
+
+void Okx::write_instruments(Text& text, const std::vector<MarketModel>& markets,
+                            std::string_view kind) {
   bool is_first = true;
   for (const MarketModel& market : markets) {
     if ((kind == "SPOT") != (market.listing().kind == ListingKind::spot)) continue;
+    if (market.status != MarketStatus::listed) continue;
     if (!is_first) text.raw(",");
     is_first = false;
     instrument(text, market);
   }
-  text.raw("],\"msg\":\"\"}");
-  rest_->commit(replies_.instruments, 0, now_ms, endpoint_tail("instruments"));
+}
+
+void Okx::write_depth(Text& text, const MarketModel& market, std::size_t levels_max,
+                      std::int64_t time_ms) const {
+  const auto side = [&](std::string_view name, const std::vector<BookLevel>& levels) {
+    text.raw(name);
+    for (std::size_t i = 0; i < levels_max && i < levels.size(); ++i) {
+      const BookLevel& level = levels[levels.size() - 1 - i];
+      text.raw(i == 0 ? "[\"" : ",[\"").trimmed(price_of(market, level.price)).raw("\",\"");
+      text.trimmed(quantity_of(market, level.quantity))
+          .raw("\",\"0\",\"")
+          .integer(level.orders)
+          .raw("\"]");
+    }
+  };
+  side("{\"asks\":[", market.book().asks());
+  side("],\"bids\":[", market.book().bids());
+  text.raw("],\"ts\":\"").integer(time_ms).raw("\",\"seqId\":");
+  text.integer(states_[market.index].sent_sequence).raw("}");
 }
 
 void Okx::ratio(MarketModel& market, State& state, std::size_t index, std::int64_t now_ms) {
@@ -82,30 +108,34 @@ void Okx::ratio(MarketModel& market, State& state, std::size_t index, std::int64
   state.ratio_due_ms = newest + ratio_period_ms + 5000 + 160 * static_cast<std::int64_t>(index) +
                        market.random().between(0, 900);
   market.drift_ratio();
+  state.ratios.add(newest, market.long_share_e8());
+  if (rest_ == nullptr) return;
+  Text& text = rest_->compose();
+  write_ratio(text.raw("{\"code\":\"0\",\"data\":["), market, 2);
+  text.raw("],\"msg\":\"\"}");
+  rest_->commit(replies_.ratio, 0, no_market, now_ms,
+                endpoint_tail("long-short-account-ratio-contract", market.listing().native, "5m"));
+}
+
+void Okx::write_ratio(Text& text, MarketModel& market, std::size_t limit) const {
+  const RatioHistory& history = states_[market.index].ratios;
   constexpr std::int64_t one_e8 = 100'000'000;
   const auto ratio_of = [](std::int64_t long_share) {
     return Decimal{multiply_divide(long_share, power_of_ten(16), one_e8 - long_share), 16};
   };
-  Text& text = rest_->compose();
-  text.raw("{\"code\":\"0\",\"data\":[[\"")
-      .integer(newest)
-      .raw("\",\"")
-      .trimmed(ratio_of(market.long_share_e8()));
-  text.raw("\"],[\"")
-      .integer(newest - ratio_period_ms)
-      .raw("\",\"")
-      .trimmed(ratio_of(state.previous_long_share))
-      .raw("\"]],\"msg\":\"\"}");
-  rest_->commit(replies_.ratio, 0, now_ms,
-                endpoint_tail("long-short-account-ratio-contract", market.listing().native, "5m"));
+  for (std::size_t row = 0; row < std::min(limit, history.size()); ++row)
+    text.raw(row == 0 ? "[\"" : ",[\"")
+        .integer(history.time_ms(row))
+        .raw("\",\"")
+        .trimmed(ratio_of(history.share(row)))
+        .raw("\"]");
   market.published.has_ratio = true;
-  market.published.ratio_long = ratio_of(market.long_share_e8());
+  market.published.ratio_long = ratio_of(history.share(0));
   market.published.ratio_short = {1, 0};
-  state.previous_long_share = market.long_share_e8();
 }
 
 void Okx::backfill(MarketModel& market, std::size_t index, std::int64_t start_ms) {
-  if (market.listing().kind != ListingKind::primary) return;
+  if (rest_ == nullptr || market.listing().kind != ListingKind::primary) return;
   const std::int64_t sent = start_ms + 80 + 55 * static_cast<std::int64_t>(index);
   candles(market, market.past_bars(30), "1m", sent);
   candles(market, merge_bars(market.past_bars(1440), 60), "1H", sent + 21);
@@ -120,7 +150,7 @@ void Okx::candles(MarketModel& market, const std::vector<Bar>& bars, std::string
     candle_row(text, market, *bar, true);
   }
   text.raw("]}");
-  rest_->commit(replies_.candles, 0, sent_ms,
+  rest_->commit(replies_.candles, 0, no_market, sent_ms,
                 endpoint_tail("history-candles", market.listing().native, period, true));
 }
 

@@ -1,5 +1,11 @@
 #include "sim/wire/wire_model.hpp"
 
+#include "sim/wire/binance.hpp"
+#include "sim/wire/bybit.hpp"
+#include "sim/wire/hyperliquid.hpp"
+#include "sim/wire/okx.hpp"
+
+#include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
 
 namespace perp::sim::wire {
@@ -30,6 +36,29 @@ bool Touch::update(const Book& book) {
   bid = book.best_bid();
   ask = book.best_ask();
   return true;
+}
+
+std::unique_ptr<WireModel> make_wire(market::VenueId venue, Outlet& stream, Outlet* rest,
+                                     std::uint64_t seed) {
+  switch (venue) {
+    case market::VenueId::binance: return std::make_unique<Binance>(stream, rest);
+    case market::VenueId::bybit: return std::make_unique<Bybit>(stream, rest, seed);
+    case market::VenueId::okx: return std::make_unique<Okx>(stream, rest, seed);
+    case market::VenueId::hyperliquid: return std::make_unique<Hyperliquid>(stream, rest, seed);
+    case market::VenueId::none: break;
+  }
+  throw core::Error("no wire model", "simulated venue", "the venue is listed but not simulated");
+}
+
+void RatioHistory::open(std::int64_t now_ms, std::int64_t long_share_e8) {
+  newest_ms = (now_ms / period_ms - 1) * period_ms;
+  long_shares_e8.assign(1, long_share_e8);
+}
+
+void RatioHistory::add(std::int64_t newest, std::int64_t long_share_e8) {
+  newest_ms = newest;
+  if (size() >= rows_max) long_shares_e8.erase(long_shares_e8.begin());
+  long_shares_e8.push_back(long_share_e8);
 }
 
 std::string endpoint_tail(std::string_view endpoint, std::string_view symbol,

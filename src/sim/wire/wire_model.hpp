@@ -1,10 +1,13 @@
 #pragma once
-// The contract of a wire model: the market's events in, one venue's own messages out, into its two
-// lanes. One object per recorded venue, owned by the recorder's thread. It draws nothing about the
+// The contract of a wire model: the market's events in, one venue's own messages out, into outlets:
+// one of the streams and, in a recording, one of the bodies that a feed would have asked for. One
+// object per venue, owned by the recorder's or the server's thread. It draws nothing about the
 // market itself; what it publishes it notes in MarketModel::published, which is what the truth is
 // made of.
 #include "sim/lane.hpp"
+#include "sim/outlet.hpp"
 
+#include <perp/market/venue_id.hpp>
 #include <perp/sim/venue_model.hpp>
 
 #include <cstdint>
@@ -64,6 +67,24 @@ struct Touch {
   bool update(const Book& book);
 };
 
+/// Account ratios as a venue publishes them: one row each five minutes, the newest last.
+struct RatioHistory {
+  static constexpr std::int64_t period_ms = 300'000;
+  static constexpr std::size_t rows_max = 512;
+
+  std::int64_t newest_ms = 0;  ///< the newest row's time
+  std::vector<std::int64_t> long_shares_e8;
+
+  void open(std::int64_t now_ms, std::int64_t long_share_e8);
+  void add(std::int64_t newest, std::int64_t long_share_e8);
+  std::size_t size() const { return long_shares_e8.size(); }
+  /// @param back 0 = the newest
+  std::int64_t share(std::size_t back) const { return long_shares_e8[size() - 1 - back]; }
+  std::int64_t time_ms(std::size_t back) const {
+    return newest_ms - static_cast<std::int64_t>(back) * period_ms;
+  }
+};
+
 /// REST body's third column: "klines symbol=BTCUSDT period=1m backfill=1".
 std::string endpoint_tail(std::string_view endpoint, std::string_view symbol = {},
                           std::string_view period = {}, bool is_backfill = false);
@@ -76,9 +97,9 @@ std::string lower_case(std::string_view text);
 Decimal price_of(const MarketModel& market, std::int64_t units);
 Decimal quantity_of(const MarketModel& market, std::int64_t units);
 
-std::unique_ptr<WireModel> make_binance(Lane& stream, Lane& rest);
-std::unique_ptr<WireModel> make_bybit(Lane& stream, Lane& rest, std::uint64_t seed);
-std::unique_ptr<WireModel> make_okx(Lane& stream, Lane& rest, std::uint64_t seed);
-std::unique_ptr<WireModel> make_hyperliquid(Lane& stream, Lane& rest, std::uint64_t seed);
+/// @param rest where the bodies of a recording go; null: a server composes them as they are asked
+/// for. Throws core::Error for a venue that is not simulated.
+std::unique_ptr<WireModel> make_wire(market::VenueId venue, Outlet& stream, Outlet* rest,
+                                     std::uint64_t seed);
 
 }  // namespace perp::sim::wire
