@@ -77,7 +77,7 @@ void Line::ping(core::MonoNs now) {
     if (heard_at_ > pinged_at_ && rule.pong_timeout_ns == 0)
       awaits_pong_ = false;
     else if (now - pinged_at_ >= limit_ns)
-      give_up("no answer to a ping");
+      end_dead("no answer to a ping");
     return;
   }
   const core::MonoNs last = std::max(pinged_at_, opened_at_);
@@ -106,6 +106,16 @@ void Line::tick(core::MonoNs now) {
 void Line::give_up(std::string why) {
   why_ = std::move(why);
   client_.close(net::close_code::going_away, why_);
+}
+
+/// Nobody is there to exchange closes with.
+void Line::end_dead(std::string why) {
+  why_ = std::move(why);
+  client_.abort();
+  net::WebSocketEnd end;
+  end.was_open = true;
+  end.text = why_;
+  on_end(end);
 }
 
 void Line::close(std::string_view reason) {

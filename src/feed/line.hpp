@@ -100,6 +100,7 @@ class Line final : private net::WebSocketHandler {
   void ping(core::MonoNs now);
   bool send(std::string_view text);
   void give_up(std::string why);
+  void end_dead(std::string why);
   std::int64_t hastened(std::int64_t ns) const noexcept {
     return static_cast<std::int64_t>(static_cast<double>(ns) / setting_.haste);
   }

@@ -1,4 +1,7 @@
 #include "sim/serve/binance_server.hpp"
+#include "sim/serve/bybit_server.hpp"
+#include "sim/serve/hyperliquid_server.hpp"
+#include "sim/serve/okx_server.hpp"
 #include "sim/serve/venue_server.hpp"
 
 #include <perp/core/error.hpp>
@@ -22,9 +25,8 @@ constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t second_ms = 1000;
 constexpr double activity_min = 0.001;
 constexpr double activity_max = 5000;
-// Made per second by all venues at the usual activity with 25 coins: where the search for a rate
-// begins.
-constexpr double usual_rate_per_symbol = 32;
+// What a venue says of a coin in a second at the usual activity: where the search for a rate begins.
+constexpr double usual_rate_per_symbol = 6.4;
 constexpr double rate_max = 2'000'000;
 
 [[noreturn]] void refuse(const std::string& option, const std::string& value,
@@ -61,9 +63,9 @@ std::unique_ptr<VenueServer> make_venue_server(
   };
   switch (venue) {
     case market::VenueId::binance: return make.operator()<BinanceServer>();
-    case market::VenueId::bybit:
-    case market::VenueId::okx:
-    case market::VenueId::hyperliquid:
+    case market::VenueId::bybit: return make.operator()<BybitServer>();
+    case market::VenueId::okx: return make.operator()<OkxServer>();
+    case market::VenueId::hyperliquid: return make.operator()<HyperliquidServer>();
     case market::VenueId::none: break;
   }
   refuse("venues", std::to_string(static_cast<unsigned>(venue)), "a venue that is simulated");
@@ -154,7 +156,7 @@ struct Server::Impl {
     const auto since = static_cast<double>(made - made_before);
     made_before = made;
     if (options.rate <= 0 || since <= 0) return;
-    activity = std::clamp(activity * std::clamp(std::sqrt(options.rate / since), 0.5, 2.0),
+    activity = std::clamp(activity * std::clamp(options.rate / since, 0.5, 2.0),
                           activity_min, activity_max);
     for (const auto& venue : venues) venue->set_activity(activity);
   }

@@ -224,6 +224,23 @@ TEST_F(LiveFeedTest, WhatACutTookIsToldAndFetchedOnce) {
   EXPECT_EQ(of(RecordType::trade).size(), 11u);
 }
 
+TEST_F(LiveFeedTest, AHalfOpenConnectionIsGivenUp) {
+  options_.haste = 50;
+  start();
+  ASSERT_TRUE(until_live());
+  // It stays open, sends nothing and hears nothing: not even a ping.
+  for (test::FakeBinance::Client* client : venue_.clients_of("btcusdt@aggTrade"))
+    client->connection->pause_receiving();
+  ASSERT_TRUE(until([&] { return feed_->status().losses == 1; }));
+  const LiveFeedStatus status = feed_->status();
+  EXPECT_TRUE(std::any_of(status.connections.begin(), status.connections.end(),
+                          [](const ConnectionStatus& connection) {
+                            return connection.last_end == "no answer to a ping" &&
+                                   connection.socket == "market";
+                          }));
+  EXPECT_TRUE(has_status(FeedState::reconnecting, RecordType::trade));
+}
+
 TEST_F(LiveFeedTest, AcknowledgedAndSilentIsFoundAndAskedForAgain) {
   options_.haste = 100;
   start();

@@ -207,14 +207,23 @@ void VenueServer::drop(Session& session) {
   session.is_doomed = has_doomed_ = true;
 }
 
+void VenueServer::vanish(Session& session) {
+  if (session.is_doomed) return;
+  session.is_doomed = session.vanishes = has_doomed_ = true;
+  ++counts_.cuts;
+}
+
 void VenueServer::bury() {
   if (!std::exchange(has_doomed_, false)) return;
   const auto sessions = sessions_;
   for (const auto& session : sessions) {
     if (!session->is_doomed) continue;
     // finish() tells of its end later; from here on it has no subscriptions.
-    session->connection->finish();
     session->connection->context.reset();
+    if (session->vanishes)
+      session->connection->abort();
+    else
+      session->connection->finish();
     forget(*session);
   }
 }

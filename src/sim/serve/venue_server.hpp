@@ -40,6 +40,7 @@ struct Session {
   std::uint8_t path = 0;
   bool is_combined = true;  ///< Binance
   bool is_doomed = false;   ///< to be ended when nobody holds it
+  bool vanishes = false;    ///< without a close frame, TLS or TCP end
   std::vector<Subscription> subscriptions;
   std::int64_t opened_ms = 0;
   std::int64_t heard_ms = 0;   ///< anything from the client
@@ -125,6 +126,8 @@ class VenueServer : private net::WebServerHandler {
   void cut(Session& session, std::uint16_t code, std::string_view why);
   /// Ends it without one.
   void drop(Session& session);
+  /// Breaks it off, without a word.
+  void vanish(Session& session);
   void count_refusal() { ++counts_.refusals; }
 
   wire::WireModel& wire() { return *wire_; }

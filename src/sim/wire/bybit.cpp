@@ -341,8 +341,15 @@ void Bybit::write_ticker(Text& text, const MarketModel& market, const TickerFiel
       .raw("\",\"data\":{\"symbol\":\"")
       .raw(market.listing().native)
       .raw("\"");
+  write_ticker_fields(text, fields, since);
+  if (is_snapshot) text.raw(R"(,"preOpenPrice":"","preQty":"","curPreListingPhase":"")");
+  text.raw("},\"cs\":").integer(state.sequence).raw(",\"ts\":").integer(sent_ms).raw("}");
+}
+
+/// What differs from `since`, or all.
+void Bybit::write_ticker_fields(Text& text, const TickerFields& fields, const TickerFields* since) {
   for (std::size_t i = 0; i < field_count; ++i) {
-    if (!is_snapshot && fields[i] == (*since)[i]) continue;
+    if (since != nullptr && fields[i] == (*since)[i]) continue;
     text.raw(",\"").raw(field_names[i]).raw("\":\"");
     if (i == tick_direction)
       text.raw(tick_directions[static_cast<std::size_t>(fields[i].units)]);
@@ -352,8 +359,13 @@ void Bybit::write_ticker(Text& text, const MarketModel& market, const TickerFiel
       text.fixed(fields[i]);
     text.raw("\"");
   }
-  if (is_snapshot) text.raw(R"(,"preOpenPrice":"","preQty":"","curPreListingPhase":"")");
-  text.raw("},\"cs\":").integer(state.sequence).raw(",\"ts\":").integer(sent_ms).raw("}");
+}
+
+void Bybit::write_ticker_row(Text& text, const MarketModel& market, std::int64_t now_ms) const {
+  const TickerFields fields = ticker_fields(market, states_[market.index], now_ms);
+  text.raw("{\"symbol\":\"").raw(market.listing().native).raw("\"");
+  write_ticker_fields(text, fields, nullptr);
+  text.raw(R"(,"basis":"","deliveryTime":"0","deliveryFeeRate":""})");
 }
 
 void Bybit::kline(MarketModel& market, const State& state, const Bar& bar, std::int64_t sent_ms,

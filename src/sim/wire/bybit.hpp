@@ -35,7 +35,11 @@ class Bybit final : public WireModel {
   void write_ticker(Text& text, const MarketModel& market, std::int64_t sent_ms) const;
   // Bodies of requests: the whole answer.
   static void write_instruments(Text& text, const std::vector<MarketModel>& markets,
-                                std::int64_t now_ms);
+                                std::int64_t now_ms, std::size_t first = 0,
+                                std::size_t limit = 1000);
+  /// {"symbol":..} with every field of a ticker, as they are now.
+  void write_ticker_row(Text& text, const MarketModel& market, std::int64_t now_ms) const;
+  std::int64_t sequence(const MarketModel& market) const { return states_[market.index].sequence; }
   void write_ratio(Text& text, MarketModel& market, std::size_t limit, std::int64_t now_ms) const;
   static void write_klines(Text& text, const MarketModel& market, std::span<const Bar> bars,
                            std::int64_t now_ms);
@@ -97,6 +101,8 @@ class Bybit final : public WireModel {
   void touch(MarketModel& market, State& state, std::int64_t sent_ms);
   void write_ticker(Text& text, const MarketModel& market, const TickerFields& fields,
                     const TickerFields* since, std::int64_t sent_ms) const;
+  static void write_ticker_fields(Text& text, const TickerFields& fields,
+                                  const TickerFields* since);
   TickerFields ticker_fields(const MarketModel& market, const State& state,
                              std::int64_t now_ms) const;
   void ticker(MarketModel& market, State& state, bool is_snapshot, std::int64_t sent_ms);

@@ -17,12 +17,18 @@ void finish(Text& text, std::int64_t time_ms) {
 }  // namespace
 
 void Bybit::write_instruments(Text& text, const std::vector<MarketModel>& markets,
-                              std::int64_t now_ms) {
+                              std::int64_t now_ms, std::size_t first, std::size_t limit) {
   text.raw(ok_head).raw("\"category\":\"linear\",\"list\":[");
   bool is_first = true;
+  bool has_more = false;
+  std::size_t place = 0;
   for (const MarketModel& market : markets) {
     // Without a status asked for, the venue tells of trading contracts alone.
-    if (market.status != MarketStatus::listed) continue;
+    if (market.status != MarketStatus::listed || place++ < first) continue;
+    if (place > first + limit) {
+      has_more = true;
+      break;
+    }
     const Listing& listing = market.listing();
     const Grid& grid = listing.grid;
     const Decimal step{grid.lot, grid.quantity_digits};
@@ -61,7 +67,9 @@ void Bybit::write_instruments(Text& text, const std::vector<MarketModel>& market
     text.raw(
         R"("preListingInfo":null,"riskParameters":{"priceLimitRatioX":"0.01","priceLimitRatioY":"0.02"},"symbolType":""})");
   }
-  text.raw("],\"nextPageCursor\":\"\"");
+  text.raw("],\"nextPageCursor\":\"");
+  if (has_more) text.raw("first%3D").integer(static_cast<std::int64_t>(first + limit));
+  text.raw("\"");
   finish(text, now_ms);
 }
 

@@ -286,17 +286,26 @@ void Hyperliquid::candle_object(Text& text, const MarketModel& market, const Bar
 }
 
 void Hyperliquid::candle(MarketModel& market, const Bar& bar, std::int64_t sent_ms) {
-  Text& text = stream_->compose();
+  write_candle(stream_->compose(), market, bar);
+  stream_->commit(streams_.candle, 0, market.index, sent_ms);
+}
+
+void Hyperliquid::write_candle(Text& text, const MarketModel& market, const Bar& bar) {
   candle_object(text.raw("{\"channel\":\"candle\",\"data\":"), market, bar, minute_ms, "1m");
   text.raw("}");
-  stream_->commit(streams_.candle, 0, market.index, sent_ms);
 }
 
 void Hyperliquid::minute(MarketModel& market, std::size_t index, const Bar& bar) {
   State& state = states_[index];
   const std::int64_t sent = bar.open_ms + minute_ms + market.random().between(70, 240);
-  if (bar.fills != state.fills_in_last_candle)
+  if (bar.fills != state.fills_in_last_candle) {
+    stream_->note({.kind = Fact::Kind::kline,
+                   .id = bar.open_ms,
+                   .time_ms = sent,
+                   .price = bar.close,
+                   .quantity = bar.quantity});
     candle(market, bar, sent);  // the last block's trades
+  }
   state.fills_in_last_candle = 0;
   state.candle_from_ms = sent;
 }

@@ -35,6 +35,7 @@ class Hyperliquid final : public WireModel {
                            std::int64_t time_ms);
   void write_touch(Text& text, const MarketModel& market, std::int64_t time_ms) const;
   void write_context(Text& text, MarketModel& market) const;
+  static void write_candle(Text& text, const MarketModel& market, const Bar& bar);
   /// A trade as streams and requests show it.
   void write_trade(Text& text, const MarketModel& market, const Fact& trade) const;
   // Bodies of requests.

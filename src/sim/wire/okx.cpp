@@ -280,13 +280,17 @@ void Okx::mark(MarketModel& market, State& state, std::int64_t at_ms) {
   market.published.mark = {mark.units, market.listing().coin_price_digits()};
 }
 
-void Okx::funding(MarketModel& market, State& state, std::int64_t at_ms) {
-  Text& text = stream_->compose();
+void Okx::funding(MarketModel& market, std::int64_t at_ms) {
+  write_funding_message(stream_->compose(), market, at_ms);
+  stream_->commit(streams_.funding, public_socket, market.index, at_ms);
+}
+
+void Okx::write_funding_message(Text& text, MarketModel& market, std::int64_t at_ms) {
+  State& state = states_[market.index];
   // The head ends where the row's first field has its value.
   text.raw(state.funding_head);
   write_funding_row(text, market, state, at_ms);
   text.raw("]}");
-  stream_->commit(streams_.funding, public_socket, market.index, at_ms);
 }
 
 void Okx::write_funding(Text& text, MarketModel& market, std::int64_t at_ms) {
@@ -436,7 +440,7 @@ void Okx::step(MarketModel& market, std::size_t index, std::int64_t now_ms) {
   if (state.ticker.fire(random, now_ms, at_ms)) ticker(market, state, at_ms);
   if (market.listing().kind == ListingKind::spot) return;
   if (state.mark.fire(random, now_ms, at_ms)) mark(market, state, at_ms);
-  if (state.funding.fire(random, now_ms, at_ms)) funding(market, state, at_ms);
+  if (state.funding.fire(random, now_ms, at_ms)) funding(market, at_ms);
   if (state.open_interest.fire(random, now_ms, at_ms)) open_interest(market, state, at_ms);
   if (!streams_books(market)) return;
   if (state.candle.fire(random, now_ms, at_ms) &&

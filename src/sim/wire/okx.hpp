@@ -41,6 +41,7 @@ class Okx final : public WireModel {
   void write_depth(Text& text, const MarketModel& market, std::size_t levels_max,
                    std::int64_t time_ms) const;
   void write_funding(Text& text, MarketModel& market, std::int64_t at_ms);
+  void write_funding_message(Text& text, MarketModel& market, std::int64_t at_ms);
   void write_open_interest(Text& text, MarketModel& market, std::int64_t at_ms) const;
   void write_ratio(Text& text, MarketModel& market, std::size_t limit) const;
   static void candle_row(Text& text, const MarketModel& market, const Bar& bar, bool is_closed);
@@ -73,7 +74,7 @@ class Okx final : public WireModel {
   void book_message(MarketModel& market, State& state, bool is_snapshot, std::int64_t sent_ms);
   void ticker(MarketModel& market, State& state, std::int64_t at_ms);
   void mark(MarketModel& market, State& state, std::int64_t at_ms);
-  void funding(MarketModel& market, State& state, std::int64_t at_ms);
+  void funding(MarketModel& market, std::int64_t at_ms);
   void open_interest(MarketModel& market, State& state, std::int64_t at_ms);
   static void write_funding_row(Text& text, MarketModel& market, State& state, std::int64_t at_ms);
   static void write_interest_row(Text& text, MarketModel& market, std::int64_t at_ms);
