@@ -5,8 +5,6 @@
 
 namespace perp::feed {
 
-using market::unknown_id;
-
 TradeFillPlan::TradeFillPlan(const venue::RestCall& call, TradeHole hole, std::uint32_t pages_max)
     : call_(call),
       way_(call.query.find("<from_id") != std::string_view::npos    ? Way::forward

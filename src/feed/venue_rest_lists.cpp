@@ -105,6 +105,9 @@ void VenueRest::Impl::ask_clock() {
 void VenueRest::Impl::ask_poll(std::size_t poll) {
   const PollSchedule::Poll& due = schedule.polls()[poll];
   const std::uint64_t generation = schedule.generation();
+  const market::InstrumentEntry* entry = state.instruments.find(due.symbol);
+  if (entry != nullptr && entry->instrument.status == market::InstrumentStatus::delisted)
+    return schedule.on_end(poll, generation);
   if (!has_room()) {
     ++counts.polls_skipped;
     schedule.on_end(poll, generation);

@@ -181,6 +181,25 @@ TEST_F(BinancePolls, SeedsOfWantedContractsAreRecorded) {
   EXPECT_EQ(seen, std::vector<std::uint32_t>{wanted});
 }
 
+TEST_F(BinancePolls, ADelistedContractIsNotPolled) {
+  std::vector<std::string> listed = symbols(5);
+  host.script = [&, script = host.script](const Asked& asked) {
+    return asked.is_about("exchangeInfo") ? Answer{.body = lists::binance(listed)} : script(asked);
+  };
+  VenueRest& asking = start();
+  asking.load_instruments([] {});
+  asking.start_polls(symbols(5), venue::kinds_of(StreamKind::open_interest));
+  advance(130);
+  EXPECT_EQ(times_by_symbol("openInterest").size(), 5U);
+  listed.pop_back();
+  advance(3700);
+  host.asked.clear();
+  advance(130);
+  const auto by_symbol = times_by_symbol("openInterest");
+  EXPECT_EQ(by_symbol.size(), 4U);
+  EXPECT_FALSE(by_symbol.contains("S4USDT"));
+}
+
 TEST_F(BinancePolls, AnotherListOfContractsReplacesTheOneBefore) {
   VenueRest& asking = start();
   asking.start_polls(symbols(30), venue::kinds_of(StreamKind::open_interest));

@@ -120,7 +120,8 @@ class VenueRest {
   void load_instruments(std::function<void()> on_loaded);
   /// Begins, or begins anew with these symbols: the polls of `polled`, spread over their interval,
   /// those of figures that exist each 5 minutes over the first half of it; the clock; and, for
-  /// symbols that are new, once, what a stream does not bring at its beginning.
+  /// symbols that are new, once, what a stream does not bring at its beginning. Of a contract that
+  /// is delisted nothing is polled.
   void start_polls(std::span<const std::string> symbols, venue::StreamKinds polled);
   /// Asks for a snapshot; nothing if one is asked for already, or if the venue has none.
   void fetch_book(const std::string& symbol);
