@@ -246,7 +246,8 @@ TEST_F(Live, ADatabaseThatNeverAnswersHoldsNothingUp) {
   const auto begin = std::chrono::steady_clock::now();
   daemon->signal(SIGTERM);
   ASSERT_EQ(daemon->wait(), 0) << daemon->err();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(5500));
+  // Its budget is 4.7 s; a busy machine gets some more.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
   EXPECT_NE(daemon->err().find("stays in the journal"), std::string::npos) << daemon->err();
   EXPECT_GT(json::parse(daemon->out())["records"]["trade"], 0) << "the journal has it";
   EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
