@@ -1,4 +1,5 @@
 #include "app/cmd_sim.hpp"
+#include "app/minute_check.hpp"
 #include "app/output.hpp"
 
 #include <perp/sim/check.hpp>
@@ -8,13 +9,15 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 namespace perp::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print(const sim::CheckReport& report, const std::string& format, int exit_code) {
+void print(const sim::CheckReport& report, const MinuteCheck* minutes, const std::string& format,
+           int exit_code) {
   if (format == "json") {
     Json json{{"sound", report.is_sound()},
               {"whole", report.is_whole()},
@@ -36,6 +39,12 @@ void print(const sim::CheckReport& report, const std::string& format, int exit_c
                               {"reordered", row.reordered},
                               {"unknown", row.unknown}});
     json["examples"] = report.examples;
+    if (minutes != nullptr)
+      json["minutes"] = {{"minutes", minutes->minutes},
+                         {"compared", minutes->compared},
+                         {"without_row", minutes->without},
+                         {"different", minutes->different},
+                         {"examples", minutes->examples}};
     std::puts(json.dump(1).c_str());
     return;
   }
@@ -49,6 +58,12 @@ void print(const sim::CheckReport& report, const std::string& format, int exit_c
                grouped(row.unknown)});
   std::fputs(table.text().c_str(), stdout);
   for (const std::string& example : report.examples) std::printf("%s\n", example.c_str());
+  if (minutes != nullptr) {
+    std::printf("%s minutes: %s values compared, %s different, %s minutes without a row\n",
+                grouped(minutes->minutes).c_str(), grouped(minutes->compared).c_str(),
+                grouped(minutes->different).c_str(), grouped(minutes->without).c_str());
+    for (const std::string& example : minutes->examples) std::printf("%s\n", example.c_str());
+  }
   std::printf("%s\n", exit_code == exit_ok        ? "everything that was sent is there, once"
                       : exit_code == exit_partial ? "nothing was lost silently; holes are told"
                                                   : "NOT SOUND");
@@ -64,17 +79,20 @@ void add_sim_check(CLI::App& sim, Context& context) {
       ->required();
   check->add_option("--journal", options->journal_folder, "The journal's folder")->required();
   check->add_option("--removed", options->removed_file, "Log of `perp sim faults`");
+  auto dsn = std::make_shared<std::string>();
+  check->add_option("--db", *dsn, "Compare the minutes of this database with truth.csv as well");
   add_format(*check, context, {"table", "json"});
   check->footer(
       "Ends with 0 if everything is there once, with 3 if something is missing that gap records\n"
       "tell of, with 1 if anything was lost silently, doubled, altered, reordered or made up.\n\n"
       "Example:\n  perp sim check --truth var/truth --journal var/journal");
-  check->callback([options, &context] {
+  check->callback([options, dsn, &context] {
     const sim::CheckReport report = sim::check(*options);
-    context.exit_code = !report.is_sound()  ? exit_failure
-                        : report.is_whole() ? exit_ok
-                                            : exit_partial;
-    print(report, context.format, context.exit_code);
+    std::optional<MinuteCheck> minutes;
+    if (!dsn->empty()) minutes = check_minutes(options->truth_folder + "/truth.csv", *dsn);
+    const bool is_sound = report.is_sound() && (!minutes || minutes->different == 0);
+    context.exit_code = !is_sound ? exit_failure : report.is_whole() ? exit_ok : exit_partial;
+    print(report, minutes ? &*minutes : nullptr, context.format, context.exit_code);
   });
 }
 

@@ -26,7 +26,8 @@ constexpr std::int64_t second_ms = 1000;
 constexpr std::int64_t replay_tick_ms = 2;
 constexpr double activity_min = 0.001;
 constexpr double activity_max = 5000;
-// What a venue says of a coin in a second at the usual activity: where the search for a rate begins.
+// What a venue says of a coin in a second at the usual activity: where the search for a rate
+// begins.
 constexpr double usual_rate_per_symbol = 6.4;
 constexpr double rate_max = 2'000'000;
 
@@ -158,8 +159,8 @@ struct Server::Impl {
     const auto since = static_cast<double>(made - made_before);
     made_before = made;
     if (options.rate <= 0 || since <= 0) return;
-    activity = std::clamp(activity * std::clamp(options.rate / since, 0.5, 2.0),
-                          activity_min, activity_max);
+    activity = std::clamp(activity * std::clamp(options.rate / since, 0.5, 2.0), activity_min,
+                          activity_max);
     for (const auto& venue : venues) venue->set_activity(activity);
   }
 
