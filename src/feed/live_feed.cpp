@@ -279,7 +279,10 @@ struct LiveFeed::Impl final : private ShardOwner {
     if ((kinds & venue::kinds_of(venue::StreamKind::kline_1m)) != 0) {
       const std::int64_t start_ms = from.ns / core::ns_per_minute * 60'000;
       const std::int64_t end_ms = to.ns / core::ns_per_minute * 60'000;
-      if (start_ms < end_ms) rest.fill_klines(symbol, start_ms, end_ms);
+      if (start_ms < end_ms)
+        rest.fill_klines(symbol, start_ms, end_ms, [this, symbol](const KlineFill& fill) {
+          if (fill.left_start_ms < fill.left_end_ms) say_left("candles", symbol, fill.why);
+        });
     }
   }
 
@@ -291,7 +294,19 @@ struct LiveFeed::Impl final : private ShardOwner {
     hole.first_id = market::payload<market::Trade>(header).trade_id;
     hole.first_ns = header.exchange_ns;
     asked_up_to[header.instrument] = hole.first_id;
-    rest.fill_trades(std::move(hole));
+    fill_trades(std::move(hole));
+  }
+
+  void fill_trades(TradeHole hole) {
+    const std::string symbol = hole.symbol;
+    rest.fill_trades(std::move(hole), [this, symbol](const TradeFill& fill) {
+      if (fill.left) say_left("trades", symbol, fill.why);
+    });
+  }
+
+  /// The hole's record is in the ring since the stream came back; this says that it stays one.
+  void say_left(const char* what, const std::string& symbol, const std::string& why) {
+    log(fmt::format("{}: {} of {} stay missing: {}", name, what, symbol, why));
   }
 
   void on_book_wanted(const venue::Topic& topic) override { fetch_book(symbols[topic.symbol]); }
@@ -325,11 +340,11 @@ struct LiveFeed::Impl final : private ShardOwner {
               (asked_up_to.contains(found.instrument) &&
                asked_up_to[found.instrument] == found.gap.got_id))
             break;
-          rest.fill_trades({.symbol = symbol,
-                            .last_id = found.gap.expected_id - 1,
-                            .last_ns = writer.last_trade(found.instrument).exchange_ns,
-                            .first_id = found.gap.got_id,
-                            .first_ns = found.gap.to_ns});
+          fill_trades({.symbol = symbol,
+                       .last_id = found.gap.expected_id - 1,
+                       .last_ns = writer.last_trade(found.instrument).exchange_ns,
+                       .first_id = found.gap.got_id,
+                       .first_ns = found.gap.to_ns});
           break;
         default: break;
       }

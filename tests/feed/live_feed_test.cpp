@@ -233,11 +233,10 @@ TEST_F(LiveFeedTest, AHalfOpenConnectionIsGivenUp) {
     client->connection->pause_receiving();
   ASSERT_TRUE(until([&] { return feed_->status().losses == 1; }));
   const LiveFeedStatus status = feed_->status();
-  EXPECT_TRUE(std::any_of(status.connections.begin(), status.connections.end(),
-                          [](const ConnectionStatus& connection) {
-                            return connection.last_end == "no answer to a ping" &&
-                                   connection.socket == "market";
-                          }));
+  EXPECT_TRUE(std::any_of(
+      status.connections.begin(), status.connections.end(), [](const ConnectionStatus& connection) {
+        return connection.last_end == "no answer to a ping" && connection.socket == "market";
+      }));
   EXPECT_TRUE(has_status(FeedState::reconnecting, RecordType::trade));
 }
 
