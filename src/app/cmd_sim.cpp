@@ -19,6 +19,7 @@ void add_sim(CLI::App& app, Context& context) {
   auto* sim = app.add_subcommand("sim", "Simulated venues.");
   sim->require_subcommand(1);
   add_sim_serve(*sim, context);
+  add_sim_check(*sim, context);
   add_sim_faults(*sim, context);
   auto* record = sim->add_subcommand(
       "record", "Write a seeded market as recordings in the venues' own wire format.");

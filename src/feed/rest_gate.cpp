@@ -18,13 +18,15 @@ void RestGate::begin(Moment now) {
   for (std::size_t i = 0; i < pools_open_at_.size(); ++i)
     is_pool_shut_[i] = now.mono < pools_open_at_[i];
   // A connection that the server closed between two requests is dialled anew without a question:
-  // it is booked afterwards, granted or not.
+  // it is booked afterwards, and nothing goes out until it is.
   while (connects_granted_ < client_.dial_count() && grant_connect(now)) {
   }
+  owes_connects_ = connects_granted_ < client_.dial_count();
 }
 
 RestGate::Verdict RestGate::ask(Moment now, const venue::RestCall& call, std::uint32_t weight) {
-  if (now.mono < host_opens_at_ || is_breaker_shut(now)) return Verdict::host_shut;
+  if (owes_connects_ || now.mono < host_opens_at_ || is_breaker_shut(now))
+    return Verdict::host_shut;
   if (is_pool_shut_[call.pool]) return Verdict::pool_shut;
   if (!may_connect(now)) return Verdict::host_shut;
   const Grant grant = ledger_.may_request(now, connect_.pools[call.pool].name, weight);

@@ -57,6 +57,7 @@ class RestGate {
   core::MonoNs connects_open_at_;
   std::uint64_t connects_granted_ = 0;
   bool has_connect_to_spare_ = false;  ///< granted for a request that then did not go
+  bool owes_connects_ = false;         ///< made and not booked
 };
 
 }  // namespace perp::feed

@@ -31,12 +31,13 @@ class ManagerSocket {
   ManagerSocket(const ManagerSocket&) = delete;
   ManagerSocket& operator=(const ManagerSocket&) = delete;
 
-  /// The next datagram; empty if none comes in time.
+  /// The next datagram; empty if none comes in time. 0 s: if none is there.
   std::string receive(int seconds = 10) {
     const timeval patience{seconds, 0};
     setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     std::array<char, 4096> words{};
-    const ssize_t size = recv(descriptor_, words.data(), words.size(), 0);
+    const ssize_t size =
+        recv(descriptor_, words.data(), words.size(), seconds == 0 ? MSG_DONTWAIT : 0);
     return size <= 0 ? std::string() : std::string(words.data(), static_cast<std::size_t>(size));
   }
   /// The next datagram that begins so; empty if none comes in time.

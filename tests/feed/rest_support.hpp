@@ -27,6 +27,7 @@ struct Asked {
   std::string target{};
   std::string body{};
   std::map<std::string, std::string> fields{};
+  std::uint64_t connection = 0;
   double at = 0;  ///< seconds since the test began, by its own clock
 
   bool is_about(std::string_view text) const {
@@ -81,6 +82,7 @@ class ScriptedHost final : public net::WebServerHandler {
     Asked one{.method = std::string(request.method()),
               .target = std::string(request.target()),
               .body = std::string(request.body_text()),
+              .connection = connection.number(),
               .at = clock()};
     for (std::size_t i = 0; i < request.head().size(); ++i)
       one.fields.emplace(request.head().field(i).name, request.head().field(i).value);

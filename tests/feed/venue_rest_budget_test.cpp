@@ -63,6 +63,20 @@ TEST_F(BinanceBudget, NineTenthsOfTheWeightAreSpentInNoWindowMore) {
   EXPECT_GE(host.times("klines").front(), books.back());
 }
 
+TEST_F(BinanceBudget, WeightThatARequestWaitsForIsNotTakenByWhatComesBehindIt) {
+  host.script = healthy;
+  VenueRest& asking = start();
+  for (int i = 0; i < 10; ++i) asking.fill_klines(symbol(i), 1'790'000'040'000, 1'790'000'100'000);
+  advance(1);
+  EXPECT_EQ(host.count("klines"), 10U);
+  for (int i = 0; i < 200; ++i) asking.fetch_book(symbol(i));
+  for (int i = 0; i < 10; ++i) asking.fill_klines(symbol(i), 1'790'000'040'000, 1'790'000'100'000);
+  advance(50);
+  // 107 books leave 10 of the 2160: too little for the next one, enough for ten candles.
+  EXPECT_EQ(host.count("/depth"), 107U);
+  EXPECT_EQ(host.count("klines"), 10U);
+}
+
 TEST_F(BinanceBudget, OtherPoolsGoOnWhileOneIsSpent) {
   host.script = healthy;
   VenueRest& asking = start();
@@ -144,6 +158,20 @@ TEST_F(BinanceBudget, ConnectionsAreAskedForAndThoseOfTheServersMakingAreBooked)
   EXPECT_GT(host.asked.size(), 10U);
 }
 
+TEST_F(BinanceBudget, ConnectionsThatTheServersHabitsCostAreBookedAndStopTheRest) {
+  connects_max = 10;
+  // The host cuts each connection when it is used again: the client dials anew by itself.
+  std::map<std::uint64_t, int> used;
+  host.script = [&](const Asked& asked) {
+    return ++used[asked.connection] == 1 ? healthy(asked) : Answer{.is_cut = true};
+  };
+  VenueRest& asking = start();
+  for (int i = 0; i < 100; ++i) asking.fetch_book(symbol(i));
+  advance(299);
+  EXPECT_LE(host.connections, 12U) << "two may have been under way";
+  EXPECT_GE(host.connections, 10U);
+}
+
 class Ban : public BinanceBudget, public testing::WithParamInterface<std::pair<int, int>> {};
 
 TEST_P(Ban, IsObeyedToTheSecondAndThroughARestart) {
@@ -201,6 +229,65 @@ TEST_F(BinanceBudget, ABookThatMetABanIsAskedAfterItAndAPollIsNot) {
   EXPECT_EQ(host.asked.size(), 2U);
   ASSERT_EQ(logged.size(), 1U);
   EXPECT_NE(logged[0].find("5.0 s"), std::string::npos) << logged[0];
+}
+
+class OkxBudget : public RestTest {
+ protected:
+  OkxBudget() : RestTest(venue::okx_adapter()) {}
+};
+
+TEST_F(OkxBudget, EachEndpointHasItsOwnInTwoSeconds) {
+  host.script = [](const Asked&) { return Answer{.body = R"({"code":"0","msg":"","data":[]})"}; };
+  VenueRest& asking = start();
+  for (int i = 0; i < 300; ++i) {
+    const std::string symbol = fmt::format("S{}-USDT-SWAP", i);
+    asking.fill_klines(symbol, 1'790'000'040'000, 1'790'000'100'000);
+    asking.fill_trades({.symbol = symbol, .last_id = 1, .first_id = 3});
+  }
+  advance(200);
+  std::vector<std::pair<double, double>> candles;
+  std::vector<std::pair<double, double>> trades;
+  for (const Asked& one : host.asked)
+    (one.is_about("history-trades") ? trades : candles).emplace_back(one.at, 1);
+  EXPECT_EQ(candles.size(), 300U);
+  EXPECT_EQ(trades.size(), 1200U);  // each three times more: the host does not have them yet
+  EXPECT_LE(most_in_window(candles, 2), 36);
+  EXPECT_GT(most_in_window(candles, 2), 30);
+  EXPECT_LE(most_in_window(trades, 2), 18);
+  EXPECT_GT(most_in_window(trades, 2), 15);
+}
+
+class HyperliquidBudget : public RestTest {
+ protected:
+  HyperliquidBudget() : RestTest(venue::hyperliquid_adapter()) {}
+};
+
+TEST_F(HyperliquidBudget, WeightsOfCandlesAreTheVenues) {
+  host.script = [](const Asked&) { return Answer{.body = "[]"}; };
+  VenueRest& asking = start();
+  for (int i = 0; i < 120; ++i)
+    asking.fill_klines(fmt::format("C{}", i), 1'789'000'020'000, 1'789'000'020'000 + 3'600'000);
+  advance(200);
+  std::vector<std::pair<double, double>> asked;
+  for (const Asked& one : host.asked) asked.emplace_back(one.at, 21);  // 20 and one for 60 rows
+  EXPECT_EQ(asked.size(), 120U);
+  EXPECT_LE(most_in_window(asked, 60), 1080);
+  EXPECT_GT(most_in_window(asked, 60), 950);
+}
+
+TEST_F(BinanceBudget, EachVenuesPoolsFitALedger) {
+  for (const venue::Adapter* adapter : {&venue::binance_adapter(), &venue::okx_adapter(),
+                                        &venue::bybit_adapter(), &venue::hyperliquid_adapter()}) {
+    HostLedgerOptions made;
+    made.folder = folder_;
+    made.host = std::string(market::find_venue(adapter->spec.venue)->key);
+    made.pools = ledger_pools(*adapter->connect);
+    EXPECT_EQ(made.pools.size(), adapter->connect->pools.size());
+    HostLedger ledger(std::move(made));
+    for (const venue::RestCall& call : adapter->connect->calls)
+      EXPECT_TRUE(ledger.may_request(at(0), adapter->connect->pools[call.pool].name, call.weight))
+          << call.endpoint;
+  }
 }
 
 class BybitBudget : public RestTest {

@@ -67,9 +67,6 @@ class FillTest : public RestTest {
   }
 };
 
-// Binance
-// ------------------------------------------------------------------------------------------
-
 class BinanceFill : public FillTest {
  protected:
   BinanceFill() : FillTest(venue::binance_adapter()) {
@@ -272,8 +269,29 @@ TEST_F(BinanceFill, MinutesWithoutACandleAreToldAsLeft) {
   EXPECT_EQ(results[1].left_end_ms, begin + 111 * 60'000);
 }
 
-// OKX
-// ----------------------------------------------------------------------------------------------
+TEST_F(BinanceFill, ACandleThatRunsOrRepeatsOrStandsOutsideIsNotRecorded) {
+  // The host's clock is ours here: the last minute of the hole has not ended.
+  const std::int64_t running = core::wall_now().ns / core::ns_per_minute * 60'000;
+  const std::int64_t begin = running - 2 * 60'000;
+  const auto row = [](std::int64_t open) {
+    return fmt::format(R"([{},"1.0","2.0","0.5","1.5","10.000",{},"15.0",4,"5.000","7.5","0"])",
+                       open, open + 59'999);
+  };
+  host.script = [&](const Asked&) {
+    return Answer{.body = "[" + row(begin - 60'000) + "," + row(begin) + "," + row(begin) + "," +
+                          row(begin + 60'000) + "," + row(running + 60'000 * 5) + "]"};
+  };
+  start();
+  std::vector<KlineFill> results;
+  rest->fill_klines("BTCUSDT", begin, running + 6 * 60'000,
+                    [&](const KlineFill& result) { results.push_back(result); });
+  advance(1);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0].candles, 2U);
+  EXPECT_EQ(results[0].left_start_ms, running);
+  EXPECT_EQ(results[0].left_end_ms, running + 6 * 60'000);
+  EXPECT_EQ(drain_count(RecordType::kline), 2U);
+}
 
 class OkxFill : public FillTest {
  protected:
@@ -363,9 +381,6 @@ TEST_F(OkxFill, WhatItNeverHasIsToldAsLeftOnEitherSide) {
   EXPECT_EQ(result.left->last_id, 900'500);
   EXPECT_EQ(result.left->first_id, 900'600);
 }
-
-// Bybit
-// --------------------------------------------------------------------------------------------
 
 class BybitFill : public FillTest {
  protected:
@@ -464,9 +479,6 @@ TEST_F(BybitFill, WithoutTimesNothingIsAsked) {
   EXPECT_TRUE(fill({.symbol = "BTCUSDT", .last_id = 1, .first_id = 9}, 1).left.has_value());
   EXPECT_TRUE(host.asked.empty());
 }
-
-// Hyperliquid
-// --------------------------------------------------------------------------------------
 
 class HyperliquidFill : public FillTest {
  protected:

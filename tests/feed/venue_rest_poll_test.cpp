@@ -3,6 +3,8 @@
 #include "feed/poll_schedule.hpp"
 #include "feed/rest_support.hpp"
 
+#include <perp/venue/subscription_plan.hpp>
+
 #include <set>
 
 namespace perp::feed {
@@ -74,6 +76,20 @@ TEST_F(BinancePolls, FiguresOfAPeriodAreAskedInTheFirstHalfBehindItsEnd) {
   // In turn: one contract's figures stand together, and no two contracts at once.
   const std::vector<double> times = host.times("/futures/data/");
   for (std::size_t i = 4; i < times.size(); ++i) EXPECT_GT(times[i] - times[i - 4], 2.5);
+}
+
+TEST_F(BinancePolls, WhatStreamsBringIsNotPolled) {
+  const std::vector<std::string> wanted = symbols(20);
+  const std::vector<std::string_view> views(wanted.begin(), wanted.end());
+  const venue::Plan plan =
+      venue::plan_subscriptions(*state.adapter.connect, venue::all_kinds, views);
+  start().start_polls(wanted, plan.polled);
+  advance(400);
+  for (const Asked& one : host.asked)
+    EXPECT_TRUE(one.is_about("openInterest") || one.is_about("/futures/data/") ||
+                one.is_about("/time") || one.is_about("bookTicker"))
+        << one.target;
+  EXPECT_GT(host.count("openInterest"), 100U);
 }
 
 TEST_F(BinancePolls, MoreThanTheBudgetTakesTurnsAndIsSkippedNotPiledUp) {

@@ -322,6 +322,22 @@ TEST_F(BinanceRest, TheClockIsReadWithHalfAStepAdded) {
   // The truth: 5 s ahead, cut to the millisecond below, half of which is given back.
   EXPECT_LE(std::abs(estimate->offset_ns - 5 * core::ns_per_second),
             core::ns_per_ms / 2 + estimate->error_ns_max);
+
+  // One sample, whose stamp and moment are known: off by no more than half its round trip, which
+  // on loopback is less than the half step.
+  const std::int64_t stamp_ms = 1'790'000'100'000;
+  std::int64_t answered_ns = 0;
+  host.script = [&](const Asked&) {
+    answered_ns = core::wall_now().ns;
+    return Answer{.body = fmt::format(R"({{"serverTime":{}}})", stamp_ms)};
+  };
+  VenueRest& fresh = start();
+  fresh.start_polls({}, 0);
+  advance(1);
+  const auto one = fresh.clock_offset().estimate(core::mono_now(), core::wall_now());
+  ASSERT_TRUE(one.has_value());
+  const std::int64_t truth_ns = stamp_ms * core::ns_per_ms + core::ns_per_ms / 2 - answered_ns;
+  EXPECT_LE(std::abs(one->offset_ns - truth_ns), one->error_ns_max + 20'000);
 }
 
 TEST_F(BinanceRest, OptionsOutOfRangeAreRefused) {
@@ -344,6 +360,33 @@ TEST_F(BinanceRest, FieldsOfATestnetStandInEveryRequest) {
   advance(0.2);
   ASSERT_EQ(host.asked.size(), 1U);
   EXPECT_EQ(host.asked[0].fields.at("x-simulated-trading"), "1");
+}
+
+class OkxRest : public RestTest {
+ protected:
+  OkxRest() : RestTest(venue::okx_adapter()) {}
+};
+
+TEST_F(OkxRest, TheVenuesNoWithStatus200IsARecordToldOnceAndAskedAgain) {
+  int refusals = 2;
+  host.script = [&](const Asked&) {
+    return Answer{
+        .body =
+            refusals-- > 0
+                ? R"({"code":"50001","msg":"Service temporarily unavailable","data":[]})"
+                : R"({"code":"0","msg":"","data":[["1789999980000","1.0","2.0","0.5","1.5","10","1","15","1"]]})"};
+  };
+  VenueRest& asking = start();
+  std::vector<KlineFill> results;
+  asking.fill_klines("BTC-USDT-SWAP", 1'789'999'980'000, 1'790'000'040'000,
+                     [&](const KlineFill& result) { results.push_back(result); });
+  advance(10);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0].candles, 1U);
+  EXPECT_EQ(asking.stats().refused, 2U);
+  EXPECT_EQ(asking.stats().bad_bodies, 0U);
+  EXPECT_EQ(logged.size(), 1U);
+  EXPECT_EQ(drain_count(RecordType::error), 2U);
 }
 
 class BybitRest : public RestTest {

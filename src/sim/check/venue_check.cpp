@@ -1,0 +1,245 @@
+#include "sim/check/venue_check.hpp"
+
+#include <perp/sim/decimal_units.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace perp::sim {
+namespace {
+
+using core::ns_per_ms;
+using market::RecordType;
+
+constexpr std::size_t examples_max = 20;
+
+/// The nearest double: both parts are exact, so one division or multiplication rounds once.
+double value_of(std::int64_t units, int digits) {
+  const double scale = static_cast<double>(power_of_ten(std::abs(digits)));
+  return digits >= 0 ? static_cast<double>(units) / scale : static_cast<double>(units) * scale;
+}
+
+CheckedKind kind_of(const TruthRow& row) {
+  return static_cast<CheckedKind>(static_cast<int>(row.kind) - 1);
+}
+
+bool carries(RecordType stream, CheckedKind kind) {
+  switch (kind) {
+    case CheckedKind::trade: return stream == RecordType::trade;
+    case CheckedKind::kline: return stream == RecordType::kline;
+    case CheckedKind::liquidation: return stream == RecordType::liquidation;
+    case CheckedKind::book:
+      return stream == RecordType::book_delta || stream == RecordType::book_snapshot;
+  }
+  return false;
+}
+
+}  // namespace
+
+VenueCheck::VenueCheck(TruthFile truth, const CheckOptions& options)
+    : truth_(std::move(truth)), slack_ns_(options.slack_ns), found_(truth_.rows.size()) {
+  const std::size_t markets = truth_.markets.size();
+  for (std::size_t kind = 0; kind < checked_kind_count; ++kind) {
+    indices_[kind].resize(markets);
+    counts_[kind].venue = truth_.venue;
+    counts_[kind].kind = static_cast<CheckedKind>(kind);
+  }
+  for (std::uint32_t market = 0; market < markets; ++market)
+    by_native_.emplace(truth_.markets[market].native, market);
+  instruments_.assign(markets, 0);
+  last_row_.assign(markets, -1);
+  for (std::uint32_t i = 0; i < truth_.rows.size(); ++i) {
+    const TruthRow& row = truth_.rows[i];
+    // A liquidation has no id: its time finds the few that it may be.
+    const std::int64_t id = row.kind == TruthKind::liquidation ? row.time_ms : row.id;
+    indices_[static_cast<std::size_t>(kind_of(row))][row.market].push_back({id, row.id_high, i});
+  }
+  for (auto& of_kind : indices_)
+    for (Index& of_market : of_kind) std::stable_sort(of_market.begin(), of_market.end());
+}
+
+std::uint32_t VenueCheck::market_of(std::uint32_t instrument, std::string_view native) {
+  const auto known = by_instrument_.find(instrument);
+  if (known != by_instrument_.end()) return known->second;
+  const auto named = by_native_.find(std::string(native));
+  const std::uint32_t market = named == by_native_.end() ? no_market : named->second;
+  if (market != no_market) instruments_[market] = instrument;
+  if (!native.empty()) by_instrument_.emplace(instrument, market);
+  return market;
+}
+
+void VenueCheck::take(const market::RecordHeader& record, std::string_view native) {
+  if (record.receive_ns != core::unknown_ns) {
+    if (first_ns_ == core::unknown_ns) first_ns_ = record.receive_ns;
+    last_ns_ = std::max(last_ns_, record.receive_ns);
+  }
+  if (record.type == RecordType::gap) {
+    const auto& gap = market::payload<market::Gap>(record);
+    holes_.push_back({record.instrument, gap.stream, gap.from_ns, gap.to_ns});
+    return;
+  }
+  if (record.instrument == 0 || (record.flags & market::flag_derived) != 0) return;
+  const std::uint32_t market = market_of(record.instrument, native);
+  if (market == no_market) return;
+  switch (record.type) {
+    case RecordType::trade: take_trade(record, market); break;
+    case RecordType::kline: take_kline(record, market); break;
+    case RecordType::liquidation: take_liquidation(record, market); break;
+    case RecordType::book_delta:
+    case RecordType::book_snapshot: take_book(record, market); break;
+    default: break;
+  }
+}
+
+bool VenueCheck::has_values(const TruthRow& row, double price, double quantity) const {
+  const TruthFile::Market& market = truth_.markets[row.market];
+  if (market.quantity_digits == std::numeric_limits<std::int16_t>::min()) return true;
+  return value_of(row.price, market.price_digits) == price &&
+         value_of(row.quantity, market.quantity_digits) == quantity;
+}
+
+void VenueCheck::note(std::uint32_t row, bool is_backfill) {
+  std::uint8_t& count = is_backfill ? found_[row].by_request : found_[row].by_stream;
+  if (count < std::numeric_limits<std::uint8_t>::max()) ++count;
+}
+
+void VenueCheck::take_trade(const market::RecordHeader& record, std::uint32_t market) {
+  const auto& trade = market::payload<market::Trade>(record);
+  const Index& trades = index(CheckedKind::trade, market);
+  const Key wanted{trade.trade_id, trade.trade_id_high, 0};
+  const auto at = std::lower_bound(trades.begin(), trades.end(), wanted);
+  if (at == trades.end() || wanted < *at) {
+    ++counts(CheckedKind::trade).unknown;
+    example("never sent", market, trade.trade_id);
+    return;
+  }
+  const TruthRow& row = truth_.rows[at->row];
+  const bool is_backfill = (record.flags & market::flag_backfill) != 0;
+  const market::Side side = row.is_buy != 0 ? market::Side::buy : market::Side::sell;
+  note(at->row, is_backfill);
+  if (!has_values(row, trade.price, trade.quantity) || trade.taker_side != side ||
+      record.exchange_ns != row.time_ms * ns_per_ms)
+    found_[at->row].is_altered = true;
+  if (is_backfill) return;
+  if (at->row < last_row_[market] && found_[at->row].by_stream == 1) {
+    ++counts(CheckedKind::trade).reordered;
+    example("behind one that left later", market, trade.trade_id);
+  }
+  last_row_[market] = std::max<std::int64_t>(last_row_[market], at->row);
+}
+
+void VenueCheck::take_kline(const market::RecordHeader& record, std::uint32_t market) {
+  const auto& kline = market::payload<market::Kline>(record);
+  if (kline.interval_ns != core::ns_per_minute || kline.price_kind != market::PriceKind::last)
+    return;
+  const Index& klines = index(CheckedKind::kline, market);
+  const Key wanted{kline.open_ns / ns_per_ms, TruthRow::no_id, 0};
+  const auto at = std::lower_bound(klines.begin(), klines.end(), wanted);
+  if (at == klines.end() || wanted < *at) return;  // history before the truth began
+  // What is not closed yet has other values.
+  if (has_values(truth_.rows[at->row], kline.close, kline.volume_base))
+    note(at->row, (record.flags & market::flag_backfill) != 0);
+}
+
+void VenueCheck::take_liquidation(const market::RecordHeader& record, std::uint32_t market) {
+  const auto& liquidation = market::payload<market::Liquidation>(record);
+  const Index& all = index(CheckedKind::liquidation, market);
+  const Key wanted{record.exchange_ns / ns_per_ms, TruthRow::no_id, 0};
+  const auto [begin, end] = std::equal_range(all.begin(), all.end(), wanted);
+  for (auto at = begin; at != end; ++at) {
+    const TruthRow& row = truth_.rows[at->row];
+    if (found_[at->row].by_stream != 0 || !has_values(row, liquidation.price, liquidation.quantity))
+      continue;
+    note(at->row, false);
+    return;
+  }
+  if (begin == end) {
+    ++counts(CheckedKind::liquidation).unknown;
+    example("never sent", market, wanted.id);
+  }
+}
+
+void VenueCheck::take_book(const market::RecordHeader& record, std::uint32_t market) {
+  const auto& book = market::payload<market::Book>(record);
+  const Index& all = index(CheckedKind::book, market);
+  const std::int64_t id =
+      book.last_id != market::unknown_id ? book.last_id : record.exchange_ns / ns_per_ms;
+  const Key wanted{id, TruthRow::no_id, 0};
+  const auto at = std::lower_bound(all.begin(), all.end(), wanted);
+  // A snapshot may stand between two events, and other depths have ids of their own.
+  if (at != all.end() && !(wanted < *at)) note(at->row, false);
+}
+
+bool VenueCheck::is_told(const TruthRow& row, CheckedKind kind) const {
+  const std::uint32_t instrument = instruments_[row.market];
+  const auto covers = [&](const Hole& hole, std::int64_t ms) {
+    return hole.from_ns <= ms * ns_per_ms + slack_ns_ && ms * ns_per_ms - slack_ns_ <= hole.to_ns;
+  };
+  return std::any_of(holes_.begin(), holes_.end(), [&](const Hole& hole) {
+    return (hole.instrument == 0 || hole.instrument == instrument) &&
+           (hole.stream == RecordType::padding || carries(hole.stream, kind)) &&
+           (covers(hole, row.sent_ms) || covers(hole, row.time_ms));
+  });
+}
+
+void VenueCheck::conclude(const RemovedEvents& removed, CheckReport& report) {
+  for (std::size_t i = 0; i < truth_.rows.size(); ++i) {
+    const TruthRow& row = truth_.rows[i];
+    const Found& found = found_[i];
+    const CheckedKind kind = kind_of(row);
+    CheckCounts& count = counts(kind);
+    const std::string& native = truth_.markets[row.market].native;
+    const auto is_removed = [&] {
+      return removed.contains(truth_.venue, static_cast<std::uint8_t>(row.kind), native,
+                              row.kind == TruthKind::liquidation ? row.time_ms : row.id);
+    };
+    if (kind == CheckedKind::trade && found.by_stream + found.by_request > 1) {
+      count.doubled += found.by_stream + found.by_request - 1U;
+      example(report, "stored twice", row);
+    }
+    if (found.is_altered && !is_removed()) {
+      ++count.altered;
+      example(report, "stored with other values", row);
+    }
+    if (row.connections == 0) continue;
+    ++count.sent;
+    if (found.by_stream > 0) {
+      ++count.stored;
+    } else if (found.by_request > 0) {
+      ++count.filled;
+    } else if (is_told(row, kind)) {
+      ++count.told;
+    } else if (is_removed()) {
+      ++count.removed;
+    } else if (last_ns_ != core::unknown_ns && row.sent_ms * ns_per_ms + slack_ns_ >= last_ns_) {
+      ++count.under_way;
+    } else {
+      ++count.lost;
+      example(report, "lost silently", row);
+    }
+  }
+  report.gap_records += holes_.size();
+  report.rows.insert(report.rows.end(), counts_.begin(), counts_.end());
+  report.examples.insert(report.examples.end(), examples_.begin(), examples_.end());
+}
+
+void VenueCheck::example(CheckReport& report, std::string_view what, const TruthRow& row) const {
+  if (report.examples.size() >= examples_max) return;
+  report.examples.push_back(
+      fmt::format("{} {} {} id {} matched at {} ms, left at {} ms to {} connections: {}",
+                  market::find_venue(truth_.venue)->key, truth_.markets[row.market].native,
+                  name_of(kind_of(row)), row.id == TruthRow::no_id ? row.time_ms : row.id,
+                  row.time_ms, row.sent_ms, row.connections, what));
+}
+
+void VenueCheck::example(std::string_view what, std::uint32_t market, std::int64_t id) {
+  if (examples_.size() >= examples_max) return;
+  examples_.push_back(fmt::format("{} {} record with id {}: {}",
+                                  market::find_venue(truth_.venue)->key,
+                                  truth_.markets[market].native, id, what));
+}
+
+}  // namespace perp::sim
