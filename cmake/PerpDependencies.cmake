@@ -12,3 +12,5 @@ pkg_check_modules(LIBURING REQUIRED IMPORTED_TARGET liburing>=2.3)
 pkg_check_modules(WOLFSSL REQUIRED IMPORTED_TARGET wolfssl>=5.5)
 # libcrypto alone: wolfSSL's AES-GCM is computed by it (net/aes_offload); libpq brings it along anyway.
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+# TOML: Debian builds the parser as a shared library, so that it is not compiled with each of our sources.
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus>=3.3)

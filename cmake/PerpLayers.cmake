@@ -15,7 +15,7 @@ set(PERP_LAYERS
   "feed|core market net journal venue|ZLIB::ZLIB"
   "engine|core market journal state rule|-"
   "serve|core rolling market net journal venue state rule warehouse engine|-"
-  "app|core rolling market net journal venue state rule warehouse sim feed engine serve|CLI11::CLI11")
+  "app|core rolling market net journal venue state rule warehouse sim feed engine serve|CLI11::CLI11 PkgConfig::TOMLPLUSPLUS")
 
 set(PERP_LAYER_NAMES)
 foreach(row IN LISTS PERP_LAYERS)

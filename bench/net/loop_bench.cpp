@@ -148,7 +148,7 @@ void generate_load(const std::vector<PlainPeer>& peers, const Message& message) 
 
 class LoopReceiver final : public net::AcceptHandler {
  public:
-  explicit LoopReceiver(IoEngine engine) : loop_(options(engine)) {}
+  LoopReceiver(IoEngine engine, unsigned gather_us) : loop_(options(engine, gather_us)) {}
 
   std::uint16_t listen() {
     listener_ = std::make_unique<net::Listener>(
@@ -183,9 +183,10 @@ class LoopReceiver final : public net::AcceptHandler {
     net::Socket socket_;
     std::size_t offset_ = 0;
   };
-  static net::LoopOptions options(IoEngine engine) {
+  static net::LoopOptions options(IoEngine engine, unsigned gather_us) {
     net::LoopOptions options;
     options.engine = engine;
+    options.gather_us = gather_us;
     options.receive_buffers = 256;
     options.receive_buffer_bytes = 8 * 1024;
     return options;
@@ -252,10 +253,13 @@ const bool registered = [] {
         [spins](benchmark::State& s) { echo<PlainEcho>(s, spins, true); });
     add("net/loop/beast" + unit, [spins](benchmark::State& s) { echo<BeastEcho>(s, spins); });
   }
+  // Arrivals are gathered for up to 250 us; beside it, the first one wakes.
   add("net/loop/perp/receive_200/100k",
-      [](benchmark::State& s) { receive_200<LoopReceiver>(s, IoEngine::automatic); });
+      [](benchmark::State& s) { receive_200<LoopReceiver>(s, IoEngine::automatic, 250U); });
+  add("net/loop/perp_first/receive_200/100k",
+      [](benchmark::State& s) { receive_200<LoopReceiver>(s, IoEngine::automatic, 0U); });
   add("net/loop/perp_epoll/receive_200/100k",
-      [](benchmark::State& s) { receive_200<LoopReceiver>(s, IoEngine::epoll); });
+      [](benchmark::State& s) { receive_200<LoopReceiver>(s, IoEngine::epoll, 0U); });
   add("net/loop/beast/receive_200/100k",
       [](benchmark::State& s) { receive_200<BeastReceiver>(s, connection_count); });
   return true;

@@ -1,15 +1,8 @@
-#include "app/commands.hpp"
-#include "app/output.hpp"
-#include "app/progress.hpp"
-#include "app/summary.hpp"
+#include "app/recording_options.hpp"
 
-#include <perp/app/pipeline.hpp>
 #include <perp/core/error.hpp>
+#include <perp/market/decimal.hpp>
 
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
-#include <cstdio>
 #include <memory>
 
 namespace perp::app {
@@ -17,22 +10,9 @@ namespace {
 
 struct ReplayArguments {
   PipelineOptions pipeline;
-  std::string venue;
-  std::string speed = "max";
-  bool is_without_shapes = false;
+  RecordingArguments recording;
   std::vector<std::string> pins;
 };
-
-double parse_speed(const std::string& text) {
-  if (text == "max") return 0;
-  char* end = nullptr;
-  const double factor = std::strtod(text.c_str(), &end);
-  if (end == text.c_str() || (std::string_view(end) != "x" && *end != '\0') || !(factor > 0) ||
-      factor > 1e6)
-    throw core::Error("'" + text + "' is not a speed", "--speed",
-                      "expected max, 1x or another factor such as 10x");
-  return factor;
-}
 
 void parse_pins(const std::vector<std::string>& pins, PipelineOptions& options) {
   for (const std::string& pin : pins) {
@@ -54,54 +34,9 @@ void parse_pins(const std::vector<std::string>& pins, PipelineOptions& options) 
 }
 
 void run(Context& context, ReplayArguments& arguments) {
-  PipelineOptions& options = arguments.pipeline;
-  options.dsn = context.dsn;
-  options.replay.speed = parse_speed(arguments.speed);
-  if (arguments.is_without_shapes) options.replay.lanes = venue::Lanes::on_demand;
-  parse_pins(arguments.pins, options);
-  if (!arguments.venue.empty()) {
-    const market::Venue* venue = market::find_venue(std::string_view(arguments.venue));
-    if (venue == nullptr)
-      throw core::Error("unknown venue '" + arguments.venue + "'", "--venue", "see `perp venues`");
-    options.replay.recording.venue = venue->id;
-  }
-  ProgressLine line("replaying");
-  const PipelineReport report = run_pipeline(options, *context.stop, [&](const Progress& progress) {
-    line.show(progress.fraction, fmt::format("{} messages, {} records", grouped(progress.messages),
-                                             grouped(progress.records)));
-  });
-  line.done();
-  std::fputs((context.format == "json" ? summary_json(report) : summary_text(report)).c_str(),
-             stdout);
-  context.exit_code = report.was_stopped ? exit_failure : is_clean(report) ? exit_ok : exit_partial;
-}
-
-void add_replay_options(CLI::App& command, Context& context, ReplayArguments& arguments) {
-  command.add_option("--venue", arguments.venue,
-                     "The recordings' venue, where their path does not say it");
-  command.add_option("--endpoint", arguments.pipeline.replay.recording.endpoint,
-                     "The bodies are replies of this REST endpoint (see `perp venues NAME`)");
-  command.add_option("--symbol", arguments.pipeline.replay.recording.symbol,
-                     "Native symbol that the REST bodies are about");
-  command.add_option("--period", arguments.pipeline.replay.recording.period,
-                     "Period or interval of the REST bodies: 5m, 1h, 1d");
-  command.add_option("--speed", arguments.speed, "max, 1x (as recorded) or a factor such as 10x")
-      ->capture_default_str();
-  command.add_flag("--no-shapes", arguments.is_without_shapes,
-                   "Read every message by the slower lane, which defines the answer");
-  command
-      .add_option("--sync-ms", arguments.pipeline.sync_ms,
-                  "What a power cut may take of the journal, ms")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 60'000));
-  command
-      .add_option("--lanes", arguments.pipeline.loader_lanes,
-                  "Database connections that load side by side")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 16));
-  command.add_option("--pin", arguments.pins, "Pin a thread: feed=0 engine=1")->delimiter(',');
-  add_dsn(command, context, false);
-  add_format(command, context, {"table", "json"});
+  arguments.pipeline.dsn = context.dsn;
+  parse_pins(arguments.pins, arguments.pipeline);
+  replay_recordings(context, arguments.pipeline, arguments.recording);
 }
 
 }  // namespace
@@ -116,7 +51,20 @@ void add_replay(CLI::App& app, Context& context) {
       ->required();
   command->add_option("--journal", arguments->pipeline.journal_folder,
                       "Keep the journal here (default: a temporary one)");
-  add_replay_options(*command, context, *arguments);
+  add_recording_options(*command, arguments->recording);
+  command
+      ->add_option("--sync-ms", arguments->pipeline.sync_ms,
+                   "What a power cut may take of the journal, ms")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 60'000));
+  command
+      ->add_option("--lanes", arguments->pipeline.loader_lanes,
+                   "Database connections that load side by side")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 16));
+  command->add_option("--pin", arguments->pins, "Pin a thread: feed=0 engine=1")->delimiter(',');
+  add_dsn(*command, context, false);
+  add_format(*command, context, {"table", "json"});
   command->footer(
       "Exit codes: 0 all understood, 3 some messages were refused (see the summary), 1 failure, 2 "
       "usage.\n"
@@ -126,26 +74,6 @@ void add_replay(CLI::App& app, Context& context) {
       "  perp replay rest_klines_btcusdt.json --venue binance --endpoint klines --symbol BTCUSDT "
       "--period 1m\n"
       "  perp replay recordings --format json | jq .decode_errors");
-  command->callback([&context, arguments] { run(context, *arguments); });
-}
-
-void add_run(CLI::App& app, Context& context) {
-  auto* command =
-      app.add_subcommand("run", "The daemon: feeds, engine, journal and loader together.");
-  auto arguments = std::make_shared<ReplayArguments>();
-  arguments->pipeline.journal_folder = "var/journal";
-  arguments->speed = "1x";
-  command
-      ->add_option("--replay", arguments->pipeline.replay.paths,
-                   "Recordings that stand in for the live feeds")
-      ->required();
-  command->add_option("--journal", arguments->pipeline.journal_folder, "The journal's folder")
-      ->capture_default_str();
-  add_replay_options(*command, context, *arguments);
-  command->footer(
-      "Runs at the recorded speed until the recordings end or SIGTERM; then everything is "
-      "journalled and loaded.\n"
-      "Example:\n  perp run --replay recordings/binance --speed 10x --db \"$DATABASE_URL\"");
   command->callback([&context, arguments] { run(context, *arguments); });
 }
 

@@ -20,6 +20,7 @@ void add_sim(CLI::App& app, Context& context) {
   sim->require_subcommand(1);
   add_sim_serve(*sim, context);
   add_sim_check(*sim, context);
+  add_sim_faults(*sim, context);
   auto* record = sim->add_subcommand(
       "record", "Write a seeded market as recordings in the venues' own wire format.");
   auto options = std::make_shared<sim::RecordOptions>();

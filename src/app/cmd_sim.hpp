@@ -6,5 +6,6 @@ namespace perp::app {
 
 void add_sim_serve(CLI::App& sim, Context& context);
 void add_sim_check(CLI::App& sim, Context& context);
+void add_sim_faults(CLI::App& sim, Context& context);
 
 }  // namespace perp::app

@@ -27,6 +27,8 @@ struct Context {
 
 void add_replay(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
+void add_config(CLI::App& app, Context& context);
+void add_gaps(CLI::App& app, Context& context);
 void add_query(CLI::App& app, Context& context);
 void add_db(CLI::App& app, Context& context);
 void add_journal(CLI::App& app, Context& context);
@@ -37,9 +39,9 @@ void add_doctor(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 using AddCommand = void (*)(CLI::App&, Context&);
-inline constexpr std::array<AddCommand, 10> commands = {
-    add_run,     add_replay, add_capture, add_query,  add_db,
-    add_journal, add_sim,    add_venues,  add_doctor, add_version};
+inline constexpr auto commands =
+    std::to_array<AddCommand>({add_run, add_replay, add_capture, add_config, add_gaps, add_query,
+                               add_db, add_journal, add_sim, add_venues, add_doctor, add_version});
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);

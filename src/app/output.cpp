@@ -30,16 +30,6 @@ bool looks_numeric(std::string_view text) {
                              std::isdigit(static_cast<unsigned char>(text[1])) != 0)));
 }
 
-std::string csv_cell(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
-
 /// @param is_exact every digit that the double needs; otherwise what a person reads.
 std::string cell(const warehouse::ColumnData& column, std::size_t row, bool is_exact) {
   if (column.is_null(row)) return {};
@@ -54,6 +44,16 @@ std::string cell(const warehouse::ColumnData& column, std::size_t row, bool is_e
 }
 
 }  // namespace
+
+std::string csv_cell(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
 
 void Table::row(std::vector<std::string> cells) {
   cells.resize(header_.size());

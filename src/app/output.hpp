@@ -31,6 +31,8 @@ std::string bytes_text(std::uint64_t bytes);
 std::string duration_text(double ns);
 /// 2026-11-01T00:00:00.000Z; "-" while unknown.
 std::string time_text(std::int64_t ns);
+/// A cell of a CSV file, quoted where RFC 4180 wants it.
+std::string csv_cell(std::string_view text);
 /// The shortest text that reads back as the same double; "" for NaN.
 std::string number_text(double value);
 

@@ -37,7 +37,7 @@ Json percentiles_json(const core::Histogram& histogram) {
           {"samples", histogram.count()}};
 }
 
-std::uint64_t total_decode_errors(const PipelineReport& report) {
+std::uint64_t total_decode_errors(const Report& report) {
   std::uint64_t count = 0;
   for (const VenueReport& venue : report.venues) count += venue.decode_errors;
   return count;
@@ -54,7 +54,7 @@ void add_line(std::string& out, std::string_view name, const std::string& value)
   out += fmt::format("{:<14}{}\n", name, value);
 }
 
-void add_venues(std::string& out, const PipelineReport& report) {
+void add_venues(std::string& out, const Report& report) {
   Table messages({"venue", "message kind", "messages", "by shape"});
   for (const VenueReport& venue : report.venues)
     for (const MessageCount& row : venue.messages)
@@ -72,6 +72,58 @@ void add_venues(std::string& out, const PipelineReport& report) {
   out += venues.text() + "\n";
 }
 
+void add_live(std::string& out, const Report& report) {
+  Table feeds({"feed", "symbols", "connections", "losses", "roll-overs", "resubscribed", "holes",
+               "trades filled", "books resynced", "requests", "failed", "clock offset"});
+  for (const feed::LiveFeedStatus& feed : report.live)
+    feeds.row({std::string(market::find_venue(feed.venue)->key), grouped(feed.symbols),
+               grouped(feed.connections.size()), grouped(feed.losses), grouped(feed.roll_overs),
+               grouped(feed.resubscribed), grouped(feed.holes), grouped(feed.trades_filled),
+               grouped(feed.books_resynced), grouped(feed.requests), grouped(feed.requests_failed),
+               feed.clock_offset_ns == core::unknown_ns
+                   ? "-"
+                   : duration_text(static_cast<double>(feed.clock_offset_ns))});
+  out += feeds.text();
+  for (const feed::LiveFeedStatus& feed : report.live)
+    add_line(out, "io", fmt::format("{} {}", market::find_venue(feed.venue)->key, feed.io));
+}
+
+Json live_json(const feed::LiveFeedStatus& feed) {
+  auto connections = Json::array();
+  for (const feed::ConnectionStatus& one : feed.connections)
+    connections.push_back({{"number", one.number},
+                           {"socket", one.socket},
+                           {"state", one.state},
+                           {"security", one.security},
+                           {"topics", one.topics},
+                           {"silent", one.silent},
+                           {"refused", one.refused},
+                           {"opened", one.opened},
+                           {"lost", one.lost},
+                           {"messages", one.messages},
+                           {"last_end", one.last_end}});
+  const auto ns = [](std::int64_t value) {
+    return value == core::unknown_ns ? Json() : Json(value);
+  };
+  return {{"symbols", feed.symbols},
+          {"messages", feed.ring.messages},
+          {"losses", feed.losses},
+          {"roll_overs", feed.roll_overs},
+          {"resubscribed", feed.resubscribed},
+          {"overlap_duplicates", feed.overlap_duplicates},
+          {"holes", feed.holes},
+          {"trades_filled", feed.trades_filled},
+          {"books_resynced", feed.books_resynced},
+          {"unexpected_messages", feed.unexpected_messages},
+          {"requests", feed.requests},
+          {"requests_failed", feed.requests_failed},
+          {"clock_offset_ns", ns(feed.clock_offset_ns)},
+          {"clock_error_ns", ns(feed.clock_error_ns)},
+          {"io", feed.io},
+          {"system_calls", feed.loop.system_calls},
+          {"connections", std::move(connections)}};
+}
+
 void add_counts(std::string& out, const char* what,
                 const std::vector<std::pair<std::string, std::uint64_t>>& rows) {
   Table table({what, "count"});
@@ -79,7 +131,7 @@ void add_counts(std::string& out, const char* what,
   if (!table.empty()) out += table.text() + "\n";
 }
 
-std::string load_text(const PipelineReport& report) {
+std::string load_text(const Report& report) {
   if (!report.load) return "-";
   const warehouse::LoadReport& load = *report.load;
   return fmt::format(
@@ -92,19 +144,21 @@ std::string load_text(const PipelineReport& report) {
 
 }  // namespace
 
-bool is_clean(const PipelineReport& report) {
+bool is_clean(const Report& report) {
   return total_decode_errors(report) == 0 && report.bad_line_count == 0 &&
          report.lost_at_stop == 0 && (!report.load || report.load->rows_refused == 0);
 }
 
-std::string summary_text(const PipelineReport& report) {
+std::string summary_text(const Report& report) {
   std::string out;
-  add_line(out, "files",
-           fmt::format("{} replayed, {} skipped", report.files, report.skipped.size()));
+  if (report.live.empty())
+    add_line(out, "files",
+             fmt::format("{} replayed, {} skipped", report.files, report.skipped.size()));
   for (const feed::SkippedFile& file : report.skipped)
     out += fmt::format("              {}: {}\n", file.path, file.why);
   if (report.bad_line_count > 0) add_line(out, "bad lines", grouped(report.bad_line_count));
   for (const std::string& place : report.bad_lines) out += "              " + place + "\n";
+  if (!report.live.empty()) add_live(out, report);
   out += "\n";
   add_venues(out, report);
   if (!report.errors.empty()) {
@@ -145,13 +199,13 @@ std::string summary_text(const PipelineReport& report) {
                        grouped(report.journal.syncs), grouped(report.journal.waits)));
   add_line(out, "database", load_text(report));
   add_line(out, "total", fmt::format("{:.2f} s", report.total_seconds));
-  if (report.was_stopped)
+  if (report.was_stopped && report.live.empty())
     out += fmt::format("stopped before the end; {} records were not published\n",
                        grouped(report.lost_at_stop));
   return out;
 }
 
-std::string summary_json(const PipelineReport& report) {
+std::string summary_json(const Report& report) {
   Json json;
   json["files"] = report.files;
   json["skipped"] = Json::array();
@@ -178,6 +232,8 @@ std::string summary_json(const PipelineReport& report) {
     row["checksums_verified"] = venue.checksums_verified;
     row["checksum_mismatches"] = venue.checksum_mismatches;
   }
+  for (const feed::LiveFeedStatus& feed : report.live)
+    json["live"][std::string(market::find_venue(feed.venue)->key)] = live_json(feed);
   json["errors"] = Json::array();
   for (const feed::Refusal& error : report.errors)
     json["errors"].push_back({{"venue", market::find_venue(error.venue)->key},

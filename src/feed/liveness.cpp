@@ -12,12 +12,23 @@ Liveness::Liveness(const LivenessOptions& options) : options_(options) {
                       "expected 0 < bound_ns_min <= bound_ns_max and acknowledge_ns > 0");
 }
 
-std::size_t Liveness::add(core::MonoNs now, std::int64_t expected_ns) {
+namespace {
+void check(std::int64_t expected_ns) {
   if (expected_ns < 0)
     throw core::Error("cannot watch a subscription", "expected_ns", "it must not be negative");
+}
+}  // namespace
+
+std::size_t Liveness::add(core::MonoNs now, std::int64_t expected_ns) {
+  check(expected_ns);
   last_data_.push_back(none);
   entries_.push_back({expected_ns, now.ns, none, 0, State::pending, false});
   return entries_.size() - 1;
+}
+
+void Liveness::expect(std::size_t subscription, std::int64_t expected_ns) {
+  check(expected_ns);
+  entries_[subscription].expected_ns = expected_ns;
 }
 
 void Liveness::on_request(std::size_t subscription, core::MonoNs now) noexcept {

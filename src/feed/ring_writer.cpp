@@ -1,7 +1,9 @@
 #include <perp/core/platform.hpp>
 #include <perp/feed/ring_writer.hpp>
+#include <perp/market/record_kind.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -12,9 +14,18 @@ namespace {
 /// them.
 constexpr std::size_t usual_claim_bytes = std::size_t{128} << 10;
 
+constexpr std::size_t index_of(std::uint32_t instrument) { return instrument & 0x00ff'ffff; }
+
 /// No message's records are larger than this: the densest text is a [price,size] level of 10 bytes
 /// for a 16-byte Level, and a short list row of 16 bytes for a record of 100.
 constexpr std::size_t bound_of(std::size_t payload_bytes) { return payload_bytes * 8 + 4096; }
+
+/// Records that tell when something happened at the venue.
+constexpr auto timed_types = std::to_array<market::RecordType>(
+    {market::RecordType::trade, market::RecordType::bbo, market::RecordType::book_snapshot,
+     market::RecordType::book_delta, market::RecordType::ticker, market::RecordType::mark_price,
+     market::RecordType::funding, market::RecordType::open_interest, market::RecordType::kline,
+     market::RecordType::liquidation});
 
 }  // namespace
 
@@ -58,9 +69,52 @@ void RingWriter::stamp(std::size_t from) {
         header.type == market::RecordType::book_snapshot)
       newest_exchange_ns_ = std::max(newest_exchange_ns_, header.exchange_ns);
     newest_receive_ns_ = std::max(newest_receive_ns_, header.receive_ns);
+    if (on_gap_ != nullptr) notice(header);
     at += header.size;
   }
   stats_.record_bytes += bytes.size() - from;
+}
+
+void RingWriter::listen(std::function<void(const market::RecordHeader&)> on_gap,
+                        std::function<void(const market::RecordHeader&)> on_awaited_trade) {
+  on_gap_ = std::move(on_gap);
+  on_awaited_trade_ = std::move(on_awaited_trade);
+  latencies_.resize(market::record_type_limit);
+  for (const market::RecordType type : timed_types)
+    latencies_[static_cast<std::size_t>(type)] = std::make_unique<core::Histogram>();
+}
+
+RingWriter::LastTrade RingWriter::last_trade(std::uint32_t instrument) const {
+  const std::size_t index = index_of(instrument);
+  return index < last_trades_.size() ? last_trades_[index] : LastTrade{};
+}
+
+void RingWriter::await_trade(std::uint32_t instrument) {
+  const std::size_t index = index_of(instrument);
+  if (index >= last_trades_.size()) last_trades_.resize(index + 1);
+  last_trades_[index].is_awaited = true;
+}
+
+void RingWriter::notice(const market::RecordHeader& header) {
+  if (header.type == market::RecordType::gap) {
+    on_gap_(header);
+    return;
+  }
+  if ((header.flags & (market::flag_backfill | market::flag_snapshot)) != 0) return;
+  if (core::Histogram* const latency = latencies_[static_cast<std::size_t>(header.type)].get();
+      latency != nullptr && header.exchange_ns != core::unknown_ns)
+    latency->record(header.receive_ns - header.exchange_ns);
+  if (header.type != market::RecordType::trade) return;
+  const std::size_t index = index_of(header.instrument);
+  if (index >= last_trades_.size()) [[unlikely]]
+    last_trades_.resize(index + 1);
+  LastTrade& last = last_trades_[index];
+  if (last.is_awaited) [[unlikely]] {
+    last.is_awaited = false;
+    on_awaited_trade_(header);
+  }
+  last.id = market::payload<market::Trade>(header).trade_id;
+  last.exchange_ns = std::max(last.exchange_ns, header.exchange_ns);
 }
 
 venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Frame& frame) {
@@ -94,22 +148,24 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
   return status;
 }
 
-venue::DecodeStatus RingWriter::rest(venue::VenueState& state, const venue::RestReply& reply) {
+venue::DecodeStatus RingWriter::rest(venue::VenueState& state, const venue::RestReply& reply,
+                                     const std::function<bool(const market::RecordHeader&)>& keep) {
   ++stats_.messages;
   stats_.bytes += reply.body.size();
   scratch_.reset();
   const venue::DecodeStatus status = state.adapter.decode_rest(state, reply, scratch_);
   if (status == venue::DecodeStatus::ok) {
-    flush_scratch();
+    flush_scratch(keep);
   } else {
     refuse(state, status, reply.body, reply.endpoint, reply.receive_ns);
   }
   return status;
 }
 
-void RingWriter::flush_scratch() {
-  venue::for_each_record(std::as_const(scratch_).bytes(),
-                         [this](const market::RecordHeader& header) { record(header); });
+void RingWriter::flush_scratch(const std::function<bool(const market::RecordHeader&)>& keep) {
+  venue::for_each_record(std::as_const(scratch_).bytes(), [&](const market::RecordHeader& header) {
+    if (keep == nullptr || keep(header)) record(header);
+  });
   scratch_.reset();
 }
 

@@ -281,6 +281,7 @@ Position Writer::append(const market::RecordHeader& record) { return impl_->appe
 void Writer::poll(core::MonoNs now) { impl_->poll(now); }
 void Writer::sync() { impl_->sync(); }
 void Writer::close() { impl_->close(); }
+bool Writer::has_stopped() const { return !impl_->stopped.empty(); }
 Position Writer::end() const { return impl_->end(); }
 Position Writer::durable() const { return impl_->durable; }
 const Recovery& Writer::recovery() const { return impl_->recovery; }

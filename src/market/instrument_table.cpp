@@ -128,6 +128,14 @@ InstrumentEntry& InstrumentTable::define(const Instrument& facts, Scale contract
   return *entry;
 }
 
+const InstrumentEntry* InstrumentTable::delist(std::string_view native) noexcept {
+  InstrumentEntry* const entry = find(native);
+  if (entry == nullptr || entry->instrument.status != InstrumentStatus::live) return nullptr;
+  entry->instrument.status = InstrumentStatus::delisted;
+  entry->instrument.is_primary = 0;
+  return entry;
+}
+
 InstrumentEntry& InstrumentTable::restore(std::uint32_t id, const Instrument& instrument) {
   const std::size_t index = id & 0x00ff'ffff;
   if (id >> 24 != static_cast<std::uint32_t>(venue_) || index > entries_.size())

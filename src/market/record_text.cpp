@@ -140,7 +140,7 @@ constexpr auto ratio_kinds = std::to_array<std::string_view>(
 constexpr auto feed_states = std::to_array<std::string_view>(
     {"unknown", "connecting", "live", "stale", "reconnecting", "down"});
 constexpr auto gap_causes = std::to_array<std::string_view>(
-    {"unknown", "sequence", "checksum", "half_seen", "disconnect", "venue_has_none"});
+    {"unknown", "sequence", "checksum", "half_seen", "disconnect", "venue_has_none", "silence"});
 constexpr auto origins = std::to_array<std::string_view>(
     {"unknown", "candle", "trades", "sample", "computed", "liquidations"});
 
@@ -452,6 +452,11 @@ void append_json(std::string& out, const RecordHeader& record, const Instrument*
                      flag_names[bit]);
   out += ']';
   write_payload(o, record);
+}
+
+std::string_view name_of(GapCause cause) noexcept {
+  const auto index = static_cast<std::size_t>(cause);
+  return index < gap_causes.size() ? gap_causes[index] : gap_causes[0];
 }
 
 std::string to_json(const RecordHeader& record, const Instrument* instrument) {

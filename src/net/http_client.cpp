@@ -56,6 +56,7 @@ class HttpClient::Connection final : private TransportHandler {
     }
     is_fresh_ = true;
     timer_.cancel();
+    ++client_.dial_count_;
     transport_.dial(client_.resolver_, client_.origin_.host, client_.origin_.port,
                     client_.origin_.is_secure() ? &client_.tls_ : nullptr,
                     client_.options_.transport);

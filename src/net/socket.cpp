@@ -153,6 +153,14 @@ void Socket::close() noexcept {
   if (state_ != nullptr) state_->core->let_go(*state_);
 }
 
+void Socket::break_off() noexcept {
+  if (is_connected()) {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(state_->descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+  close();
+}
+
 void Socket::pause_receiving() noexcept {
   if (state_ == nullptr || std::exchange(state_->is_paused, true)) return;
   if (state_->is_connected()) state_->core->engine->update_receiving(*state_);

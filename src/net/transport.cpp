@@ -319,6 +319,15 @@ void Transport::abort() noexcept {
   end_ = {};
 }
 
+void Transport::break_off() noexcept {
+  socket_.break_off();
+  abort();
+}
+
+std::size_t Transport::unsent_bytes() const noexcept {
+  return outgoing_.data().size() + (tls_ ? tls_->output().size() : 0) + socket_.send_queued_bytes();
+}
+
 std::string Transport::security() const {
   return tls_ ? fmt::format("{} {}", tls_->version(), tls_->suite()) : "plain";
 }

@@ -47,7 +47,9 @@ class UringEngine final : public Engine {
         static_cast<unsigned>(std::bit_ceil(std::min<std::size_t>(options.sockets_max, 8192)));
     const auto buffers = static_cast<unsigned>(options.receive_buffers);
     check(ring_.open({std::max(256U, 2 * sockets), std::max(4096U, 4 * sockets + 2 * buffers),
-                      options.receive_buffer_bytes, buffers, options.uses_submission_thread}));
+                      options.receive_buffer_bytes, buffers, options.uses_submission_thread,
+                      options.gather_us,
+                      std::clamp(options.gather_events, 1U, std::max(1U, buffers / 2))}));
     if (options.busy_poll_us > 0) {
       if (const int error = ring_.poll_card(options.busy_poll_us); error != 0)
         core.io.reason += fmt::format("; the ring cannot poll the network card: {}",

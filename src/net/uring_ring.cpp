@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <sys/syscall.h>
 
@@ -19,6 +20,23 @@ struct Napi {
   std::uint64_t reserved;
 };
 static_assert(sizeof(Napi) == 16);
+
+/// Waits may have a least duration behind which one completion is enough (Linux 6.12).
+constexpr unsigned feature_min_timeout = 1U << 15;
+/// io_uring_getevents_arg as it has been since.
+struct WaitArgument {
+  std::uint64_t signals;
+  std::uint32_t signals_size;
+  std::uint32_t min_wait_us;
+  std::uint64_t timeout;
+};
+static_assert(sizeof(WaitArgument) == sizeof(io_uring_getevents_arg));
+
+/// What is no failure of the ring: interrupted, the time is up, or the kernel short of memory for
+/// requests (what was not taken stays prepared).
+bool is_harmless(int error) {
+  return error == ETIME || error == EINTR || error == EAGAIN || error == EBUSY;
+}
 
 }  // namespace
 
@@ -100,20 +118,36 @@ void UringRing::count_call(bool waits) noexcept {
 int UringRing::submit() noexcept {
   count_call(has_hidden_work());
   const int result = io_uring_submit_and_get_events(&ring_);
-  // Interrupted, or short of memory for requests: what was not taken stays prepared.
-  return result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY ? 0 : -result;
+  return result >= 0 || is_harmless(-result) ? 0 : -result;
+}
+
+int UringRing::gather(std::int64_t wait_ns) noexcept {
+  count_call(true);
+  const __kernel_timespec timeout{wait_ns / core::ns_per_second, wait_ns % core::ns_per_second};
+  // The least wait comes before the other one, which is not to be exceeded.
+  const std::int64_t least_us =
+      wait_ns < 0 ? shape_.gather_us
+                  : std::min<std::int64_t>(shape_.gather_us, wait_ns / core::ns_per_us);
+  const WaitArgument argument{0, 0, static_cast<std::uint32_t>(least_us),
+                              wait_ns < 0 ? 0 : reinterpret_cast<std::uintptr_t>(&timeout)};
+  const long result =
+      ::syscall(__NR_io_uring_enter, ring_.ring_fd, 0, shape_.gather_events,
+                IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
+  return result >= 0 || is_harmless(errno) ? 0 : errno;
 }
 
 int UringRing::submit_and_wait(std::int64_t wait_ns) noexcept {
+  if (shape_.gather_us > 0 && (ring_.features & feature_min_timeout) != 0) {
+    if (has_prepared())
+      if (const int error = submit(); error != 0 || ready_count() > 0) return error;
+    return gather(wait_ns);
+  }
   count_call(true);
   io_uring_cqe* completion = nullptr;
   __kernel_timespec timeout{wait_ns / core::ns_per_second, wait_ns % core::ns_per_second};
   const int result = io_uring_submit_and_wait_timeout(&ring_, &completion, 1,
                                                       wait_ns < 0 ? nullptr : &timeout, nullptr);
-  return result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
-                 result == -EBUSY
-             ? 0
-             : -result;
+  return result >= 0 || is_harmless(-result) ? 0 : -result;
 }
 
 }  // namespace perp::net::detail

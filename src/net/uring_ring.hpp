@@ -31,6 +31,8 @@ class UringRing {
     std::size_t buffer_bytes = 0;
     unsigned buffers = 0;  ///< a power of two
     bool uses_submission_thread = false;
+    unsigned gather_us = 0;  ///< a wait may last so long for gather_events; 0: ends with the first
+    unsigned gather_events = 1;
   };
 
   UringRing() = default;
@@ -87,6 +89,8 @@ class UringRing {
     return __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
   }
   void count_call(bool waits) noexcept;
+  /// As submit_and_wait(), with nothing prepared.
+  int gather(std::int64_t wait_ns) noexcept;
 
   io_uring ring_{};
   Shape shape_;

@@ -311,6 +311,13 @@ Incoming classify(const SubscriptionTable& table, std::string_view payload) noex
   return incoming;
 }
 
+/// {"serverTime":1499827319559}
+ClockReading read_clock(std::string_view body) noexcept {
+  envelope::Cursor root(body);
+  if (!root.enter('{') || !root.find("serverTime")) return {};
+  return envelope::clock_of(root.raw(), ns_per_ms);
+}
+
 }  // namespace
 
 constinit const Connect connect{.sockets = sockets,
@@ -323,6 +330,7 @@ constinit const Connect connect{.sockets = sockets,
                                 .unknown_topic = UnknownTopic::silent,
                                 .is_symbol_lower_case = true,
                                 .write_frame = write_frame,
-                                .classify = classify};
+                                .classify = classify,
+                                .read_clock = read_clock};
 
 }  // namespace perp::venue::binance

@@ -158,7 +158,7 @@ void read_trades(Context& context, const RestReply& reply) {
     trade.taker_side = fields.boolean(is_maker) ? Side::sell : Side::buy;
     trade.is_rpi = fields.optional_boolean(is_rpi);
     const std::int64_t exchange_ns = fields.time_ms(trade_ms);
-    if (!context.tx.ok()) return;
+    if (!context.tx.ok() || !is_wanted(reply, trade, exchange_ns)) return;
     context.tx.count_other(*entry);
     if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns,
                                                       rest_flags(reply, false)))
@@ -186,7 +186,7 @@ void read_agg_trades(Context& context, const RestReply& reply) {
     trade.fill_count = fills_between(trade.first_id, trade.last_id);
     trade.taker_side = fields.boolean(is_maker) ? Side::sell : Side::buy;
     const std::int64_t exchange_ns = fields.time_ms(trade_ms);
-    if (!context.tx.ok()) return;
+    if (!context.tx.ok() || !is_wanted(reply, trade, exchange_ns)) return;
     context.tx.count_other(*entry);
     if (auto* record = context.tx.emit<market::Trade>(RecordType::trade, *entry, exchange_ns,
                                                       rest_flags(reply, false)))

@@ -9,6 +9,7 @@
 #include <perp/venue/subscription_table.hpp>
 
 #include <array>
+#include <charconv>
 
 namespace perp::venue::bybit {
 namespace {
@@ -176,6 +177,36 @@ Incoming classify(const SubscriptionTable& table, std::string_view payload) noex
   return incoming;
 }
 
+/// {"retCode":0,..,"result":{"timeSecond":"1688639403","timeNano":"1688639403423213947"},..}
+ClockReading read_clock(std::string_view body) noexcept {
+  envelope::Cursor root(body);
+  if (!root.enter('{') || !root.find("result") || !root.enter('{') || !root.find("timeNano"))
+    return {};
+  return envelope::clock_of(root.text(), 1);
+}
+
+/// {"retCode":0,..,"result":{"category":"linear","list":[..],"nextPageCursor":"first%3DAUSDT"},..}
+/// The body has it encoded for a query already; make_request() encodes.
+std::string next_cursor(std::string_view body) {
+  envelope::Cursor root(body);
+  if (!root.enter('{') || !root.find("result") || !root.enter('{') || !root.find("nextPageCursor"))
+    return {};
+  const std::string_view text = root.text();
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::uint8_t byte = 0;
+    const char* const digits = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      plain += static_cast<char>(byte);
+      i += 2;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
 }  // namespace
 
 constinit const Connect connect{.sockets = sockets,
@@ -188,6 +219,8 @@ constinit const Connect connect{.sockets = sockets,
                                 .book_resync = BookResync::resubscribe,
                                 .unknown_topic = UnknownTopic::refuses_frame,
                                 .write_frame = write_frame,
-                                .classify = classify};
+                                .classify = classify,
+                                .read_clock = read_clock,
+                                .next_cursor = next_cursor};
 
 }  // namespace perp::venue::bybit

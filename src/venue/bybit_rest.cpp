@@ -178,7 +178,9 @@ void read_trades(Answer& answer) {
     trade.sequence = row.optional_integer(i_seq);
     const std::int64_t exchange_ns = row.time_ms(i_time);
     if (!read_trade_id(row.text(i_id), trade)) fault.raise(DecodeStatus::wrong_type, "execId");
-    if (!answer.message.ok() || is_repeat(answer.message, answer.own, *entry, trade)) return;
+    if (!answer.message.ok() || !is_wanted(answer.request, trade, exchange_ns) ||
+        is_repeat(answer.message, answer.own, *entry, trade))
+      return;
     auto* record = answer.message.emit<market::Trade>(RecordType::trade, *entry, exchange_ns,
                                                       rest_flags(answer.request, false));
     if (record != nullptr) *record = trade;

@@ -20,6 +20,20 @@ const Endpoint* find_endpoint(std::span<const Endpoint> endpoints, std::string_v
   return nullptr;
 }
 
+bool TradeWindow::admits(std::int64_t id, std::int64_t exchange_ns) {
+  ++rows;
+  if (exchange_ns != core::unknown_ns) {
+    oldest_ns = oldest_ns == core::unknown_ns ? exchange_ns : std::min(oldest_ns, exchange_ns);
+    newest_ns = std::max(newest_ns, exchange_ns);
+  }
+  const bool is_inside = (after_id == market::unknown_id || id > after_id) &&
+                         (before_id == market::unknown_id || id < before_id) &&
+                         (from_ns == core::unknown_ns || exchange_ns >= from_ns) &&
+                         (until_ns == core::unknown_ns || exchange_ns <= until_ns);
+  if (is_inside) ids.push_back(id);
+  return is_inside;
+}
+
 bool parse_period(std::string_view text, std::int64_t& period_ns) noexcept {
   if (text.ends_with("utc")) text.remove_suffix(3);
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());

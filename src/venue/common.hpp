@@ -98,6 +98,12 @@ inline std::uint8_t rest_flags(const RestReply& reply, bool is_now) {
   return is_now ? market::flag_snapshot : 0;
 }
 
+/// Whether a reply's trade is one that was asked for.
+inline bool is_wanted(const RestReply& reply, const market::Trade& trade,
+                      std::int64_t exchange_ns) {
+  return reply.window == nullptr || reply.window->admits(trade.trade_id, exchange_ns);
+}
+
 /// Puts the records behind `from_bytes`, all of one size, into ascending exchange time. Lists that
 /// came newest first are turned round; equal times keep the venue's order.
 void sort_by_time(RecordSink& sink, std::size_t from_bytes);

@@ -2,8 +2,11 @@
 // The outside of a JSON message, read without judging its inside: which keys an object has, up to
 // the one that tells what the message is. Bounds are kept, nothing is validated, nothing allocated;
 // a message that is not JSON simply has no keys. Private to the venue layer.
+#include <perp/venue/connect.hpp>
+
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
 namespace perp::venue::envelope {
@@ -121,6 +124,14 @@ inline std::int32_t code_of(std::string_view text) noexcept {
   if (number > 1'000'000'000) return 0;
   const auto code = static_cast<std::int32_t>(number);
   return is_negative ? -code : code;
+}
+
+/// A time of so many steps since 1970; none where the text is no such number.
+inline ClockReading clock_of(std::string_view steps, std::int64_t step_ns) noexcept {
+  const std::uint64_t count = number_of(steps);
+  const auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() / step_ns);
+  if (count == 0 || count > most) return {};
+  return {static_cast<std::int64_t>(count) * step_ns, step_ns};
 }
 
 }  // namespace perp::venue::envelope

@@ -367,7 +367,8 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
                      .own = own,
                      .tx = tx,
                      .flags = rest_flags(reply, is_state(kind)),
-                     .is_rest = true},
+                     .is_rest = true,
+                     .window = reply.window},
                     document};
     Value value;
     if (const auto error = document.get_value().get(value); error != simdjson::SUCCESS)

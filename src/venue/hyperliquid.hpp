@@ -197,6 +197,7 @@ struct Message {
   Transaction& tx;
   std::uint8_t flags = 0;  ///< of the records: backfill, snapshot
   bool is_rest = false;
+  TradeWindow* window = nullptr;  ///< of a reply's trades: those that are wanted
 
   void set_kind(Kind kind) { tx.set_kind(static_cast<std::uint8_t>(kind)); }
   json::Fault& fault() { return own.fault; }

@@ -94,8 +94,7 @@ constexpr RestCall trades_call() {
   call.weight = 21;  // 20 and one for each 20 rows
   return call;
 }
-// Only the newest 5000 candles exist. Ascending. The caller's window bounds what it costs: 20 and
-// one for each 60 rows.
+// Only the newest 5000 candles exist. Ascending. It costs 20, and one for each 60 rows.
 constexpr RestCall klines_call() {
   RestCall call = info(
       RestPurpose::kline_fill, "candleSnapshot",
@@ -105,6 +104,7 @@ constexpr RestCall klines_call() {
   call.period = "1m";
   call.rows_max = 5000;
   call.weight = 104;
+  call.rows_per_weight = 60;
   return call;
 }
 constexpr auto calls =
@@ -229,6 +229,13 @@ std::uint32_t find_data(const SubscriptionTable& table, const Channel& channel,
   return find(table, channel.type, coin);
 }
 
+/// {"time":1758844800000,"specialStatuses":null}
+ClockReading read_clock(std::string_view body) noexcept {
+  envelope::Cursor root(body);
+  if (!root.enter('{') || !root.find("time")) return {};
+  return envelope::clock_of(root.raw(), ns_per_ms);
+}
+
 constexpr std::string_view greeting = "Websocket connection established.";
 
 Incoming classify(const SubscriptionTable& table, std::string_view payload) noexcept {
@@ -278,6 +285,7 @@ constinit const Connect connect{
     .unknown_topic = UnknownTopic::closes_connection,
     .is_ack_per_topic = true,
     .write_frame = write_frame,
-    .classify = classify};
+    .classify = classify,
+    .read_clock = read_clock};
 
 }  // namespace perp::venue::hyperliquid

@@ -39,8 +39,11 @@ class TradeRun {
 [[gnu::always_inline]] inline void TradeRun::take(Message& message, const TradeRow& row) {
   Transaction& tx = message.tx;
   tx.count_other(*row.entry);
-  // The first frame after a subscription repeats recent trades and does not say so.
-  if (!message.is_rest && message.is_repeat(&Streams::trades, *row.entry, row.id, row.exchange_ns))
+  if (message.window != nullptr && !message.window->admits(row.id, row.exchange_ns)) return;
+  // The first frame after a subscription repeats recent trades and does not say so. A reply that
+  // fills a hole must not repeat what stands around it, any other is taken as it is.
+  if ((!message.is_rest || message.window != nullptr) &&
+      message.is_repeat(&Streams::trades, *row.entry, row.id, row.exchange_ns))
     return;
   const std::size_t at = tx.sink().bytes().size();
   auto* record = tx.emit<market::Trade>(RecordType::trade, *row.entry, row.exchange_ns,

@@ -231,7 +231,8 @@ DecodeStatus decode_rest(VenueState& state, const RestReply& reply, RecordSink& 
                     .flags_history = rest_flags(reply, false),
                     .is_rest = true,
                     .is_ordered = true,
-                    .is_newest_first = true};
+                    .is_newest_first = true,
+                    .window = reply.window};
     read_body(context, object);
   }
   return finish(message, own);

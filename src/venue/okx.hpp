@@ -215,7 +215,8 @@ struct Context {
   bool is_rest = false;
   bool is_ordered =
       false;  ///< records are put in order of time: replies, and streams whose rows are in none
-  bool is_newest_first = false;  ///< lists of one instrument's history are
+  bool is_newest_first = false;   ///< lists of one instrument's history are
+  TradeWindow* window = nullptr;  ///< of a reply's trades: those that are wanted
 
   json::Fault& fault() const { return own.fault; }
 };

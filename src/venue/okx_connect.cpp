@@ -117,9 +117,9 @@ enum : std::uint8_t {
 constexpr RestPool pool(std::string_view name, std::uint32_t count) {
   return {.name = name, .budget = {.count = count, .window_ns = 2 * ns_per_second}};
 }
-constexpr auto pools = std::to_array<RestPool>(
-    {pool("instruments", 20), pool("time", 10), pool("history-trades", 20), pool("candles", 40),
-     pool("long-short-account-ratio", 5), pool("taker-volume", 5)});
+constexpr auto pools = std::to_array<RestPool>({pool("instruments", 20), pool("time", 10),
+                                                pool("history-trades", 20), pool("candles", 40),
+                                                pool("account-ratio", 5), pool("taker-volume", 5)});
 
 // `after` is older than, `before` newer than, and neither includes its bound. Rows are newest
 // first.
@@ -291,6 +291,15 @@ Incoming classify(const SubscriptionTable& table, std::string_view payload) noex
   return incoming;
 }
 
+/// {"code":"0","data":[{"ts":"1597026383085"}],"msg":""}
+ClockReading read_clock(std::string_view body) noexcept {
+  envelope::Cursor root(body);
+  if (!root.enter('{') || !root.find("data") || !root.enter('[') || !root.enter('{') ||
+      !root.find("ts"))
+    return {};
+  return envelope::clock_of(root.text(), ns_per_ms);
+}
+
 constexpr auto testnet_fields =
     std::to_array<HeaderField>({{.name = "x-simulated-trading", .value = "1"}});
 
@@ -307,6 +316,7 @@ constinit const Connect connect{.sockets = sockets,
                                 .unknown_topic = UnknownTopic::refused_alone,
                                 .is_ack_per_topic = true,
                                 .write_frame = write_frame,
-                                .classify = classify};
+                                .classify = classify,
+                                .read_clock = read_clock};
 
 }  // namespace perp::venue::okx

@@ -99,7 +99,9 @@ void read_trades(Context& context, json::ondemand::array& data) {
     if (!set_fills(event, row.optional_integer(i_count)))
       fault.raise(DecodeStatus::out_of_range, "count");
     event.exchange_ns = row.time_ms(i_ts);
-    if (context.message.ok()) take(context, event);
+    if (!context.message.ok()) return;
+    if (context.window == nullptr || context.window->admits(event.trade_id, event.exchange_ns))
+      take(context, event);
   });
 }
 

@@ -77,6 +77,24 @@ TEST(InstrumentTable, AnUnknownContractSizeLeavesQuantitiesUnknown) {
   EXPECT_EQ(known.quantity_factor.exponent, -2);
 }
 
+TEST(InstrumentTable, WhatIsDelistedKeepsItsIdAndMayComeBack) {
+  InstrumentTable table(VenueId::binance);
+  bool changed = false;
+  const Instrument facts = perpetual("BTCUSDT", "BTC", "USDT");
+  const std::uint32_t id = table.define(facts, {}, true, {}, changed).id;
+  EXPECT_EQ(table.delist("ETHUSDT"), nullptr);
+  const InstrumentEntry* gone = table.delist("BTCUSDT");
+  ASSERT_NE(gone, nullptr);
+  EXPECT_EQ(gone->id, id);
+  EXPECT_EQ(gone->instrument.status, InstrumentStatus::delisted);
+  EXPECT_EQ(gone->instrument.is_primary, 0);
+  EXPECT_EQ(table.delist("BTCUSDT"), nullptr) << "once";
+  const InstrumentEntry& back = table.define(facts, {}, true, {}, changed);
+  EXPECT_TRUE(changed);
+  EXPECT_EQ(back.id, id);
+  EXPECT_EQ(back.instrument.is_primary, 1);
+}
+
 TEST(InstrumentTable, RestoresWhatAJournalKnows) {
   InstrumentTable table(VenueId::okx);
   Instrument pepe = perpetual("PEPE-USDT-SWAP", "PEPE", "USDT");

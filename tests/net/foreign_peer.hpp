@@ -29,13 +29,13 @@ class ForeignPeer {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    std::vector<std::string> words{"/usr/bin/python3",
+    std::vector<std::string> words{script.ends_with(".js") ? "node" : "/usr/bin/python3",
                                    PERP_SOURCE_DIR "/tests/net/peers/" + script};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
-    const int error = ::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
+    const int error = ::posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     ::close(in[0]);
     ::close(out[1]);
@@ -66,6 +66,10 @@ class ForeignPeer {
   /// Debian's package is there: python3-websockets is for the test level of scripts/install-deps.
   static bool has_module(const std::string& name) {
     return std::system(("/usr/bin/python3 -c 'import " + name + "' 2>/dev/null").c_str()) == 0;
+  }
+  /// The same of node-ws.
+  static bool has_ws() {
+    return std::system("node -e 'require(\"/usr/share/nodejs/ws\")' 2>/dev/null") == 0;
   }
 
  private:

@@ -55,6 +55,7 @@ TEST_P(HttpClientTest, AConnectionIsKeptForTheNextRequest) {
     EXPECT_GT(answer.round_trip_ns, 0);
   }
   EXPECT_EQ(client->connection_count(), 1U);
+  EXPECT_EQ(client->dial_count(), 1U);
   EXPECT_EQ(client->pending(), 0U);
 }
 
@@ -112,6 +113,7 @@ TEST_P(HttpClientTest, AClosedConnectionIsReplaced) {
   EXPECT_EQ(get("/once").body, "once 2");
   // The server has closed without saying so: before or while the next request goes out.
   EXPECT_EQ(get("/hello").body, "hello 3");
+  EXPECT_EQ(client->dial_count(), 3U);
 }
 
 TEST_P(HttpClientTest, SilenceAndHalfAnAnswerAreGivenUp) {

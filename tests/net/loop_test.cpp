@@ -7,7 +7,9 @@
 #include <perp/net/timer.hpp>
 
 #include <atomic>
+#include <cstdio>
 #include <stdexcept>
+#include <sys/utsname.h>
 #include <thread>
 
 namespace perp::net {
@@ -170,6 +172,51 @@ TEST_P(LoopRound, RunsInAWorkerThatSleepsAndIsStopped) {
   loop_->wake();
   worker.join();
   EXPECT_EQ(echoed.load(), 50);
+  socket.close();
+}
+
+/// io_uring_enter() knows of a least wait.
+bool can_gather() {
+  utsname name{};
+  int major = 0;
+  int minor = 0;
+  return ::uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+         (major > 6 || (major == 6 && minor >= 12));
+}
+
+TEST_P(LoopRound, ASleepGathersArrivalsAndALoneOneIsDeliveredInTheEnd) {
+  LoopOptions options;
+  options.gather_us = 10'000'000;
+  options.gather_events = 3;
+  make_loop(options);
+  if (GetParam() != IoEngine::uring || !can_gather())
+    GTEST_SKIP() << "only io_uring of Linux 6.12 gathers";
+  Recorder recorders[3];
+  Socket sockets[3];
+  std::vector<PlainSocket> peers;
+  for (int i = 0; i < 3; ++i) peers.push_back(connect(recorders[i], sockets[i]));
+  while (loop_->run_once(0) > 0) {
+  }
+  std::thread sender([&] {
+    for (const PlainSocket& peer : peers) {
+      peer.send_all("m");
+      // Time enough for a loop that wakes with the first.
+      const core::MonoNs until = core::mono_now() + core::ns_per_ms;
+      while (core::mono_now() < until) std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(loop_->run_once(-1), 3);
+  sender.join();
+  for (Socket& socket : sockets) socket.close();
+  while (loop_->socket_count() > 0) loop_->run_once(core::ns_per_ms);
+
+  options.gather_us = 500;
+  make_loop(options);
+  Recorder lone;
+  Socket socket;
+  const PlainSocket peer = connect(lone, socket);
+  peer.send_all("alone");
+  ASSERT_TRUE(run_until([&] { return lone.received == "alone"; }));
   socket.close();
 }
 

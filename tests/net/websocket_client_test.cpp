@@ -1,5 +1,5 @@
-// WebSocketClient against python3-websockets, and our server against its client, on both engines,
-// plain and over TLS; and against peers that misbehave.
+// WebSocketClient against python3-websockets and ws of npm, and our server against their clients,
+// on both engines, plain and over TLS; and against peers that misbehave.
 #include "net/client_support.hpp"
 
 #include <perp/core/error.hpp>
@@ -272,6 +272,55 @@ TEST_P(WebSocketClientTest, AProxyIsAskedForATunnel) {
   EXPECT_NE(listening.ends[0].text.find("407"), std::string::npos) << listening.ends[0].text;
 }
 
+// --- ws of npm, what most bots are built on ---
+
+class WsServerTest : public ClientTest {
+ protected:
+  void SetUp() override {
+    ClientTest::SetUp();
+    if (!IsSkipped() && !ForeignPeer::has_ws()) GTEST_SKIP() << "node-ws is not installed";
+    if (!IsSkipped()) peer.emplace("ws_server.js", files()), port = peer->port();
+  }
+  std::optional<ForeignPeer> peer;
+  std::uint16_t port = 0;
+  Listening listening;
+  WebSocketClient client{loop, listening};
+};
+INSTANTIATE_TEST_SUITE_P(Io, WsServerTest, all_ways(), name_of_way);
+
+TEST_P(WsServerTest, GivesBackWhatWasSentPlainAndCompressed) {
+  for (const bool is_compressed : {false, true}) {
+    listening = {};
+    WebSocketConnectOptions options;
+    if (is_compressed) options.deflate.emplace();
+    client.dial(resolver, url(Url::Scheme::ws, port, "/"), tls, options);
+    ASSERT_TRUE(until([&] { return listening.is_open; }));
+    EXPECT_EQ(client.has_deflate(), is_compressed);
+    std::vector<std::string> sent;
+    for (std::size_t size : {0UL, 1UL, 125UL, 126UL, 65'535UL, 65'536UL, 300'000UL}) {
+      sent.emplace_back(size, static_cast<char>('a' + sent.size()));
+      ASSERT_TRUE(client.send_text(sent.back()));
+    }
+    ASSERT_TRUE(until([&] { return listening.messages.size() == sent.size(); }));
+    EXPECT_EQ(listening.messages, sent);
+  }
+}
+
+TEST_P(WsServerTest, PingsPongsAndClosesAsItDoes) {
+  client.dial(resolver, url(Url::Scheme::ws, port, "/"), tls);
+  ASSERT_TRUE(until([&] { return listening.is_open; }));
+  ASSERT_TRUE(client.send_text("ping"));
+  ASSERT_TRUE(until([&] { return !listening.messages.empty(); }));
+  EXPECT_EQ(listening.messages[0], "ponged from ws");
+  ASSERT_TRUE(client.send_ping(bytes_of("hello")));
+  ASSERT_TRUE(until([&] { return !listening.pongs.empty(); }));
+  EXPECT_EQ(listening.pongs, std::vector<std::string>{"hello"});
+  ASSERT_TRUE(client.send_text("close"));
+  ASSERT_TRUE(until([&] { return !listening.ends.empty(); }));
+  EXPECT_EQ(listening.ends[0].kind, WebSocketEnd::Kind::closed_by_peer) << listening.ends[0].text;
+  EXPECT_EQ(listening.ends[0].close_code, 4002);
+}
+
 // --- our server and a foreign client ---
 
 class WebServerTest : public ClientTest, public WebServerHandler {
@@ -289,31 +338,47 @@ class WebServerTest : public ClientTest, public WebServerHandler {
   }
   void on_end(WebConnection&, const TransportEnd& end) override { ends.push_back(end); }
 
+  /// Serves one client until it has gone.
+  void serve(const std::string& script) {
+    // The client resolves by the system: an address stands in the certificate of this test.
+    const perp::test::Certificate leaf = perp::test::Certificate::make(
+        {.alternative_names = "IP:127.0.0.1"}, &perp::test::trusted_root());
+    const TlsContext by_address =
+        TlsContext::server({.certificate_file = perp::test::file_of(leaf.pem()),
+                            .key_file = perp::test::file_of(leaf.key_pem())});
+    WebServer here(loop, Endpoint::loopback(Endpoint::Family::ipv4, 0),
+                   GetParam().has_tls ? &by_address : nullptr, *this);
+    client.emplace(script,
+                   std::vector<std::string>{
+                       std::string(GetParam().has_tls ? "wss" : "ws") +
+                           "://127.0.0.1:" + std::to_string(here.endpoint().port) + "/stream?a=b",
+                       perp::test::trusted_root_file(), "one", std::string(70'000, 'z'), "drei €"});
+    ASSERT_TRUE(until([&] { return !ends.empty(); }));
+    EXPECT_EQ(requests, std::vector<std::string>{"GET /stream?a=b"});
+    EXPECT_EQ(here.connection_count(), 0U);
+  }
+
+  std::optional<ForeignPeer> client;
   std::vector<std::string> requests;
   std::vector<TransportEnd> ends;
 };
 
 TEST_P(WebServerTest, SpeaksToAForeignWebSocketClient) {
   if (!ForeignPeer::has_module("websockets")) GTEST_SKIP() << "python3-websockets is not installed";
-  // The client resolves by the system: an address stands in the certificate of this test.
-  const perp::test::Certificate leaf = perp::test::Certificate::make(
-      {.alternative_names = "IP:127.0.0.1"}, &perp::test::trusted_root());
-  const TlsContext by_address =
-      TlsContext::server({.certificate_file = perp::test::file_of(leaf.pem()),
-                          .key_file = perp::test::file_of(leaf.key_pem())});
-  WebServer here(loop, Endpoint::loopback(Endpoint::Family::ipv4, 0),
-                 GetParam().has_tls ? &by_address : nullptr, *this);
-  ForeignPeer client("websocket_client.py",
-                     {std::string(GetParam().has_tls ? "wss" : "ws") +
-                          "://127.0.0.1:" + std::to_string(here.endpoint().port) + "/stream?a=b",
-                      perp::test::trusted_root_file(), "one", std::string(70'000, 'z'), "drei €"});
-  ASSERT_TRUE(until([&] { return !ends.empty(); }));
-  EXPECT_EQ(requests, std::vector<std::string>{"GET /stream?a=b"});
-  EXPECT_EQ(client.line(), "<one>");
-  EXPECT_EQ(client.line(), "70002 of {'z'}");
-  EXPECT_EQ(client.line(), "<drei €>");
-  EXPECT_EQ(client.line(), "4321");
-  EXPECT_EQ(here.connection_count(), 0U);
+  serve("websocket_client.py");
+  EXPECT_EQ(client->line(), "<one>");
+  EXPECT_EQ(client->line(), "70002 of {'z'}");
+  EXPECT_EQ(client->line(), "<drei €>");
+  EXPECT_EQ(client->line(), "4321");
+}
+
+TEST_P(WebServerTest, SpeaksToWsOfNpm) {
+  if (!ForeignPeer::has_ws()) GTEST_SKIP() << "node-ws is not installed";
+  serve("ws_client.js");
+  EXPECT_EQ(client->line(), "<one>");
+  EXPECT_EQ(client->line(), "70002 long");
+  EXPECT_EQ(client->line(), "<drei €>");
+  EXPECT_EQ(client->line(), "4321");
 }
 
 INSTANTIATE_TEST_SUITE_P(Io, WebServerTest, all_ways(), name_of_way);

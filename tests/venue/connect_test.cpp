@@ -184,5 +184,46 @@ TEST(ConnectNames, AreDistinct) {
   EXPECT_EQ(name_of(Refusal::too_fast), "too_fast");
 }
 
+/// By the venues' documentation; the clock of the bodies, and what is no time.
+TEST(Connect, TheVenuesClockIsReadFromABody) {
+  const auto read = [](const Adapter& adapter, std::string_view body) {
+    return adapter.connect->read_clock(body);
+  };
+  const auto ms = read(binance_adapter(), R"({"serverTime":1499827319559})");
+  EXPECT_EQ(ms.time_ns, 1'499'827'319'559'000'000);
+  EXPECT_EQ(ms.step_ns, core::ns_per_ms);
+  EXPECT_EQ(read(okx_adapter(), R"({"code":"0","data":[{"ts":"1597026383085"}],"msg":""})").time_ns,
+            1'597'026'383'085'000'000);
+  const auto ns = read(
+      bybit_adapter(),
+      R"({"retCode":0,"retMsg":"OK","result":{"timeSecond":"1688639403","timeNano":"1688639403423213947"},"retExtInfo":{},"time":1688639403423})");
+  EXPECT_EQ(ns.time_ns, 1'688'639'403'423'213'947);
+  EXPECT_EQ(ns.step_ns, 1);
+  EXPECT_EQ(read(hyperliquid_adapter(), R"({"time":1758844800000,"specialStatuses":null})").time_ns,
+            1'758'844'800'000'000'000);
+  for (const Adapter* adapter :
+       {&binance_adapter(), &okx_adapter(), &bybit_adapter(), &hyperliquid_adapter()})
+    for (const std::string_view body :
+         {"", "{}", "[]", "<html>", R"({"serverTime":"x","time":-5,"data":[],"result":{}})",
+          R"({"serverTime":99999999999999999999,"time":9223372036854775807})"})
+      EXPECT_EQ(read(*adapter, body).time_ns, core::unknown_ns) << body;
+}
+
+TEST(Connect, ACursorIsPlainText) {
+  const auto read = [](const std::string& cursor) {
+    return bybit_adapter().connect->next_cursor(
+        R"({"retCode":0,"retMsg":"OK","result":{"category":"linear","list":[{"symbol":"AUSDT"}],"nextPageCursor":")" +
+        cursor + R"("},"retExtInfo":{},"time":1790000000000})");
+  };
+  EXPECT_EQ(read("first%3DAUSDT%26last%3DBUSDT"), "first=AUSDT&last=BUSDT");
+  EXPECT_EQ(read("a%3Db%26c%"), "a=b&c%");
+  EXPECT_EQ(read("%4"), "%4");
+  EXPECT_EQ(read("%zz"), "%zz");
+  EXPECT_EQ(read(""), "");
+  const auto read_body = bybit_adapter().connect->next_cursor;
+  EXPECT_EQ(read_body("<html>"), "");
+  EXPECT_EQ(read_body(R"({"result":{"list":[]}})"), "");
+}
+
 }  // namespace
 }  // namespace perp::venue::test

@@ -43,6 +43,8 @@ class Liveness {
   /// @param expected_ns between two messages in an ordinary market, as the venue's data say.
   /// Throws core::Error if it is negative. @returns the subscription's number, counted from 0
   std::size_t add(core::MonoNs now, std::int64_t expected_ns);
+  /// What is expected of it has changed: its contract became busy or quiet. As add()'s.
+  void expect(std::size_t subscription, std::int64_t expected_ns);
   /// It was asked for anew (after a reconnect, or for being silent).
   void on_request(std::size_t subscription, core::MonoNs now) noexcept;
   void on_acknowledged(std::size_t subscription, core::MonoNs now) noexcept;

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,10 +49,31 @@ class RingWriter {
   /// lost_at_stop().
   RingWriter(core::RecordRing& ring, std::function<void()> idle, const std::atomic<bool>& stop);
 
+  /// A live feed listens: told of each gap record that a decoder writes, and of the first trade of
+  /// an instrument that await_trade() named, before the record is published. Neither may write.
+  void listen(std::function<void(const market::RecordHeader&)> on_gap,
+              std::function<void(const market::RecordHeader&)> on_awaited_trade);
+  /// The newest trade of a stream (not history), by native id and matching time.
+  struct LastTrade {
+    std::int64_t id = market::unknown_id;
+    std::int64_t exchange_ns = core::unknown_ns;
+    bool is_awaited = false;
+  };
+  /// While somebody listens: from a record's time at the venue to its receipt here, by our clock,
+  /// per record type; history and snapshots left out. nullptr for a type that has none. Negative
+  /// values are those of a clock that is behind.
+  const core::Histogram* latency_ns(market::RecordType type) const {
+    return latencies_.empty() ? nullptr : latencies_[static_cast<std::size_t>(type)].get();
+  }
+  /// Known while somebody listens. @param instrument its id in records
+  LastTrade last_trade(std::uint32_t instrument) const;
+  void await_trade(std::uint32_t instrument);
+
   /// Decodes one WebSocket message. Whatever it gives is in the ring after the next publish().
   venue::DecodeStatus frame(venue::VenueState& state, const venue::Frame& frame);
-  /// Decodes one REST body.
-  venue::DecodeStatus rest(venue::VenueState& state, const venue::RestReply& reply);
+  /// Decodes one REST body. @param keep says of each record whether it is written; all are without
+  venue::DecodeStatus rest(venue::VenueState& state, const venue::RestReply& reply,
+                           const std::function<bool(const market::RecordHeader&)>& keep = {});
   /// Copies a record that is already made (a tick, a journal's record) .
   void record(const market::RecordHeader& header);
   /// Records that a message was refused: an error record and its counts.
@@ -78,8 +100,9 @@ class RingWriter {
  private:
   bool ensure(std::size_t bytes);
   void stamp(std::size_t from);
+  void notice(const market::RecordHeader& header);
   void count_refusal(const Refusal& refusal);
-  void flush_scratch();
+  void flush_scratch(const std::function<bool(const market::RecordHeader&)>& keep = {});
 
   core::RecordRing* ring_;
   std::function<void()> idle_;
@@ -91,6 +114,10 @@ class RingWriter {
   std::uint64_t lost_at_stop_ = 0;
   std::int64_t newest_exchange_ns_ = core::unknown_ns;
   std::int64_t newest_receive_ns_ = core::unknown_ns;
+  std::function<void(const market::RecordHeader&)> on_gap_;
+  std::function<void(const market::RecordHeader&)> on_awaited_trade_;
+  std::vector<LastTrade> last_trades_;  ///< by instrument's index; empty: nobody listens
+  std::vector<std::unique_ptr<core::Histogram>> latencies_;  ///< by record type
   core::TscClock clock_;
   core::Histogram decode_ns_;
   std::vector<Refusal> refusals_;

@@ -84,6 +84,8 @@ class Writer {
   /// sync(), gives the unused end of the segment back, frees the lock. Further calls do nothing.
   void close();
 
+  /// A sync has failed: every further call throws. False while the disk is merely full.
+  [[nodiscard]] bool has_stopped() const;
   [[nodiscard]] Position end() const;      ///< behind the last record appended
   [[nodiscard]] Position durable() const;  ///< everything below survives a power cut
   [[nodiscard]] const Recovery& recovery() const;

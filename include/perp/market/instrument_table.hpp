@@ -37,6 +37,10 @@ class InstrumentTable {
   InstrumentEntry& define(const Instrument& instrument, Scale contract_size, bool has_contract_size,
                           Scale multiplier, bool& changed);
 
+  /// No list names it any more: it is delisted and not primary; its entry and id stay, and a list
+  /// that names it again revives it by define(). @returns nullptr if it is not known or not live
+  const InstrumentEntry* delist(std::string_view native) noexcept;
+
   /// Takes an instrument that a journal already knows under `id`, so that a restart keeps its ids.
   /// Ids must arrive without holes below the greatest one before the first define().
   InstrumentEntry& restore(std::uint32_t id, const Instrument& instrument);

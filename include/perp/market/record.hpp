@@ -350,6 +350,7 @@ enum class GapCause : std::uint8_t {
   half_seen = 3,  ///< the stream was not live for all of a minute
   disconnect = 4,
   venue_has_none = 5,
+  silence = 6,  ///< acknowledged, and nothing came
 };
 
 /// A hole: what is missing, where, and why.

@@ -6,6 +6,7 @@
 #include <perp/market/record.hpp>
 
 #include <string>
+#include <string_view>
 
 namespace perp::market {
 
@@ -14,6 +15,8 @@ namespace perp::market {
 /// Doubles are the shortest text that reads back to the same value; bytes that are not UTF-8 become
 /// U+FFFD.
 void append_json(std::string& out, const RecordHeader& record, const Instrument* instrument);
+/// "sequence", "half_seen"; "unknown" beyond the last.
+std::string_view name_of(GapCause cause) noexcept;
 [[nodiscard]] std::string to_json(const RecordHeader& record, const Instrument* instrument);
 
 }  // namespace perp::market

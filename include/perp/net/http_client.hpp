@@ -79,6 +79,8 @@ class HttpClient {
   /// Queued or under way.
   std::size_t pending() const noexcept;
   std::size_t connection_count() const noexcept;
+  /// Connections begun so far, whatever became of them.
+  std::uint64_t dial_count() const noexcept { return dial_count_; }
   const Url& origin() const noexcept { return origin_; }
 
  private:
@@ -101,6 +103,7 @@ class HttpClient {
   std::deque<Request> queue_;
   std::vector<std::unique_ptr<Connection>> connections_;  ///< all that were made; reused
   RequestId next_id_ = 1;
+  std::uint64_t dial_count_ = 0;
   Timer due_;
 };
 

@@ -105,6 +105,8 @@ class Socket {
   void finish() noexcept;
   /// Ends it here and now, dropping what is queued. The Socket is empty then.
   void close() noexcept;
+  /// The same with a reset (RST) for the peer, whatever it has yet to read or to be sent.
+  void break_off() noexcept;
 
   /// Stops delivering, so that the peer is slowed down. What had already been taken from the
   /// kernel may still come. resume_receiving() undoes it.

@@ -92,6 +92,8 @@ class Transport final : private SocketHandler {
   void finish();
   /// Ends it here and now without an event.
   void abort() noexcept;
+  /// The same with a reset (RST) for the peer: for venues that misbehave.
+  void break_off() noexcept;
   /// Slows the peer down; see Socket.
   void pause_receiving() noexcept { socket_.pause_receiving(); }
   void resume_receiving() noexcept { socket_.resume_receiving(); }
@@ -99,6 +101,8 @@ class Transport final : private SocketHandler {
   bool is_open() const noexcept { return state_ == State::open; }
   /// Neither closed nor ended.
   bool exists() const noexcept { return state_ != State::closed; }
+  /// Appended or encrypted, and not yet taken by the kernel. Encrypting adds some 2 %.
+  std::size_t unsent_bytes() const noexcept;
   /// "TLSv1.3 TLS_AES_128_GCM_SHA256", or "plain". Of an open one.
   std::string security() const;
   /// The name that was dialled, or the peer's address.

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace perp::venue {
 
@@ -47,6 +48,25 @@ struct Frame {
   Reply* reply = nullptr;  ///< may be null: replay has nobody to answer
 };
 
+/// Which trades of a reply are wanted, so that a hole between two trades of a stream is filled and
+/// nothing else: what lies outside is passed over as if the reply did not have it, neither made a
+/// record nor remembered as seen, because the stream has brought it or still will.
+struct TradeWindow {
+  std::int64_t after_id = market::unknown_id;   ///< ids behind this one; unknown: of any id
+  std::int64_t before_id = market::unknown_id;  ///< ids before this one; unknown: of any id
+  std::int64_t from_ns = core::unknown_ns;      ///< times from here on; unknown: of any time
+  std::int64_t until_ns = core::unknown_ns;     ///< times up to here, included; unknown: the same
+
+  // What the reply had, filled by decode_rest().
+  std::uint32_t rows = 0;         ///< all of them
+  std::vector<std::int64_t> ids;  ///< of those inside, repeats among them
+  std::int64_t oldest_ns = core::unknown_ns;
+  std::int64_t newest_ns = core::unknown_ns;
+
+  /// Notes a row. @returns whether it is inside.
+  bool admits(std::int64_t id, std::int64_t exchange_ns);
+};
+
 /// One HTTP body. Padded like a frame.
 struct RestReply {
   std::string_view endpoint;  ///< the adapter's own name for it, see Adapter::endpoints
@@ -54,7 +74,8 @@ struct RestReply {
   std::string_view body;
   std::string_view period;  ///< "5m", "1d", ...: the period or interval asked for, empty if none
   std::int64_t receive_ns = core::unknown_ns;
-  bool is_backfill = false;  ///< history rather than a poll of now
+  bool is_backfill = false;       ///< history rather than a poll of now
+  TradeWindow* window = nullptr;  ///< of a reply with trades: null takes them all
 };
 
 /// A REST endpoint the adapter can decode, and how a recorded file names it.

@@ -201,15 +201,22 @@ struct RestCall {
   std::string_view body{};
   std::string_view period{};  ///< default of <period>, and RestReply::period
   bool is_per_symbol = false;
-  bool pages_backward = false;  ///< newest first: the next page ends where this one began
-  std::uint32_t rows_max = 0;   ///< of one reply; 0: all there is
-  std::uint16_t weight = 1;     ///< for rows_max rows
+  bool pages_backward = false;        ///< newest first: the next page ends where this one began
+  std::uint32_t rows_max = 0;         ///< of one reply; 0: all there is
+  std::uint16_t weight = 1;           ///< for rows_max rows
+  std::uint16_t rows_per_weight = 0;  ///< so many rows fewer cost 1 less; 0: rows cost nothing
   std::uint8_t pool = 0;
   std::int64_t interval_ns = 0;      ///< of a poll
   bool is_used_field_wrong = false;  ///< its header of spent weight must be ignored
 };
 
 struct Topic;
+
+/// What the reply to a `clock` call says.
+struct ClockReading {
+  std::int64_t time_ns = core::unknown_ns;  ///< as it stands there; unknown: not said
+  std::int64_t step_ns = 0;                 ///< of that clock: the time was up to so much later
+};
 
 /// A venue, live.
 struct Connect {
@@ -233,6 +240,11 @@ struct Connect {
   /// What a message is and whose. Never throws, allocates or reads behind the payload; it does not
   /// judge the message: decode() does. Cost: the keys in front of the one that tells.
   Incoming (*classify)(const SubscriptionTable& table, std::string_view payload) noexcept = nullptr;
+  /// The venue's time in the body of a `clock` call. Judges nothing else: decode_rest() does.
+  ClockReading (*read_clock)(std::string_view body) noexcept = nullptr;
+  /// The <cursor> of the next page, as plain text, in the body of a call that has one; empty: this
+  /// was the last. Null where no call has a cursor.
+  std::string (*next_cursor)(std::string_view body) = nullptr;
 };
 
 }  // namespace perp::venue

@@ -1,0 +1,512 @@
+#include "feed/shard.hpp"
+#include "feed/status_writer.hpp"
+
+#include <perp/core/error.hpp>
+#include <perp/feed/live_feed.hpp>
+#include <perp/feed/venue_rest.hpp>
+#include <perp/market/record_kind.hpp>
+#include <perp/net/proxy.hpp>
+#include <perp/net/resolver.hpp>
+#include <perp/venue/registry.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace perp::feed {
+namespace {
+
+constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
+constexpr std::uint64_t latency_ticks = 20;  ///< percentiles are worth a look each 2 s
+constexpr std::int64_t stop_ns_max = 2 * core::ns_per_second;
+
+const venue::Adapter& adapter_of(market::VenueId id) {
+  const venue::Adapter* adapter = venue::find_adapter(id);
+  if (adapter == nullptr || adapter->connect == nullptr)
+    throw core::Error("no such live venue", "LiveFeedOptions::venue",
+                      "see `perp venues` for those that are known");
+  return *adapter;
+}
+
+std::string key_of(market::VenueId id) {
+  const market::Venue* venue = market::find_venue(id);
+  return venue == nullptr ? std::string() : std::string(venue->key);
+}
+
+std::string origin_of(const std::string& wanted, std::string_view own, std::string_view testnet,
+                      bool is_testnet, const char* what) {
+  if (!wanted.empty()) return wanted;
+  if (!is_testnet) return std::string(own);
+  if (testnet.empty())
+    throw core::Error("the venue has no testnet", what, "give its address, or leave testnet out");
+  return std::string(testnet);
+}
+
+}  // namespace
+
+struct LiveFeed::Impl final : private ShardOwner {
+  Impl(const LiveFeedOptions& wanted, core::RecordRing& ring, std::function<void()> wait_for_room,
+       std::function<void(const std::string&)> log_line)
+      : options(wanted),
+        log(std::move(log_line)),
+        adapter(adapter_of(wanted.venue)),
+        connect(*adapter.connect),
+        name(key_of(wanted.venue)),
+        random(wanted.seed != 0 ? wanted.seed : static_cast<std::uint64_t>(core::wall_now().ns)),
+        tls(net::TlsContext::client({.ca_file = wanted.tls_ca_file})),
+        rest_origin(net::Url::parse(origin_of(wanted.rest_origin, connect.rest_origin,
+                                              connect.testnet_rest_origin, wanted.is_testnet,
+                                              "LiveFeedOptions::rest_origin"))),
+        loop(wanted.loop),
+        state(adapter),
+        writer(ring, std::move(wait_for_room), gives_up_waiting),
+        status_writer(writer, wanted.venue),
+        rest(loop, resolver, tls, state, writer, ledger_of(rest_origin), rest_options()),
+        tick_timer(loop, [this] { tick(); }) {
+    if (!(options.haste >= 1 && options.haste <= 100'000))
+      throw core::Error("cannot hurry so", "LiveFeedOptions::haste", "expected 1 to 100,000");
+    if (rest_origin.is_websocket())
+      throw core::Error("not an address for requests", rest_origin.text(), "expected https://host");
+    for (const venue::Socket& socket : connect.sockets) {
+      if (socket.token != nullptr)
+        throw core::Error("this venue's connections need a token", std::string(socket.name),
+                          "dialling by token is not built in");
+      address_frames.emplace_back(socket.limits.frames_per_address);
+    }
+    writer.listen([this](const market::RecordHeader& gap) { note_gap(gap); },
+                  [this](const market::RecordHeader& trade) { first_trade(trade); });
+  }
+
+  /// Where the connections of a kind go.
+  net::Url url_of(const venue::Socket& socket) const {
+    const std::string origin =
+        origin_of(options.websocket_origin, socket.origin, socket.testnet_origin,
+                  options.is_testnet, "LiveFeedOptions::websocket_origin");
+    net::Url url = net::Url::parse(origin + std::string(socket.target));
+    if (!url.is_websocket())
+      throw core::Error("not an address of a WebSocket", origin, "expected wss://host");
+    return url;
+  }
+
+  /// All that this machine does to a host goes through one account.
+  HostLedger& ledger_of(const net::Url& url) {
+    std::string host = url.authority();
+    std::erase_if(host, [](char c) { return c == '[' || c == ']'; });
+    auto& slot = ledgers[host];
+    if (slot != nullptr) return *slot;
+    HostLedgerOptions made;
+    made.folder = options.ledger_folder;
+    made.host = host;
+    made.report = [this](const std::string& what) { log(name + ": " + what); };
+    if (!connect.sockets.empty() && connect.sockets.front().limits.dials.count > 0) {
+      made.connects.limit = connect.sockets.front().limits.dials.count;
+      made.connects.window_ns = connect.sockets.front().limits.dials.window_ns;
+    }
+    for (const venue::RestPool& pool : connect.pools)
+      made.pools.push_back({.name = std::string(pool.name),
+                            .limit = pool.budget.count,
+                            .window_ns = pool.budget.window_ns});
+    slot = std::make_unique<HostLedger>(std::move(made));
+    return *slot;
+  }
+
+  VenueRestOptions rest_options() {
+    VenueRestOptions made;
+    made.origin = rest_origin;
+    made.kinds = options.kinds;
+    if (options.is_testnet)
+      for (const venue::HeaderField& field : connect.testnet_rest_fields)
+        made.fields.emplace_back(field.name, field.value);
+    if (options.obeys_proxy_variables) made.proxy = net::proxy_of_environment(rest_origin.host);
+    made.seed = random.next();
+    made.haste = options.haste;
+    made.log = [this](const std::string& what) { log(name + ": " + what); };
+    made.on_book_failed = [this](const std::string& symbol) { rest.fetch_book(symbol); };
+    return made;
+  }
+
+  // The beginning ------------------------------------------------------------------------------
+
+  void start() {
+    log(fmt::format("{}: io engine {} ({})", name, net::name_of(loop.io().engine),
+                    loop.io().reason));
+    status_writer.connection(market::FeedState::connecting, 0, "asking for instruments",
+                             core::wall_now());
+    rest.load_instruments([this] { on_instruments(); });
+    tick();
+  }
+
+  /// The list is in, for the first time or again: what is new is added, what is gone given back.
+  void on_instruments() {
+    has_instruments = true;
+    std::vector<std::string> fresh;
+    std::vector<bool> is_found(options.symbols.size());
+    for (const market::InstrumentEntry& entry : state.instruments.entries()) {
+      const market::Instrument& instrument = entry.instrument;
+      const std::string native(instrument.native.view());
+      const bool is_tradable =
+          instrument.status == market::InstrumentStatus::live && instrument.is_provisional == 0;
+      const auto known = std::find(symbols.begin(), symbols.end(), native);
+      if (known != symbols.end()) {
+        const auto index = static_cast<std::size_t>(known - symbols.begin());
+        if (instrument.status == market::InstrumentStatus::delisted && !is_ended[index])
+          end(static_cast<std::uint32_t>(index));
+      }
+      bool is_wanted = options.symbols.empty() && instrument.is_primary != 0;
+      for (std::size_t i = 0; i < options.symbols.size(); ++i) {
+        const bool is_it =
+            options.symbols[i] == native ||
+            (instrument.is_primary != 0 && options.symbols[i] == instrument.base.view());
+        if (!is_it) continue;
+        is_found[i] = true;
+        is_wanted = true;
+      }
+      if (known == symbols.end() && is_wanted && is_tradable) fresh.push_back(native);
+    }
+    for (std::size_t i = 0; i < is_found.size(); ++i)
+      if (!is_found[i] && !has_told_unknown)
+        log(fmt::format("{}: no contract is called '{}'", name, options.symbols[i]));
+    has_told_unknown = true;
+    if (!fresh.empty()) subscribe(std::move(fresh));
+  }
+
+  void end(std::uint32_t symbol) {
+    is_ended[symbol] = true;
+    log(fmt::format("{}: {} is delisted", name, symbols[symbol]));
+    for (const auto& shard : shards) shard->end_symbol(symbol);
+  }
+
+  void subscribe(std::vector<std::string> fresh) {
+    symbols.insert(symbols.end(), fresh.begin(), fresh.end());
+    is_ended.resize(symbols.size());
+    const std::vector<std::string_view> views(symbols.begin(), symbols.end());
+    venue::Plan plan = venue::plan_subscriptions(connect, options.kinds, views);
+    if (plan.left_out > 0)
+      log(fmt::format("{}: {} topics are beyond what the venue allows one address and left out",
+                      name, plan.left_out));
+    for (std::size_t i = 0; i < plan.shards.size(); ++i) {
+      venue::Shard& planned = plan.shards[i];
+      // A plan grows at its end only: what a shard has stays where it is.
+      const std::size_t has = i < shards.size() ? shards[i]->topic_count() : 0;
+      std::vector<venue::Topic> topics(
+          std::make_move_iterator(planned.topics.begin() + static_cast<std::ptrdiff_t>(has)),
+          std::make_move_iterator(planned.topics.end()));
+      if (topics.empty()) continue;
+      std::vector<std::uint32_t> instruments;
+      for (const venue::Topic& topic : topics) instruments.push_back(instrument_of(topic));
+      if (i < shards.size()) {
+        shards[i]->add(std::move(topics), std::move(instruments));
+        continue;
+      }
+      shards.push_back(make_shard(planned.socket, std::move(topics), std::move(instruments)));
+      shards.back()->start();
+    }
+    log(fmt::format("{}: {} contracts on {} connections", name, symbols.size(), shards.size()));
+    rest.start_polls(symbols, plan.polled);
+  }
+
+  std::unique_ptr<Shard> make_shard(std::uint32_t socket, std::vector<venue::Topic> topics,
+                                    std::vector<std::uint32_t> instruments) {
+    const venue::Socket& kind = connect.sockets[socket];
+    net::Url url = url_of(kind);
+    if (kind.is_topic_the_target) url.target += topics.front().text;
+    net::WebSocketConnectOptions dialling;
+    for (const venue::HeaderField& field : kind.fields)
+      dialling.fields.emplace_back(field.name, field.value);
+    if (options.obeys_proxy_variables)
+      dialling.transport.proxy = net::proxy_of_environment(url.host);
+    HostLedger& ledger = ledger_of(url);
+    return std::make_unique<Shard>(static_cast<std::uint32_t>(shards.size() + 1),
+                                   ShardSetting{.line = {.loop = loop,
+                                                         .resolver = resolver,
+                                                         .tls = tls,
+                                                         .connect = connect,
+                                                         .socket = socket,
+                                                         .address_frames = &address_frames[socket],
+                                                         .haste = options.haste},
+                                                .owner = *this,
+                                                .venue_key = name,
+                                                .state = state,
+                                                .writer = writer,
+                                                .status = status_writer,
+                                                .ledger = ledger,
+                                                .url = std::move(url),
+                                                .connect = std::move(dialling),
+                                                .log = log,
+                                                .random = core::Prng(random.next()),
+                                                .haste = options.haste},
+                                   std::move(topics), std::move(instruments));
+  }
+
+  std::uint32_t instrument_of(const venue::Topic& topic) const {
+    if (topic.symbol == venue::no_symbol) return 0;
+    const market::InstrumentEntry* entry = state.instruments.find(symbols[topic.symbol]);
+    return entry == nullptr ? 0 : entry->id;
+  }
+
+  // Holes --------------------------------------------------------------------------------------
+
+  struct GapRecord {
+    std::uint32_t instrument;
+    market::Gap gap;
+  };
+  /// Only those that a decoder found: what this feed says itself is dealt with where it is said.
+  void note_gap(const market::RecordHeader& header) {
+    const auto& gap = market::payload<market::Gap>(header);
+    if (gap.cause == market::GapCause::sequence || gap.cause == market::GapCause::checksum)
+      gaps.push_back({header.instrument, gap});
+  }
+
+  void on_hole(const venue::Topic& topic, std::uint32_t instrument, core::WallNs from,
+               core::WallNs to) override {
+    if (topic.symbol == venue::no_symbol) return;
+    const venue::StreamKinds kinds = connect.streams[topic.stream].kinds;
+    const std::string& symbol = symbols[topic.symbol];
+    if ((kinds & venue::kinds_of(venue::StreamKind::trades)) != 0) {
+      // The trades in between are asked for when the first one behind them says where they end.
+      const RingWriter::LastTrade last = writer.last_trade(instrument);
+      if (last.exchange_ns != core::unknown_ns) {
+        holes.try_emplace(
+            instrument,
+            TradeHole{.symbol = symbol, .last_id = last.id, .last_ns = last.exchange_ns});
+        writer.await_trade(instrument);
+      }
+    }
+    if ((kinds & venue::kinds_of(venue::StreamKind::kline_1m)) != 0) {
+      const std::int64_t start_ms = from.ns / core::ns_per_minute * 60'000;
+      const std::int64_t end_ms = to.ns / core::ns_per_minute * 60'000;
+      if (start_ms < end_ms) rest.fill_klines(symbol, start_ms, end_ms);
+    }
+  }
+
+  void first_trade(const market::RecordHeader& header) {
+    const auto found = holes.find(header.instrument);
+    if (found == holes.end()) return;
+    TradeHole hole = std::move(found->second);
+    holes.erase(found);
+    hole.first_id = market::payload<market::Trade>(header).trade_id;
+    hole.first_ns = header.exchange_ns;
+    asked_up_to[header.instrument] = hole.first_id;
+    rest.fill_trades(std::move(hole));
+  }
+
+  void on_book_wanted(const venue::Topic& topic) override { fetch_book(symbols[topic.symbol]); }
+
+  void fetch_book(const std::string& symbol) {
+    ++books_resynced;
+    rest.fetch_book(symbol);
+  }
+
+  /// What decoders found missing, once their batch is written.
+  void take_gaps() {
+    for (const GapRecord& found : std::exchange(gaps, {})) {
+      const market::InstrumentEntry* entry = entry_of(found.instrument);
+      if (entry == nullptr) continue;
+      const std::string symbol(entry->instrument.native.view());
+      switch (found.gap.stream) {
+        case market::RecordType::book_delta:
+        case market::RecordType::book_snapshot:
+          if (connect.book_resync == venue::BookResync::rest_snapshot)
+            fetch_book(symbol);
+          else if (connect.book_resync == venue::BookResync::resubscribe)
+            for (const auto& shard : shards)
+              if (shard->resubscribe_book(found.instrument)) {
+                ++books_resynced;
+                break;
+              }
+          break;
+        case market::RecordType::trade:
+          // A lost connection's is asked for anyway, from what was before it.
+          if (holes.contains(found.instrument) ||
+              (asked_up_to.contains(found.instrument) &&
+               asked_up_to[found.instrument] == found.gap.got_id))
+            break;
+          rest.fill_trades({.symbol = symbol,
+                            .last_id = found.gap.expected_id - 1,
+                            .last_ns = writer.last_trade(found.instrument).exchange_ns,
+                            .first_id = found.gap.got_id,
+                            .first_ns = found.gap.to_ns});
+          break;
+        default: break;
+      }
+    }
+  }
+
+  const market::InstrumentEntry* entry_of(std::uint32_t instrument) const {
+    const std::size_t index = instrument & 0x00ff'ffff;
+    const auto& entries = state.instruments.entries();
+    for (std::size_t i = index == 0 ? 0 : index - 1; i < entries.size() && i <= index; ++i)
+      if (entries[i].id == instrument) return &entries[i];
+    return nullptr;
+  }
+
+  // Time ---------------------------------------------------------------------------------------
+
+  void tick() {
+    const Moment moment{core::mono_now(), core::wall_now()};
+    tick_timer.start_at(loop.now() + tick_ns);
+    if (!is_stopping) {
+      rest.tick(moment);
+      for (const auto& shard : shards) shard->tick(moment);
+      take_gaps();
+    } else {
+      for (const auto& shard : shards) shard->tick(moment);
+    }
+    status_writer.tick(moment.wall);
+    writer.publish();
+    if (++ticks % 2 == 0) copy_status();
+  }
+
+  int do_work() {
+    if (is_stopped.load()) return 0;
+    if (!is_started) {
+      is_started = true;
+      start();
+    }
+    const int events = loop.run_once();
+    if (!gaps.empty()) take_gaps();
+    if (stop_requested.load(std::memory_order_relaxed)) stop();  // a flag alone
+    return events;
+  }
+
+  void stop() {
+    if (!is_stopping) {
+      is_stopping = true;
+      stop_at = core::mono_now() + stop_ns_max;
+      for (const auto& shard : shards) shard->stop();
+    }
+    const bool are_idle = std::all_of(shards.begin(), shards.end(),
+                                      [](const auto& shard) { return shard->is_idle(); });
+    if (!are_idle && core::mono_now() < stop_at) return;
+    const core::WallNs now = core::wall_now();
+    status_writer.connection(market::FeedState::down, 0, "stopped", now);
+    status_writer.tick(now);
+    writer.publish();
+    tick_timer.cancel();
+    copy_status();
+    log(name + ": stopped");
+    is_stopped.store(true);
+  }
+
+  void copy_status() {
+    LiveFeedStatus made{
+        .venue = options.venue,
+        .is_live = !shards.empty(),
+        .has_instruments = has_instruments,
+        .symbols = static_cast<std::uint32_t>(symbols.size()),
+        .ring = writer.stats(),
+        .lost_at_stop = writer.lost_at_stop(),
+        .books_resynced = books_resynced,
+        .holes = status_writer.gaps(),
+        .decode_errors = state.decode_errors,
+        .venue_errors = state.venue_errors,
+        .duplicates = state.duplicates,
+        .sequence_gaps = state.gaps,
+        .checksum_mismatches = state.checksum_mismatches,
+        .io = fmt::format("{}: {}", net::name_of(loop.io().engine), loop.io().reason),
+        .loop = loop.stats()};
+    for (const auto& shard : shards) {
+      made.connections.push_back(shard->status());
+      made.is_live = made.is_live && shard->is_live();
+      made.losses += shard->losses();
+      made.roll_overs += shard->roll_overs();
+      made.resubscribed += shard->resubscribed();
+      made.overlap_duplicates += shard->overlap_duplicates();
+      made.unexpected_messages += shard->unexpected();
+    }
+    if (ticks % latency_ticks == 0 || is_stopping) {
+      latencies.clear();
+      for (const market::RecordKind& kind : market::record_kinds)
+        if (const core::Histogram* found = writer.latency_ns(kind.type);
+            found != nullptr && found->count() > 0)
+          latencies.push_back({.type = kind.type,
+                               .count = found->count(),
+                               .negative = found->negative_count(),
+                               .p50_ns = found->percentile(50),
+                               .p99_ns = found->percentile(99),
+                               .max_ns = found->max()});
+    }
+    made.latencies = latencies;
+    const VenueRestStats asked = rest.stats();
+    made.requests = asked.requests;
+    made.requests_failed = asked.failed;
+    made.trades_filled = asked.trades_filled;
+    if (const auto offset = rest.clock_offset().estimate(core::mono_now(), core::wall_now())) {
+      made.clock_offset_ns = offset->offset_ns;
+      made.clock_error_ns = offset->error_ns_max;
+    }
+    const std::lock_guard lock(status_mutex);
+    status = std::move(made);
+  }
+
+  LiveFeedOptions options;
+  std::function<void(const std::string&)> log;
+  const venue::Adapter& adapter;
+  const venue::Connect& connect;
+  std::string name;
+  core::Prng random;
+  // Written by request_stop() of any thread, read by the loop each round: a flag alone, nothing is
+  // read behind it, so relaxed.
+  std::atomic<bool> stop_requested{false};
+  // Never set: a live feed that is stopped still waits for room, what it holds is not to be lost.
+  const std::atomic<bool> gives_up_waiting{false};
+  // Written once by the feed's thread, read by any; the order of its kind hands over what was
+  // written before.
+  std::atomic<bool> is_stopped{false};
+  bool is_started = false;
+  bool is_stopping = false;
+  core::MonoNs stop_at{};
+  net::TlsContext tls;
+  net::Url rest_origin;
+  net::Loop loop;
+  net::Resolver resolver;
+  venue::VenueState state;
+  RingWriter writer;
+  StatusWriter status_writer;
+  std::map<std::string, std::unique_ptr<HostLedger>> ledgers;
+  VenueRest rest;
+  std::vector<RateWindow> address_frames;  ///< by socket
+  std::vector<std::string> symbols;        ///< native, in the order of the plan
+  std::vector<bool> is_ended;
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::map<std::uint32_t, TradeHole> holes;           ///< by instrument, waiting for their end
+  std::map<std::uint32_t, std::int64_t> asked_up_to;  ///< by instrument: the last one's first trade
+  std::vector<GapRecord> gaps;
+  bool has_instruments = false;
+  bool has_told_unknown = false;
+  std::uint64_t ticks = 0;
+  std::vector<LatencyStatus> latencies;
+  std::uint64_t books_resynced = 0;
+  net::Timer tick_timer;
+  mutable std::mutex status_mutex;
+  LiveFeedStatus status;  ///< guarded by status_mutex
+};
+
+LiveFeed::LiveFeed(const LiveFeedOptions& options, core::RecordRing& ring,
+                   std::function<void()> wait_for_room, std::function<void(const std::string&)> log)
+    : impl_(std::make_unique<Impl>(options, ring, std::move(wait_for_room), std::move(log))) {}
+LiveFeed::~LiveFeed() = default;
+
+venue::VenueState& LiveFeed::state() { return impl_->state; }
+int LiveFeed::do_work() { return impl_->do_work(); }
+void LiveFeed::wake() noexcept { impl_->loop.wake(); }
+void LiveFeed::request_stop() noexcept {
+  impl_->stop_requested.store(true, std::memory_order_relaxed);
+  impl_->loop.wake();
+}
+bool LiveFeed::is_stopped() const noexcept { return impl_->is_stopped.load(); }
+LiveFeedStatus LiveFeed::status() const {
+  const std::lock_guard lock(impl_->status_mutex);
+  return impl_->status;
+}
+const std::vector<Refusal>& LiveFeed::refusals() const { return impl_->writer.refusals(); }
+const core::Histogram* LiveFeed::latency_ns(market::RecordType type) const {
+  return impl_->writer.latency_ns(type);
+}
+const core::Histogram& LiveFeed::decode_ns() const { return impl_->writer.decode_ns(); }
+
+}  // namespace perp::feed

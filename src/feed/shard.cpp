@@ -1,0 +1,541 @@
+#include "feed/shard.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace perp::feed {
+namespace {
+
+using core::ns_per_second;
+using venue::kinds_of;
+using enum venue::StreamKind;
+
+/// How long both connections' messages are compared after the old one was given up: what it brought
+/// last, the new one brings within this.
+constexpr std::int64_t overlap_tail_ns = 5 * ns_per_second;
+constexpr std::int64_t activity_window_ns = 10 * ns_per_second;
+constexpr std::uint32_t busy_messages = 10;  ///< in a window
+/// Silent again and again: the topic is asked for each time twice as late.
+constexpr std::uint8_t fruitless_max = 6;
+constexpr LivenessOptions liveness_options{.bound_ns_max = 5 * core::ns_per_minute};
+
+LivenessOptions hastened_liveness(double haste) {
+  const auto by = [haste](std::int64_t ns) {
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(ns) / haste));
+  };
+  return {.bound_ns_min = by(liveness_options.bound_ns_min),
+          .bound_ns_max = by(liveness_options.bound_ns_max),
+          .acknowledge_ns = by(liveness_options.acknowledge_ns)};
+}
+BackoffOptions hastened_backoff(double haste) {
+  BackoffOptions options;
+  for (std::int64_t* ns : {&options.base_ns, &options.cap_ns, &options.healthy_ns})
+    *ns = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(*ns) / haste));
+  return options;
+}
+
+/// Streams that move together: while one of them does, silence of another is suspicious.
+constexpr venue::StreamKinds companions_of(venue::StreamKinds kinds) {
+  for (const venue::StreamKinds group : {kinds_of(book, bbo), kinds_of(trades, kline_1m, ticker)})
+    if ((kinds & group) != 0) return group;
+  return 0;
+}
+
+std::vector<std::string_view> texts_of(const std::vector<venue::Topic>& topics) {
+  std::vector<std::string_view> texts;
+  for (const venue::Topic& topic : topics) texts.push_back(topic.text);
+  return texts;
+}
+
+}  // namespace
+
+Shard::Shard(std::uint32_t number, ShardSetting setting, std::vector<venue::Topic> topics,
+             std::vector<std::uint32_t> instruments)
+    : number_(number),
+      setting_(std::move(setting)),
+      liveness_(hastened_liveness(setting_.haste)),
+      backoff_(hastened_backoff(setting_.haste), setting_.random) {
+  add(std::move(topics), std::move(instruments));
+}
+
+void Shard::say(const std::string& what) const {
+  setting_.log(
+      fmt::format("{} connection {} ({}): {}", setting_.venue_key, number_, socket().name, what));
+}
+
+void Shard::add(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments) {
+  std::vector<std::uint32_t> fresh;
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    fresh.push_back(static_cast<std::uint32_t>(topics_.size()));
+    topics_.push_back(std::move(topics[i]));
+    subscriptions_.push_back({.instrument = instruments[i]});
+    pulses_.push_back({});
+    liveness_.add(setting_.line.loop.now(), Liveness::no_interval);
+    ++unanswered_;
+  }
+  table_ = venue::SubscriptionTable(texts_of(topics_));
+  if (line_ != nullptr && line_->is_open()) {
+    for (const std::uint32_t subscription : fresh)
+      liveness_.on_request(subscription, setting_.line.loop.now());
+    line_->ask(venue::Verb::subscribe, fresh);
+  }
+}
+
+void Shard::end_symbol(std::uint32_t symbol) {
+  std::vector<std::uint32_t> ended;
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    Subscription& subscription = subscriptions_[i];
+    if (topics_[i].symbol != symbol || subscription.is_ended) continue;
+    if (!pulses_[i].is_live && !subscription.is_refused) --unanswered_;
+    if (pulses_[i].is_live)
+      setting_.status.status(subscription.instrument, stream_of(i).kinds, market::FeedState::down,
+                             number_, "delisted", core::wall_now());
+    pulses_[i].is_live = false;
+    subscription.is_ended = true;
+    liveness_.expect(i, Liveness::no_interval);
+    ended.push_back(i);
+  }
+  if (!ended.empty() && line_ != nullptr && line_->is_open())
+    line_->ask(venue::Verb::unsubscribe, ended);
+}
+
+std::unique_ptr<Line> Shard::make_line() {
+  LineOwner& owner = *this;  // a private base: nobody else can say so
+  return std::make_unique<Line>(setting_.line, owner, table_, topics_);
+}
+
+void Shard::start() {
+  line_ = make_line();
+  raise(LifeEvent::start);
+}
+
+void Shard::stop() { raise(LifeEvent::stop); }
+
+bool Shard::is_live() const noexcept {
+  return state_ == LifeState::live || state_ == LifeState::rolling;
+}
+
+void Shard::raise(LifeEvent event) {
+  const LifeStep step = next_step(state_, event);
+  if (step.action == LifeAction::none) return;
+  state_ = step.state;
+  act(step.action);
+}
+
+void Shard::act(LifeAction action) {
+  switch (action) {
+    case LifeAction::none: break;
+    case LifeAction::dial: dial_wanted_ = true; break;
+    case LifeAction::wait: wait(); break;
+    case LifeAction::cancel_wait: break;
+    case LifeAction::subscribe: subscribe(); break;
+    case LifeAction::begin: say(fmt::format("live with {} topics", topics_.size())); break;
+    case LifeAction::resubscribe: break;  // topic by topic, in watch()
+    case LifeAction::dial_successor:
+      successor_wanted_ = true;
+      roll_is_due_ = false;
+      say("is replaced before the venue cuts it");
+      break;
+    case LifeAction::adopt_successor: adopt(); break;
+    case LifeAction::drop_successor:
+      if (successor_ != nullptr) retired_ = std::move(successor_);
+      successor_wanted_ = is_overlapping_ = false;
+      overlap_.clear();
+      roll_at_ = now_.mono + backoff_.on_lost();
+      break;
+    case LifeAction::close:
+      dial_wanted_ = successor_wanted_ = false;
+      if (successor_ != nullptr) successor_->abort();
+      if (line_->is_open()) {
+        line_->close("good-bye");
+      } else {
+        line_->abort();
+        raise(LifeEvent::closed);
+      }
+      break;
+    case LifeAction::finish: break;
+  }
+}
+
+void Shard::dial(Line& line) {
+  const Grant grant = setting_.ledger.may_connect(now_);
+  if (!grant) {
+    wait_until_ = grant.retry_at;
+    return;
+  }
+  (is_from_successor(line) ? successor_wanted_ : dial_wanted_) = false;
+  setting_.status.connection(market::FeedState::connecting, number_, socket().name, now_.wall);
+  line.dial(setting_.url, setting_.connect);
+}
+
+void Shard::on_line_open(Line& line) {
+  ++opened_;
+  if (is_from_successor(line)) {
+    is_overlapping_ = true;
+    std::vector<std::uint32_t> all;
+    for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+      pulses_[i].is_answered_by_successor = pulses_[i].is_cut_over = false;
+      if (!subscriptions_[i].is_ended && !subscriptions_[i].is_refused) all.push_back(i);
+    }
+    line.ask(venue::Verb::subscribe, all);
+    return;
+  }
+  say(fmt::format("open ({})", line.security()));
+  raise(LifeEvent::opened);
+}
+
+void Shard::subscribe() {
+  const venue::SocketLimits& limits = socket().limits;
+  if (limits.roll_over_ns > 0) {
+    // Connections that were opened together are not replaced together.
+    core::Prng& random = setting_.random;
+    const std::int64_t age_ns = hastened(limits.roll_over_ns);
+    roll_at_ = line_->opened_at() + (age_ns - random.between(0, age_ns / 20));
+  }
+  std::vector<std::uint32_t> wanted;
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    if (pulses_[i].is_live || subscriptions_[i].is_refused || subscriptions_[i].is_ended) continue;
+    liveness_.on_request(i, setting_.line.loop.now());
+    wanted.push_back(i);
+  }
+  activity_at_ = setting_.line.loop.now();
+  line_->ask(venue::Verb::subscribe, wanted);
+  if (socket().is_topic_the_target)
+    for (const std::uint32_t subscription : wanted) go_live(subscription);
+  if (unanswered_ == 0) raise(LifeEvent::acknowledged);
+}
+
+void Shard::wait() {
+  const std::int64_t wait_ns = backoff_.on_lost();
+  wait_until_ = setting_.line.loop.now() + wait_ns;
+  dial_wanted_ = false;
+  say(fmt::format("lost: {}; again in {:.1f} s", last_end_, static_cast<double>(wait_ns) / 1e9));
+}
+
+void Shard::adopt() {
+  ++roll_overs_;
+  successor_wanted_ = false;
+  messages_ += line_->messages();
+  unexpected_ += line_->unexpected();
+  std::swap(line_, successor_);
+  retired_ = std::move(successor_);
+  retired_->close("replaced");
+  overlap_ends_ = setting_.line.loop.now() + overlap_tail_ns;
+  heard_ns_ = core::wall_now();
+  if (state_ == LifeState::live) {
+    say(fmt::format("replaced, {} messages came twice", overlap_duplicates()));
+    roll_at_ = line_->opened_at() + hastened(socket().limits.roll_over_ns);
+    return;
+  }
+  // The old one was lost first: what the new one has not been given yet is missed from now on.
+  if (line_->is_open())
+    raise(LifeEvent::opened);
+  else if (!line_->exists())
+    dial_wanted_ = true;
+}
+
+void Shard::answered_by_successor(std::uint32_t subscription) {
+  pulses_[subscription].is_answered_by_successor = true;
+}
+
+/// Both sides of a roll-over speak: whether this message is to be left out.
+bool Shard::is_taken_twice(Line& line, std::uint32_t subscription, std::string_view text) {
+  const bool is_new = is_from_successor(line) || (successor_ == nullptr && &line == line_.get());
+  if (subscription != venue::no_subscription) {
+    Pulse& pulse = pulses_[subscription];
+    const venue::Stream& stream = stream_of(subscription);
+    if (is_new) answered_by_successor(subscription);
+    // A stream that begins with its whole state goes over at that message: what the old connection
+    // still brings is part of it.
+    if (stream.sends_at_once && (stream.kinds & kinds_of(book, bbo)) != 0) {
+      if (is_new) {
+        pulse.is_cut_over = true;
+        return false;
+      }
+      cut_over_ += pulse.is_cut_over ? 1U : 0U;
+      return pulse.is_cut_over;
+    }
+  }
+  return overlap_.is_repeat(is_new ? Overlap::Side::new_line : Overlap::Side::old_line, text);
+}
+
+void Shard::on_line_data(Line& line, std::uint32_t subscription, std::string_view text,
+                         core::WallNs receive_ns) {
+  if (&line == retired_.get()) return;
+  if (is_overlapping_ && is_taken_twice(line, subscription, text)) [[unlikely]]
+    return;
+  heard_ns_ = receive_ns;
+  if (subscription != venue::no_subscription) {
+    const core::MonoNs now = setting_.line.loop.now();
+    liveness_.on_data(subscription, now);
+    backoff_.on_data(now);
+    Pulse& pulse = pulses_[subscription];
+    ++pulse.messages;
+    if (!pulse.is_live && !is_from_successor(line)) [[unlikely]]
+      go_live(subscription);
+    if (pulse.wants_book) [[unlikely]] {
+      pulse.wants_book = false;
+      setting_.owner.on_book_wanted(topics_[subscription]);
+    }
+  }
+  venue::Reply reply;
+  reply.size = 0;
+  static_cast<void>(setting_.writer.frame(
+      setting_.state,
+      {.payload = text, .receive_ns = receive_ns.ns, .connection = number_, .reply = &reply}));
+}
+
+void Shard::on_line_acknowledged(Line& line, std::uint32_t subscription) {
+  if (&line == retired_.get()) return;
+  if (is_from_successor(line)) {
+    answered_by_successor(subscription);
+    return;
+  }
+  liveness_.on_acknowledged(subscription, setting_.line.loop.now());
+  go_live(subscription);
+}
+
+void Shard::go_live(std::uint32_t index) {
+  Pulse& pulse = pulses_[index];
+  Subscription& subscription = subscriptions_[index];
+  if (pulse.is_live || subscription.is_ended) return;
+  pulse.is_live = true;
+  if (!subscription.is_refused) --unanswered_;
+  subscription.is_refused = false;
+  const venue::StreamKinds kinds = stream_of(index).kinds;
+  pulse.wants_book = (kinds & kinds_of(book)) != 0 &&
+                     setting_.line.connect.book_resync == venue::BookResync::rest_snapshot;
+  const core::WallNs now = core::wall_now();
+  if (subscription.lost.ns != core::unknown_ns) {
+    setting_.status.gap(subscription.instrument, kinds, subscription.lost, now, subscription.cause);
+    setting_.owner.on_hole(topics_[index], subscription.instrument, subscription.lost, now);
+    subscription.lost = {core::unknown_ns};
+  }
+  setting_.status.status(subscription.instrument, kinds, market::FeedState::live, number_, "", now);
+  if (unanswered_ == 0) raise(LifeEvent::acknowledged);
+}
+
+void Shard::go_stale(std::uint32_t index, market::FeedState state, market::GapCause cause,
+                     core::WallNs since, std::string_view reason) {
+  Pulse& pulse = pulses_[index];
+  Subscription& subscription = subscriptions_[index];
+  if (!pulse.is_live) return;
+  pulse.is_live = pulse.wants_book = false;
+  ++unanswered_;
+  subscription.lost = since;
+  subscription.cause = cause;
+  setting_.status.status(subscription.instrument, stream_of(index).kinds, state, number_, reason,
+                         core::wall_now());
+}
+
+void Shard::lose_all(core::WallNs since, std::string_view reason) {
+  for (std::uint32_t i = 0; i < topics_.size(); ++i)
+    go_stale(i, market::FeedState::reconnecting, market::GapCause::disconnect, since, reason);
+}
+
+void Shard::on_line_refused(Line& line, std::uint32_t index, venue::Refusal refusal,
+                            std::string_view words) {
+  if (&line == retired_.get()) return;
+  say(fmt::format("the venue refuses {}: {} ({})",
+                  index == venue::no_subscription ? "a request" : topics_[index].text, words,
+                  venue::name_of(refusal)));
+  if (index == venue::no_subscription) return;
+  answered_by_successor(index);
+  Subscription& subscription = subscriptions_[index];
+  if (is_from_successor(line) || subscription.is_refused || subscription.is_ended) return;
+  if (!pulses_[index].is_live) --unanswered_;
+  pulses_[index].is_live = false;
+  subscription.is_refused = true;
+  liveness_.expect(index, Liveness::no_interval);
+  liveness_.on_acknowledged(index, setting_.line.loop.now());
+  setting_.status.status(subscription.instrument, stream_of(index).kinds, market::FeedState::down,
+                         number_, words, core::wall_now());
+  if (unanswered_ == 0) raise(LifeEvent::acknowledged);
+}
+
+void Shard::on_line_batch(Line&) { setting_.writer.publish(); }
+
+void Shard::on_line_closing(Line& line) {
+  if (&line == line_.get()) roll_is_due_ = true;
+}
+
+void Shard::on_line_end(Line& line, const net::WebSocketEnd& end) {
+  if (&line == retired_.get()) return;
+  const std::string& why = line.why().empty() ? end.text : line.why();
+  if (end.kind == net::WebSocketEnd::Kind::refused)
+    static_cast<void>(setting_.ledger.on_status(now_, end.status, end.retry_after));
+  if (is_from_successor(line)) {
+    say(fmt::format("its replacement was lost: {}", why));
+    raise(LifeEvent::successor_lost);
+    return;
+  }
+  if (state_ != LifeState::closing) {
+    last_end_ = why;
+    ++losses_;
+    core::WallNs since = heard_ns_.ns != core::unknown_ns ? heard_ns_ : core::wall_now();
+    if (state_ == LifeState::rolling) {
+      for (std::uint32_t i = 0; i < topics_.size(); ++i)
+        if (!pulses_[i].is_answered_by_successor)
+          go_stale(i, market::FeedState::reconnecting, market::GapCause::disconnect, since, why);
+    } else {
+      lose_all(since, why);
+    }
+  }
+  raise(LifeEvent::lost);
+}
+
+void Shard::ask_again(std::uint32_t index) {
+  ++resubscribed_;
+  Subscription& subscription = subscriptions_[index];
+  if (subscription.fruitless < fruitless_max) ++subscription.fruitless;
+  subscription.ask_again =
+      now_.mono + hastened(liveness_options.bound_ns_min << subscription.fruitless);
+  liveness_.on_request(index, now_.mono);
+  line_->ask(venue::Verb::unsubscribe, std::span(&index, 1));
+  line_->ask(venue::Verb::subscribe, std::span(&index, 1));
+}
+
+bool Shard::resubscribe_book(std::uint32_t instrument) {
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    if (subscriptions_[i].instrument != instrument || subscriptions_[i].is_ended ||
+        (stream_of(i).kinds & kinds_of(book)) == 0)
+      continue;
+    if (line_->is_open() && pulses_[i].is_live && now_.mono >= subscriptions_[i].ask_again) {
+      go_stale(i, market::FeedState::stale, market::GapCause::sequence, core::wall_now(),
+               "the book lost a step");
+      ask_again(i);
+      subscriptions_[i].ask_again = now_.mono + hastened(ns_per_second);
+    }
+    return true;
+  }
+  return false;
+}
+
+/// Whose contract is busy: silence means something there.
+void Shard::judge_activity(core::MonoNs now) {
+  if (now - activity_at_ < hastened(activity_window_ns)) return;
+  activity_at_ = now;
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    const venue::StreamKinds group = companions_of(stream_of(i).kinds);
+    Subscription& subscription = subscriptions_[i];
+    if (subscription.is_ended || subscription.is_refused) continue;
+    bool is_busy = pulses_[i].messages >= busy_messages;
+    // Topics of a contract stand behind each other.
+    for (std::uint32_t j = i; !is_busy && j-- > 0 && topics_[j].symbol == topics_[i].symbol;)
+      is_busy = (stream_of(j).kinds & group) != 0 && pulses_[j].messages >= busy_messages;
+    for (std::uint32_t j = i + 1;
+         !is_busy && j < topics_.size() && topics_[j].symbol == topics_[i].symbol; ++j)
+      is_busy = (stream_of(j).kinds & group) != 0 && pulses_[j].messages >= busy_messages;
+    if (pulses_[i].messages > 0) subscription.fruitless = 0;
+    // What was busy stays so until it has been asked for again in vain: then its market is quiet.
+    subscription.is_busy = is_busy || (subscription.is_busy && subscription.fruitless < 2);
+    const venue::Stream& stream = stream_of(i);
+    const std::int64_t bound_ns =
+        subscription.is_busy ? stream.silence_ns : stream.silence_ns_quiet;
+    liveness_.expect(i, hastened(bound_ns / 2));
+  }
+  for (Pulse& pulse : pulses_) pulse.messages = 0;
+}
+
+void Shard::watch(Moment moment) {
+  judge_activity(moment.mono);
+  std::size_t silent = 0;
+  std::size_t watched = 0;
+  liveness_.scan(moment.mono, [](const Liveness::Change&) {});
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    if (subscriptions_[i].is_ended || subscriptions_[i].is_refused) continue;
+    const Liveness::State state = liveness_.state(i);
+    watched += state == Liveness::State::live || state == Liveness::State::quiet ||
+                       state == Liveness::State::silent
+                   ? 1U
+                   : 0U;
+    if (state != Liveness::State::silent) continue;
+    ++silent;
+    go_stale(i, market::FeedState::stale, market::GapCause::silence,
+             {moment.wall.ns - liveness_.bound_ns(i)}, "silent");
+  }
+  if (silent == 0) return;
+  if (silent >= 2 && silent * 2 >= watched) {
+    say(fmt::format("{} of {} topics are silent", silent, watched));
+    last_end_ = "most topics are silent";
+    line_->close("no data");
+    return;
+  }
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    Subscription& subscription = subscriptions_[i];
+    if (subscription.is_ended || subscription.is_refused ||
+        liveness_.state(i) != Liveness::State::silent || moment.mono < subscription.ask_again)
+      continue;
+    say(fmt::format("{} is silent and asked for again", topics_[i].text));
+    raise(LifeEvent::silent);
+    ask_again(i);
+  }
+}
+
+void Shard::tick(Moment moment) {
+  now_ = moment;
+  if (retired_ != nullptr && !retired_->exists()) retired_.reset();
+  if (is_overlapping_ && successor_ == nullptr && moment.mono >= overlap_ends_) {
+    is_overlapping_ = false;
+    overlap_.clear();
+  }
+  switch (state_) {
+    case LifeState::idle: return;
+    case LifeState::waiting:
+      if (moment.mono >= wait_until_) raise(LifeEvent::wait_over);
+      break;
+    case LifeState::dialling:
+    case LifeState::subscribing:
+    case LifeState::live:
+    case LifeState::rolling:
+    case LifeState::closing: break;
+  }
+  if (dial_wanted_ && moment.mono >= wait_until_) dial(*line_);
+  if (line_->is_open() && (state_ == LifeState::subscribing || is_live())) {
+    line_->tick(moment.mono);
+    if (line_->is_open()) watch(moment);
+  }
+  const venue::SocketLimits& limits = socket().limits;
+  if (limits.roll_over_ns > 0 && moment.mono >= roll_at_ && roll_at_.ns > 0) roll_is_due_ = true;
+  if (roll_is_due_ && state_ == LifeState::live) {
+    successor_ = make_line();
+    raise(LifeEvent::roll_due);
+  }
+  if (state_ != LifeState::rolling || successor_ == nullptr) return;
+  if (successor_wanted_ && moment.mono >= wait_until_) dial(*successor_);
+  successor_->tick(moment.mono);
+  if (!successor_->is_open()) return;
+  for (std::uint32_t i = 0; i < topics_.size(); ++i)
+    if (!pulses_[i].is_answered_by_successor && !subscriptions_[i].is_ended &&
+        !subscriptions_[i].is_refused)
+      return;
+  raise(LifeEvent::successor_live);
+}
+
+std::uint64_t Shard::messages() const noexcept {
+  return messages_ + (line_ != nullptr ? line_->messages() : 0);
+}
+std::uint64_t Shard::unexpected() const noexcept {
+  return unexpected_ + (line_ != nullptr ? line_->unexpected() : 0);
+}
+
+ConnectionStatus Shard::status() const {
+  ConnectionStatus status{.number = number_,
+                          .socket = std::string(socket().name),
+                          .state = std::string(to_text(state_)),
+                          .topics = static_cast<std::uint32_t>(topics_.size()),
+                          .opened = opened_,
+                          .lost = losses_,
+                          .messages = messages(),
+                          .last_end = last_end_};
+  if (line_ != nullptr && line_->is_open()) status.security = line_->security();
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    status.refused += subscriptions_[i].is_refused ? 1U : 0U;
+    status.silent += liveness_.state(i) == Liveness::State::silent ? 1U : 0U;
+  }
+  return status;
+}
+
+}  // namespace perp::feed

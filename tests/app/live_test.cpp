@@ -1,0 +1,312 @@
+// Goal: the daemon does live what a replay does, tells the truth about itself, takes signals as
+// documented and loses nothing that came. Method: the program itself against simulated venues, over
+// TLS; what these put on the wire is their own log, read independently of the feeds.
+#include "app/manager_socket.hpp"
+#include "app/process.hpp"
+
+#include <perp/journal/reader.hpp>
+#include <perp/sim/truth_log.hpp>
+#include <perp/warehouse/connection.hpp>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <map>
+#include <memory>
+#include <netinet/in.h>
+#include <set>
+#include <sys/socket.h>
+
+namespace perp::app::testing {
+namespace {
+
+using nlohmann::json;
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+/// What a truth file or a journal knows of a market's trades.
+using Trades = std::map<std::string, std::multiset<std::int64_t>>;
+
+class Live : public ::testing::Test {
+ protected:
+  void SetUp() override { write_config(""); }
+
+  void serve(const std::string& rate) {
+    venues_ = std::make_unique<Process>(std::vector<std::string>{
+        "sim", "serve", "--venues", "binance", "--symbols", "8", "--rate", rate, "--seed", "3",
+        "--tls-folder", folder_ / "tls", "--truth", folder_ / "truth", "--format", "json"});
+    ASSERT_TRUE(await(30, [&] { return venues_->out().find('\n') != std::string::npos; }))
+        << venues_->err();
+    const json address = json::parse(venues_->out().substr(0, venues_->out().find('\n')));
+    websocket_ = address["websocket"];
+    rest_ = address["rest"];
+    write_config("");
+  }
+
+  /// The configuration, with lines of the test's own behind it.
+  void write_config(const std::string& more) {
+    std::ofstream(folder_ / "perp.toml")
+        << "venues = [\"binance\"]\nledger_folder = \"" << folder_ / "run"
+        << "\"\ntls_ca = \"" << (venues_ == nullptr ? std::string() : folder_ / "tls/ca.pem")
+        << "\"\njournal.folder = \"" << folder_ / "journal"
+        << "\"\nexchanges.binance.websocket_url = \"" << websocket_
+        << "\"\nexchanges.binance.rest_url = \"" << rest_ << "\"\nlogging.status_s = 1\n"
+        << more;
+  }
+
+  std::unique_ptr<Process> start(Environment environment = {},
+                                 const std::vector<std::string>& more = {}) {
+    environment.emplace_back("NOTIFY_SOCKET", folder_ / "notify");
+    environment.emplace_back("DATABASE_URL", "");
+    std::vector<std::string> words{"run", "--config", folder_ / "perp.toml", "--format", "json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return std::make_unique<Process>(words, environment);
+  }
+
+  Trades sent_trades() const {
+    const sim::TruthFile truth =
+        sim::TruthFile::read(sim::TruthLog::path_of(folder_ / "truth", market::VenueId::binance));
+    Trades trades;
+    for (const sim::TruthRow& row : truth.rows)
+      if (row.kind == sim::TruthKind::trade && row.connections > 0)
+        trades[truth.markets.at(row.market).native].insert(row.id);
+    return trades;
+  }
+  Trades journalled_trades() const {
+    Trades trades;
+    journal::Reader reader(folder_ / "journal");
+    while (const market::RecordHeader* record = reader.next())
+      if (!reader.is_repeat() && record->type == market::RecordType::trade)
+        trades[std::string(reader.find_instrument(record->instrument)->native.view())].insert(
+            market::payload<market::Trade>(*record).trade_id);
+    return trades;
+  }
+
+  Folder folder_;
+  ManagerSocket manager_{folder_ / "notify"};
+  std::unique_ptr<Process> venues_;
+  std::string websocket_ = "wss://127.0.0.1:1";
+  std::string rest_ = "https://127.0.0.1:1";
+};
+
+TEST_F(Live, EndsWithinFiveSecondsAndNothingThatCameIsLost) {
+  serve("4000");
+  const auto daemon = start({{"WATCHDOG_USEC", "800000"}});
+  EXPECT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon->err();
+  EXPECT_EQ(manager_.receive_until("WATCHDOG=1"), "WATCHDOG=1");
+  EXPECT_NE(manager_.receive_until("STATUS=binance live").find("journal at"), std::string::npos);
+  ASSERT_TRUE(daemon->await_err("component=status"));
+  EXPECT_NE(daemon->err().find("io engine"), std::string::npos) << "which engine, and why";
+  const auto begin = std::chrono::steady_clock::now();
+  daemon->signal(SIGTERM);
+  EXPECT_EQ(manager_.receive_until("STOPPING=1"), "STOPPING=1");
+  ASSERT_EQ(daemon->wait(), 0) << daemon->err();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  venues_->signal(SIGTERM);
+  ASSERT_EQ(venues_->wait(), 0) << venues_->err();
+
+  const json summary = json::parse(daemon->out());
+  EXPECT_EQ(summary["lost_at_stop"], 0);
+  EXPECT_EQ(summary["decode_errors"], 0) << summary["errors"].dump(1);
+  EXPECT_GT(summary["live"]["binance"]["messages"], 100);
+  EXPECT_TRUE(summary["database"].is_null());
+  EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
+  // Of each market, what came is what was sent, from the first to the last that came, once each.
+  const Trades sent = sent_trades();
+  const Trades journalled = journalled_trades();
+  ASSERT_FALSE(journalled.empty());
+  std::size_t compared = 0;
+  for (const auto& [symbol, ids] : journalled) {
+    const std::multiset<std::int64_t>& all = sent.at(symbol);
+    const std::multiset<std::int64_t> expected(all.lower_bound(*ids.begin()),
+                                               all.upper_bound(*ids.rbegin()));
+    EXPECT_EQ(ids, expected) << symbol;
+    compared += ids.size();
+  }
+  EXPECT_GT(compared, 100U);
+  EXPECT_EQ(json::parse(run("gaps " + (folder_ / "journal") + " --format json").out).size(), 0U);
+}
+
+TEST_F(Live, AJournalGoesOnWithItsInstruments) {
+  serve("500");
+  const auto ids = [&] {
+    std::map<std::string, std::uint32_t> found;
+    journal::Reader reader(folder_ / "journal");
+    while (const market::RecordHeader* record = reader.next())
+      if (record->type == market::RecordType::instrument)
+        found[std::string(market::payload<market::Instrument>(*record).native.view())] =
+            record->instrument;
+    return found;
+  };
+  for (int round = 0; round < 2; ++round) {
+    std::map<std::string, std::uint32_t> before;
+    if (round > 0) before = ids();
+    const auto daemon = start();
+    ASSERT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon->err();
+    daemon->signal(SIGINT);
+    ASSERT_EQ(daemon->wait(), 0) << daemon->err();
+    for (const auto& [symbol, id] : before) EXPECT_EQ(ids().at(symbol), id) << symbol;
+    while (!manager_.receive(0).empty()) {
+    }
+  }
+  EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
+}
+
+TEST_F(Live, AHangupTakesWhatItCanAndNamesTheRest) {
+  serve("100");
+  const auto daemon = start();
+  ASSERT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon->err();
+  write_config("io = \"epoll\"\nlogging.level = \"error\"\nvenuse = 1\njournal.sync_ms = -1\n");
+  daemon->signal(SIGHUP);
+  ASSERT_TRUE(manager_.receive_until("RELOADING=1").starts_with("RELOADING=1\nMONOTONIC_USEC="));
+  EXPECT_EQ(manager_.receive_until("READY=1"), "READY=1") << "the reload is over";
+  EXPECT_TRUE(daemon->await_err("unknown key 'venuse'; did you mean 'venues'?")) << daemon->err();
+  EXPECT_TRUE(daemon->await_err("expected an integer from 0 to 60000"));
+  EXPECT_TRUE(daemon->await_err("nothing is changed: the configuration has faults"));
+
+  write_config("io = \"epoll\"\nlogging.level = \"error\"\n");
+  daemon->signal(SIGHUP);
+  EXPECT_TRUE(daemon->await_err("these take effect with the next start\" settings=io"))
+      << daemon->err();
+  EXPECT_TRUE(daemon->await_err("read again and taken\" settings=logging.level"));
+  EXPECT_EQ(manager_.receive_until("READY=1"), "READY=1");
+  // From here on only errors are logged: the end, told at info before, is not.
+  daemon->signal(SIGTERM);
+  ASSERT_EQ(daemon->wait(), 0);
+  EXPECT_EQ(daemon->err().find("a signal asks for the end"), std::string::npos);
+}
+
+TEST_F(Live, EndsByItselfAfterItsTime) {
+  const auto daemon = start({}, {"--for", "0.3"});
+  ASSERT_EQ(daemon->wait(), 0) << daemon->err();
+  EXPECT_NE(daemon->err().find("the time is over"), std::string::npos);
+  const json summary = json::parse(daemon->out());
+  EXPECT_EQ(summary["stopped"], false);
+  EXPECT_EQ(summary["live"]["binance"]["messages"], 0) << "nobody answers at that address";
+  EXPECT_GT(summary["records"]["feed_status"], 0) << "and the journal says so";
+}
+
+TEST_F(Live, AVenueOrAFileThatIsNotThereIsToldAtOnce) {
+  for (const auto& [option, text] :
+       {std::pair{"tls_ca=/does/not/exist.pem", "/does/not/exist.pem"},
+        std::pair{"journal.folder=/proc/nowhere/j", "/proc/nowhere"},
+        std::pair{"exchanges.binance.rest_url=", "exchanges.binance.rest_url"},
+        std::pair{"exchanges.binance.enabled=false", "no venue takes part"}}) {
+    const auto daemon = start({}, {"--set", option});
+    EXPECT_EQ(daemon->wait(), 1) << option << daemon->err();
+    EXPECT_NE(daemon->err().find(text), std::string::npos) << daemon->err();
+    EXPECT_EQ(daemon->out(), "");
+  }
+  const auto pinned = start({}, {"--pin", "binance=4095"});
+  EXPECT_EQ(pinned->wait(), 1) << pinned->err();
+  EXPECT_NE(pinned->err().find("4095"), std::string::npos) << pinned->err();
+}
+
+/// A server that takes a connection and never answers.
+class SilentServer {
+ public:
+  SilentServer() : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    EXPECT_EQ(bind(descriptor_, reinterpret_cast<const sockaddr*>(&at), size), 0);
+    EXPECT_EQ(listen(descriptor_, 8), 0);
+    EXPECT_EQ(getsockname(descriptor_, reinterpret_cast<sockaddr*>(&at), &size), 0);
+    port_ = ntohs(at.sin_port);
+  }
+  ~SilentServer() { close(descriptor_); }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+  std::string dsn() const { return "host=127.0.0.1 user=x port=" + std::to_string(port_); }
+
+ private:
+  int descriptor_;
+  std::uint16_t port_ = 0;
+};
+
+TEST_F(Live, ADatabaseThatNeverAnswersHoldsNothingUp) {
+  serve("300");
+  const SilentServer database;
+  const auto daemon = start({{"PERP_DATABASE_DSN", database.dsn() + " password=hunter2"}});
+  ASSERT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon->err();
+  EXPECT_NE(manager_.receive_until("STATUS=binance live"), "");
+  const auto begin = std::chrono::steady_clock::now();
+  daemon->signal(SIGTERM);
+  ASSERT_EQ(daemon->wait(), 0) << daemon->err();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(5500));
+  EXPECT_NE(daemon->err().find("stays in the journal"), std::string::npos) << daemon->err();
+  EXPECT_GT(json::parse(daemon->out())["records"]["trade"], 0) << "the journal has it";
+  EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
+  EXPECT_EQ((daemon->err() + daemon->out()).find("hunter2"), std::string::npos);
+}
+
+TEST_F(Live, ASecondSignalEndsItAtOnce) {
+  const SilentServer database;
+  const auto daemon = start({{"PERP_DATABASE_DSN", database.dsn()}});
+  ASSERT_TRUE(daemon->await_err("component=status")) << daemon->err();
+  daemon->signal(SIGTERM);
+  ASSERT_EQ(manager_.receive_until("STOPPING=1"), "STOPPING=1");
+  daemon->signal(SIGTERM);
+  EXPECT_EQ(daemon->wait(2), 128 + SIGTERM) << daemon->err();
+}
+
+TEST_F(Live, TheExamplesAreDaemons) {
+  serve("500");
+  const std::vector<std::string> there{websocket_, rest_, folder_ / "tls/ca.pem"};
+  const auto words = [&](std::vector<std::string> first) {
+    first.insert(first.end(), there.begin(), there.end());
+    return first;
+  };
+  // Both keep the machine's accounts under var/run of where they run.
+  Process feed(PERP_FEED_DAEMON, words({"binance", "BTC,ETH"}), {}, folder_.path());
+  Process recorder(PERP_RECORDER_DAEMON, words({"binance", folder_ / "journal"}), {},
+                   folder_.path());
+  ASSERT_TRUE(await(20, [&] {
+    const std::string out = feed.out();
+    return out.find("\"trade\"") != std::string::npos &&
+           out.find("\"book_delta\"") != std::string::npos;
+  })) << feed.err();
+  ASSERT_TRUE(recorder.await_err("live with")) << recorder.err();
+  feed.signal(SIGTERM);
+  recorder.signal(SIGTERM);
+  EXPECT_EQ(feed.wait(5), 0) << feed.err();
+  EXPECT_EQ(recorder.wait(5), 0) << recorder.err();
+  const std::string lines = feed.out();
+  for (std::size_t from = 0; from < lines.size(); from = lines.find('\n', from) + 1)
+    ASSERT_TRUE(json::accept(lines.substr(from, lines.find('\n', from) - from)));
+  EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
+  EXPECT_FALSE(journalled_trades().empty());
+}
+
+TEST_F(Live, ADatabaseThatComesLaterGetsEverything) {
+  const char* admin = std::getenv("PERP_TEST_PLAIN_DSN");
+  if (admin == nullptr || *admin == '\0')
+    GTEST_SKIP() << "PERP_TEST_PLAIN_DSN is not set: scripts/test-databases starts the servers";
+  serve("300");
+  const std::string name = "perp_live_" + std::to_string(getpid());
+  const std::string dsn = std::string(admin) + " dbname=" + name;
+  const auto daemon = start();  // without a database
+  ASSERT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon->err();
+  write_config("database.dsn = \"" + dsn + "\"\nloader.flush_ms = 50\n");
+  daemon->signal(SIGHUP);
+  ASSERT_TRUE(daemon->await_err("trying again"))
+      << "there is no such database yet: " << daemon->err();
+  warehouse::Connection(admin).execute("CREATE DATABASE " + name);
+  ASSERT_TRUE(daemon->await_err("run `perp db setup` first")) << daemon->err();
+  ASSERT_EQ(run("db setup --db '" + dsn + "'").exit_code, 0);
+  const auto loaded = [&] {
+    warehouse::Connection connection(dsn);
+    return connection.query("SELECT count(*) FROM perp_status").columns[0].ints[0];
+  };
+  EXPECT_TRUE(await(30, [&] { return loaded() > 0; })) << daemon->err();
+  daemon->signal(SIGTERM);
+  ASSERT_EQ(daemon->wait(), 0) << daemon->err();
+  const json summary = json::parse(daemon->out());
+  EXPECT_EQ(summary["database"]["perp_status"], loaded());
+  EXPECT_EQ(summary["records"]["feed_status"], loaded())
+      << "to the journal's last record: that the feed is down";
+  warehouse::Connection(admin).execute("DROP DATABASE " + name + " WITH (FORCE)");
+}
+
+}  // namespace
+}  // namespace perp::app::testing

@@ -1,0 +1,338 @@
+// Goal: a live feed tells the truth about what it saw. Method: a small venue on loopback that sends
+// only what the test says, in the same thread; what comes out of the ring is held against what the
+// venue knows that it sent.
+#include "feed/fake_binance.hpp"
+
+#include <perp/core/error.hpp>
+#include <perp/feed/live_feed.hpp>
+#include <perp/market/record_text.hpp>
+#include <perp/venue/registry.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace perp::feed {
+namespace {
+
+namespace fs = std::filesystem;
+using market::FeedState;
+using market::RecordType;
+using venue::StreamKind;
+
+struct Taken {
+  market::RecordHeader header;
+  std::vector<std::byte> bytes;
+
+  template <class Payload>
+  const Payload& as() const {
+    return market::payload<Payload>(*reinterpret_cast<const market::RecordHeader*>(bytes.data()));
+  }
+};
+
+class LiveFeedTest : public ::testing::Test {
+ protected:
+  LiveFeedTest() : loop_({.engine = net::IoEngine::epoll}), venue_(loop_), ring_(1 << 22) {
+    std::string name = (fs::temp_directory_path() / "perp-feed-XXXXXX").string();
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    options_.venue = market::VenueId::binance;
+    options_.symbols = {"BTC"};
+    options_.kinds = venue::kinds_of(StreamKind::trades, StreamKind::book, StreamKind::mark_price);
+    options_.ledger_folder = folder_;
+    options_.loop.engine = net::IoEngine::epoll;
+    options_.seed = 1;
+  }
+  ~LiveFeedTest() override {
+    feed_.reset();
+    fs::remove_all(folder_);
+  }
+
+  void start() {
+    options_.websocket_origin = venue_.websocket_origin();
+    options_.rest_origin = venue_.rest_origin();
+    feed_.emplace(
+        options_, ring_, [this] { drain(); },
+        [this](const std::string& line) { log_.push_back(line); });
+  }
+
+  void drain() {
+    for (auto run = ring_.peek(); !run.empty(); run = ring_.peek()) {
+      venue::for_each_record(run, [&](const market::RecordHeader& header) {
+        if (header.type == RecordType::padding) return;
+        const auto* begin = reinterpret_cast<const std::byte*>(&header);
+        records_.push_back({header, {begin, begin + header.size}});
+      });
+      ring_.release(run.size());
+    }
+  }
+
+  /// Runs venue and feed until it holds; 20 s are a failure, never a verdict on speed.
+  [[nodiscard]] bool until(const std::function<bool()>& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < deadline) {
+      loop_.run_once(0);
+      feed_->do_work();
+      drain();
+      if (holds()) return true;
+    }
+    for (const std::string& line : log_) ADD_FAILURE() << line;
+    return false;
+  }
+  [[nodiscard]] bool until_live() {
+    return until([this] {
+      return feed_->status().is_live && venue_.clients_of("btcusdt@aggTrade").size() == 1 &&
+             venue_.clients_of("btcusdt@depth@100ms").size() == 1;
+    });
+  }
+
+  std::vector<Taken> of(RecordType type) const {
+    std::vector<Taken> found;
+    for (const Taken& record : records_)
+      if (record.header.type == type) found.push_back(record);
+    return found;
+  }
+  std::vector<std::int64_t> trade_ids(std::uint8_t flags_mask, std::uint8_t flags) const {
+    std::vector<std::int64_t> ids;
+    for (const Taken& record : of(RecordType::trade))
+      if ((record.header.flags & flags_mask) == flags)
+        ids.push_back(record.as<market::Trade>().trade_id);
+    return ids;
+  }
+  bool has_status(FeedState state, RecordType stream) const {
+    const auto all = of(RecordType::feed_status);
+    return std::any_of(all.begin(), all.end(), [&](const Taken& record) {
+      return record.as<market::FeedStatus>().state == state &&
+             record.as<market::FeedStatus>().stream == stream;
+    });
+  }
+
+  net::Loop loop_;
+  test::FakeBinance venue_;
+  core::RecordRing ring_;
+  LiveFeedOptions options_;
+  std::string folder_;
+  std::vector<Taken> records_;
+  std::vector<std::string> log_;
+  std::optional<LiveFeed> feed_;
+};
+
+TEST_F(LiveFeedTest, AsksEachPathForItsOwnTopicsAndBecomesLive) {
+  start();
+  ASSERT_TRUE(until_live());
+  ASSERT_EQ(venue_.client_count(), 2u);
+  for (auto& [number, client] : venue_.clients())
+    EXPECT_EQ(client.topics,
+              client.path == "/public/stream"
+                  ? std::set<std::string>({"btcusdt@depth@100ms"})
+                  : std::set<std::string>({"btcusdt@aggTrade", "btcusdt@markPrice@1s"}))
+        << client.path;
+  EXPECT_TRUE(has_status(FeedState::live, RecordType::trade));
+  EXPECT_TRUE(has_status(FeedState::live, RecordType::book_delta));
+  EXPECT_TRUE(has_status(FeedState::live, RecordType::mark_price));
+  EXPECT_EQ(feed_->status().symbols, 1u);
+}
+
+TEST_F(LiveFeedTest, DataOfASubscriptionComesOutDecodedAndStamped) {
+  start();
+  ASSERT_TRUE(until_live());
+  venue_.trade(1, 101);
+  venue_.trade(2, 102);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 2; }));
+  EXPECT_EQ(trade_ids(0, 0), (std::vector<std::int64_t>{1, 2}));
+  const Taken trade = of(RecordType::trade).front();
+  EXPECT_EQ(trade.as<market::Trade>().price, 101);
+  EXPECT_EQ(trade.header.exchange_ns, test::FakeBinance::time_of(1) * 1'000'000);
+  EXPECT_LT(std::abs(trade.header.receive_ns - core::wall_now().ns), 20 * core::ns_per_second);
+}
+
+TEST_F(LiveFeedTest, LatencyIsToldPerKindAndANegativeOneIsAValue) {
+  start();
+  ASSERT_TRUE(until_live());
+  const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
+  for (int i = 0; i < 10; ++i) venue_.mark(now_ms - 1000 + i);
+  venue_.mark(now_ms + 3'600'000);  // a clock an hour ahead
+  ASSERT_TRUE(until([&] { return of(RecordType::mark_price).size() == 11; }));
+  ASSERT_TRUE(until([&] { return !feed_->status().latencies.empty(); }));
+  const LiveFeedStatus status = feed_->status();
+  const auto marks = std::find_if(
+      status.latencies.begin(), status.latencies.end(),
+      [](const LatencyStatus& latency) { return latency.type == RecordType::mark_price; });
+  ASSERT_NE(marks, status.latencies.end());
+  EXPECT_EQ(marks->count, 11u);
+  EXPECT_EQ(marks->negative, 1u);
+  EXPECT_GE(marks->p50_ns, 990 * core::ns_per_ms);
+  EXPECT_LT(marks->p50_ns, 21 * core::ns_per_second);
+}
+
+TEST_F(LiveFeedTest, ABookIsJoinedToASnapshotAndAgainAfterALostStep) {
+  start();
+  ASSERT_TRUE(until_live());
+  const auto snapshots = [&] { return of(RecordType::book_snapshot).size(); };
+  venue_.depth(990, 1005, 980);
+  ASSERT_TRUE(until([&] { return snapshots() == 1; }));
+  venue_.depth(1006, 1010, 1005);
+  ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 2; }));
+  EXPECT_EQ(of(RecordType::book_delta)[1].as<market::Book>().continuity,
+            static_cast<std::uint8_t>(market::Continuity::restart));
+  EXPECT_TRUE(of(RecordType::gap).empty());
+
+  venue_.book_id = 2020;
+  venue_.depth(2000, 2010, 1999);  // pu is not 1010
+  ASSERT_TRUE(until([&] { return snapshots() == 2; }));
+  const auto gaps = of(RecordType::gap);
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].as<market::Gap>().cause, market::GapCause::sequence);
+  venue_.depth(2011, 2030, 2010);
+  ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 4; }));
+  EXPECT_EQ(of(RecordType::book_delta)[3].as<market::Book>().continuity,
+            static_cast<std::uint8_t>(market::Continuity::restart));
+}
+
+TEST_F(LiveFeedTest, WhatACutTookIsToldAndFetchedOnce) {
+  options_.haste = 100;  // the first wait is up to a second
+  start();
+  ASSERT_TRUE(until_live());
+  for (std::int64_t id = 1; id <= 5; ++id) venue_.trade(id);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 5; }));
+  venue_.cut("btcusdt@aggTrade");
+  for (std::int64_t id = 6; id <= 9; ++id) venue_.trade(id);  // nobody hears them
+  ASSERT_TRUE(until([&] { return feed_->status().losses == 1; }));
+  EXPECT_TRUE(has_status(FeedState::reconnecting, RecordType::trade));
+  EXPECT_FALSE(has_status(FeedState::reconnecting, RecordType::book_delta));
+  ASSERT_TRUE(until_live());
+  venue_.trade(10);
+  venue_.trade(11);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 11; }));
+  EXPECT_EQ(trade_ids(market::flag_backfill, 0),
+            (std::vector<std::int64_t>{1, 2, 3, 4, 5, 10, 11}));
+  EXPECT_EQ(trade_ids(market::flag_backfill, market::flag_backfill),
+            (std::vector<std::int64_t>{6, 7, 8, 9}));
+  const auto gaps = of(RecordType::gap);
+  const auto disconnect = std::find_if(gaps.begin(), gaps.end(), [](const Taken& record) {
+    return record.as<market::Gap>().cause == market::GapCause::disconnect &&
+           record.as<market::Gap>().stream == RecordType::trade;
+  });
+  ASSERT_NE(disconnect, gaps.end());
+  EXPECT_LT(disconnect->as<market::Gap>().from_ns, disconnect->as<market::Gap>().to_ns);
+  EXPECT_EQ(of(RecordType::trade).size(), 11u);
+}
+
+TEST_F(LiveFeedTest, AHalfOpenConnectionIsGivenUp) {
+  options_.haste = 50;
+  start();
+  ASSERT_TRUE(until_live());
+  // It stays open, sends nothing and hears nothing: not even a ping.
+  for (test::FakeBinance::Client* client : venue_.clients_of("btcusdt@aggTrade"))
+    client->connection->pause_receiving();
+  ASSERT_TRUE(until([&] { return feed_->status().losses == 1; }));
+  const LiveFeedStatus status = feed_->status();
+  EXPECT_TRUE(std::any_of(status.connections.begin(), status.connections.end(),
+                          [](const ConnectionStatus& connection) {
+                            return connection.last_end == "no answer to a ping" &&
+                                   connection.socket == "market";
+                          }));
+  EXPECT_TRUE(has_status(FeedState::reconnecting, RecordType::trade));
+}
+
+TEST_F(LiveFeedTest, AcknowledgedAndSilentIsFoundAndAskedForAgain) {
+  options_.haste = 100;
+  start();
+  ASSERT_TRUE(until_live());
+  // Marks come each second: 10 s without one is broken, here a hundredth of that.
+  std::int64_t at_ms = 1'790'000'000'000;
+  venue_.mark(at_ms);
+  ASSERT_TRUE(until([&] { return of(RecordType::mark_price).size() == 1; }));
+  ASSERT_TRUE(until([&] {
+    venue_.trade(static_cast<std::int64_t>(venue_.trades.size()) + 1);  // the socket is alive
+    return has_status(FeedState::stale, RecordType::mark_price);
+  }));
+  ASSERT_TRUE(until([&] { return feed_->status().resubscribed > 0; }));
+  EXPECT_EQ(feed_->status().losses, 0u);
+  venue_.mark(at_ms + 1000);
+  ASSERT_TRUE(until([&] {
+    const auto gaps = of(RecordType::gap);
+    return std::any_of(gaps.begin(), gaps.end(), [](const Taken& record) {
+      return record.as<market::Gap>().cause == market::GapCause::silence &&
+             record.as<market::Gap>().stream == RecordType::mark_price;
+    });
+  }));
+}
+
+TEST_F(LiveFeedTest, AConnectionIsReplacedBeforeItsCutWithoutLossOrRepeat) {
+  options_.haste = 40'000;  // 23 hours in 2 seconds
+  options_.kinds = venue::kinds_of(StreamKind::trades, StreamKind::mark_price);
+  start();
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  std::int64_t id = 0;
+  std::int64_t at_ms = 1'790'000'000'000;
+  bool was_doubled = false;
+  ASSERT_TRUE(until([&] {
+    venue_.trade(++id);
+    venue_.mark(++at_ms);
+    was_doubled |= venue_.clients_of("btcusdt@aggTrade").size() == 2;
+    return feed_->status().roll_overs >= 2;
+  }));
+  EXPECT_TRUE(was_doubled);
+  EXPECT_EQ(feed_->status().losses, 0u);
+  EXPECT_GT(feed_->status().overlap_duplicates, 0u);
+  ASSERT_TRUE(until([&] {
+    const auto ids = trade_ids(0, 0);
+    return !ids.empty() && ids.back() == id;
+  }));
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 1; i < ids.size(); ++i) ASSERT_EQ(ids[i], ids[i - 1] + 1);
+  std::int64_t previous = 0;
+  for (const Taken& record : of(RecordType::mark_price)) {
+    if (previous != 0) {
+      ASSERT_EQ(record.header.exchange_ns, previous + 1'000'000);
+    }
+    previous = record.header.exchange_ns;
+  }
+}
+
+TEST_F(LiveFeedTest, ANewContractIsAddedAndADelistedOneGivenBack) {
+  options_.symbols = {};
+  options_.haste = 10'000;  // the list is renewed each hour
+  start();
+  ASSERT_TRUE(until([&] { return venue_.clients_of("ethusdt@aggTrade").size() == 1; }));
+  venue_.listed.push_back("SOLUSDT");
+  venue_.status_break.insert("ETHUSDT");
+  ASSERT_TRUE(until([&] {
+    return venue_.clients_of("solusdt@aggTrade").size() == 1 &&
+           venue_.clients_of("ethusdt@aggTrade").empty();
+  }));
+  EXPECT_EQ(venue_.clients_of("btcusdt@aggTrade").size(), 1u);
+}
+
+TEST_F(LiveFeedTest, StoppingSaysSoLast) {
+  start();
+  ASSERT_TRUE(until_live());
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 1; }));
+  feed_->request_stop();
+  ASSERT_TRUE(until([&] { return feed_->is_stopped(); }));
+  drain();
+  const auto all = of(RecordType::feed_status);
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all.back().as<market::FeedStatus>().state, FeedState::down);
+  EXPECT_EQ(records_.back().header.type, RecordType::tick);
+  EXPECT_EQ(feed_->do_work(), 0);
+}
+
+TEST_F(LiveFeedTest, RefusesWhatCannotBe) {
+  options_.venue = market::VenueId::none;
+  EXPECT_THROW(start(), core::Error);
+  options_.venue = market::VenueId::binance;
+  options_.haste = 0.5;
+  EXPECT_THROW(start(), core::Error);
+}
+
+}  // namespace
+}  // namespace perp::feed
