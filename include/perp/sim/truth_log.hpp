@@ -9,6 +9,7 @@
 #include <perp/core/file.hpp>
 #include <perp/market/venue_id.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -80,7 +81,7 @@ class TruthLog {
   static std::string path_of(const std::string& folder, market::VenueId venue);
 
  private:
-  static constexpr std::size_t rows_max = 16 * 1024;
+  static constexpr std::size_t rows_max = std::size_t{16} * 1024;
   core::File file_;
   std::uint64_t written_ = 0;
   std::uint64_t written_rows_ = 0;
