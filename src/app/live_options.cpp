@@ -52,6 +52,7 @@ LiveVenueOptions venue_options(const Config& config, const market::Venue& venue)
   feed.ledger_folder = config.text("ledger_folder");
   feed.tls_ca_file = config.text("tls_ca");
   feed.obeys_proxy_variables = config.boolean("obeys_proxy_variables");
+  feed.loop.gather_us = static_cast<unsigned>(config.integer("gather_us"));
   // Both were choices of their settings.
   static_cast<void>(net::parse_io_engine(config.text("io"), feed.loop.engine));
   static_cast<void>(core::parse_idle_kind(config.text("idle"), feed.loop.idle.kind));

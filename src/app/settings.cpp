@@ -206,6 +206,12 @@ std::vector<Setting> make_settings() {
                  .flag = "--idle",
                  .choices = {"spin", "park", "block"},
                  .help = "What a feed does meanwhile: spin (a whole CPU), park, block."});
+  all.push_back({.name = "gather_us",
+                 .type = SettingType::integer,
+                 .fallback = std::int64_t{0},
+                 .most = 100'000,
+                 .help = "A feed's sleep may last so long for 32 arrivals, us: fewer system calls, "
+                         "so much later at most."});
   all.push_back({.name = "ring_bytes",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{16} << 20,
