@@ -43,6 +43,8 @@ class Search {
       else if ((record->flags & market::flag_backfill) != 0 ||
                record->type == RecordType::book_snapshot)
         fill(*record);
+      else if (record->type == RecordType::trade && !unbounded_.empty())
+        unbounded_.erase(record->instrument);
     }
     holes_.damage_count = reader_.damage_count();
     for (std::size_t i = 0; i < holes_.all.size(); ++i) conclude(holes_.all[i], times_[i]);
@@ -52,6 +54,7 @@ class Search {
  private:
   void add(const market::RecordHeader& record) {
     const auto& gap = market::payload<market::Gap>(record);
+    if (bounds_another(record, gap)) return;
     Hole hole{.venue = record.venue,
               .stream = gap.stream,
               .cause = gap.cause,
@@ -67,8 +70,25 @@ class Search {
         hole.base = instrument->base.view();
       }
     open_[{record.instrument, stream_of(gap.stream)}].push_back(holes_.all.size());
+    if (gap.stream == RecordType::trade &&
+        (gap.cause == market::GapCause::disconnect || gap.cause == market::GapCause::silence))
+      unbounded_[record.instrument] = holes_.all.size();
     holes_.all.push_back(std::move(hole));
     times_.emplace_back();
+  }
+
+  /// The first trade behind a lost connection shows by its id which ones were missed: the decoder's
+  /// record of that is about a hole that is listed already.
+  bool bounds_another(const market::RecordHeader& record, const market::Gap& gap) {
+    if (gap.stream != RecordType::trade || gap.cause != market::GapCause::sequence) return false;
+    const auto found = unbounded_.find(record.instrument);
+    if (found == unbounded_.end()) return false;
+    Hole& hole = holes_.all[found->second];
+    hole.expected_id = gap.expected_id;
+    hole.got_id = gap.got_id;
+    hole.missing = missing_of(hole);
+    unbounded_.erase(found);
+    return true;
   }
 
   /// A record that was fetched afterwards belongs to the newest hole that it lies in.
@@ -107,6 +127,8 @@ class Search {
   journal::Reader reader_;
   Holes holes_;
   std::vector<std::set<std::int64_t>> times_;  ///< of each hole: the candles it got
+  /// Holes in trades behind which no trade has come yet, by instrument.
+  std::map<std::uint32_t, std::size_t> unbounded_;
   /// Holes that may yet be filled, by instrument and stream.
   std::map<std::pair<std::uint32_t, RecordType>, std::vector<std::size_t>> open_;
 };

@@ -109,6 +109,36 @@ void write_sample(const std::string& folder) {
   journal.book(okx_btc, t0 + s);
 }
 
+TEST(Holes, ALostConnectionAndTheIdsThatItMissedAreOneHole) {
+  const Folder folder;
+  const std::int64_t s = core::ns_per_second;
+  {
+    Journal journal(folder / "j");
+    journal.gap(btc, RecordType::trade, market::GapCause::disconnect, t0, t0 + 10 * s);
+    journal.gap(btc, RecordType::trade, market::GapCause::sequence, core::unknown_ns, t0 + 11 * s,
+                20, 22);
+    journal.trade(btc, t0 + 11 * s, market::flag_gap_before);
+    journal.trade(btc, t0 + s, market::flag_backfill);
+    journal.trade(btc, t0 + 2 * s, market::flag_backfill);
+    // Nothing was missed here; what the ids lack later is a hole of its own.
+    journal.gap(eth, RecordType::trade, market::GapCause::disconnect, t0, t0 + 10 * s);
+    journal.trade(eth, t0 + 11 * s, 0);
+    journal.gap(eth, RecordType::trade, market::GapCause::sequence, core::unknown_ns, t0 + 60 * s,
+                7, 9);
+  }
+  const Holes holes = find_holes(folder / "j");
+  ASSERT_EQ(holes.all.size(), 3U);
+  EXPECT_EQ(holes.all[0].cause, market::GapCause::disconnect);
+  EXPECT_EQ(holes.all[0].missing, 2);
+  EXPECT_EQ(holes.all[0].filled, 2U);
+  EXPECT_EQ(holes.all[0].fill, Fill::whole);
+  EXPECT_EQ(holes.all[1].cause, market::GapCause::disconnect);
+  EXPECT_EQ(holes.all[1].missing, -1);
+  EXPECT_EQ(holes.all[2].cause, market::GapCause::sequence);
+  EXPECT_EQ(holes.all[2].missing, 2);
+  EXPECT_EQ(holes.all[2].fill, Fill::none);
+}
+
 TEST(Holes, AreListedWithWhatWasFetchedForThem) {
   const Folder folder;
   write_sample(folder / "j");
