@@ -4,7 +4,7 @@
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## make demo        install what is needed, build, run 60 minutes of simulated markets end to end
+## make demo        install what is needed, build, run simulated markets end to end: an hour replayed, minutes live
 demo:
 	@scripts/demo
 
