@@ -59,6 +59,8 @@ class Line final : private net::WebSocketHandler {
   void dial(const net::Url& url, const net::WebSocketConnectOptions& options);
   /// Queues frames about these topics, by their numbers.
   void ask(venue::Verb verb, std::span<const std::uint32_t> subscriptions);
+  /// Sends what a message asked for at once (a venue's own ping).
+  void answer(std::string_view text) { static_cast<void>(send(text)); }
   /// Sends what the venue's pace allows, pings, and ends the connection if nothing answers. Each
   /// 100 ms.
   void tick(core::MonoNs now);

@@ -81,6 +81,8 @@ void Shard::add(std::vector<venue::Topic> topics, std::vector<std::uint32_t> ins
       liveness_.on_request(subscription, setting_.line.loop.now());
     line_->ask(venue::Verb::subscribe, fresh);
   }
+  if (successor_ != nullptr && successor_->is_open())
+    successor_->ask(venue::Verb::subscribe, fresh);
 }
 
 void Shard::end_symbol(std::uint32_t symbol) {
@@ -285,6 +287,8 @@ void Shard::on_line_data(Line& line, std::uint32_t subscription, std::string_vie
   static_cast<void>(setting_.writer.frame(
       setting_.state,
       {.payload = text, .receive_ns = receive_ns.ns, .connection = number_, .reply = &reply}));
+  if (reply.size > 0) [[unlikely]]
+    line.answer({reply.data.data(), reply.size});
 }
 
 void Shard::on_line_acknowledged(Line& line, std::uint32_t subscription) {

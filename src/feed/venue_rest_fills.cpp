@@ -2,6 +2,7 @@
 #include "feed/venue_rest_impl.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace perp::feed {
@@ -15,6 +16,9 @@ constexpr std::int64_t lag_ns = core::ns_per_second;
 struct VenueRest::Impl::TradeFilling {
   TradeFillPlan plan;
   TradeFill result{};
+  /// Ids of what was given: a reply that lags is asked for again, and by then the adapter, whose
+  /// memory is of the stream's newest, may have forgotten these.
+  std::set<std::pair<std::int64_t, std::int64_t>> given{};
   std::function<void(const TradeFill&)> done{};
 };
 
@@ -65,6 +69,9 @@ void VenueRest::Impl::ask_trades(const std::shared_ptr<TradeFilling>& filling,
              const venue::DecodeStatus status =
                  decode(job, reply, true, &window, [&](const market::RecordHeader& header) {
                    if (header.type != market::RecordType::trade) return true;
+                   const auto& trade = market::payload<market::Trade>(header);
+                   if (!filling->given.emplace(trade.trade_id, trade.trade_id_high).second)
+                     return false;
                    ++made;
                    const std::int64_t time_ns = header.exchange_ns;
                    oldest_ns = made == 1 ? time_ns : std::min(oldest_ns, time_ns);

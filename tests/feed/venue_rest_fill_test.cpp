@@ -364,6 +364,20 @@ TEST_F(OkxFill, AReplyThatIsOlderThanTheStreamIsAskedAgain) {
   EXPECT_EQ(rest->stats().holes_left, 0U);
 }
 
+TEST_F(OkxFill, WhatALaggingReplyGaveIsNotGivenAgainHoweverFarTheStreamIs) {
+  known_until = 900'040;
+  start();
+  rest->fill_trades({.symbol = "BTC-USDT-SWAP", .last_id = 900'000, .first_id = 900'050});
+  advance(0.5);
+  // The adapter remembers the newest 4096 ids: those of the first reply are behind that now.
+  stream(
+      R"({"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","tradeId":"910000","px":"100.0","sz":"1","side":"buy","ts":"1790000000000","count":"1","source":"0","seqId":910000}]})");
+  known_until = 1'000'000'000;
+  advance(5);
+  EXPECT_EQ(host.asked.size(), 2U);
+  EXPECT_EQ(told().filled, ids(900'001, 900'050));
+}
+
 TEST_F(OkxFill, WhatItNeverHasIsToldAsLeftOnEitherSide) {
   known_until = 900'240;
   start();
