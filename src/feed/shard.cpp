@@ -143,8 +143,10 @@ void Shard::act(LifeAction action) {
     case LifeAction::adopt_successor: adopt(); break;
     case LifeAction::drop_successor:
       if (successor_ != nullptr) retired_ = std::move(successor_);
-      successor_wanted_ = is_overlapping_ = false;
-      overlap_.clear();
+      successor_wanted_ = false;
+      // What it brought first, the old one brings yet: that is still a repeat.
+      overlap_ends_ = setting_.line.loop.now() + overlap_tail_ns;
+      for (Pulse& pulse : pulses_) pulse.is_cut_over = false;
       roll_at_ = now_.mono + backoff_.on_lost();
       break;
     case LifeAction::close:
@@ -176,6 +178,8 @@ void Shard::on_line_open(Line& line) {
   ++opened_;
   if (is_from_successor(line)) {
     is_overlapping_ = true;
+    is_adopted_ = false;
+    overlap_.clear();
     std::vector<std::uint32_t> all;
     for (std::uint32_t i = 0; i < topics_.size(); ++i) {
       pulses_[i].is_answered_by_successor = pulses_[i].is_cut_over = false;
@@ -219,6 +223,7 @@ void Shard::wait() {
 void Shard::adopt() {
   ++roll_overs_;
   successor_wanted_ = false;
+  is_adopted_ = true;
   messages_ += line_->messages();
   unexpected_ += line_->unexpected();
   std::swap(line_, successor_);
@@ -244,7 +249,7 @@ void Shard::answered_by_successor(std::uint32_t subscription) {
 
 /// Both sides of a roll-over speak: whether this message is to be left out.
 bool Shard::is_taken_twice(Line& line, std::uint32_t subscription, std::string_view text) {
-  const bool is_new = is_from_successor(line) || (successor_ == nullptr && &line == line_.get());
+  const bool is_new = is_from_successor(line) || is_adopted_;
   if (subscription != venue::no_subscription) {
     Pulse& pulse = pulses_[subscription];
     const venue::Stream& stream = stream_of(subscription);
@@ -513,9 +518,21 @@ void Shard::tick(Moment moment) {
   if (!successor_->is_open()) return;
   for (std::uint32_t i = 0; i < topics_.size(); ++i)
     if (!pulses_[i].is_answered_by_successor && !subscriptions_[i].is_ended &&
-        !subscriptions_[i].is_refused)
+        !subscriptions_[i].is_refused) {
+      if (is_successor_overdue()) {
+        say(fmt::format("its replacement is given up: no answer to {}", topics_[i].text));
+        successor_->abort();
+        raise(LifeEvent::successor_lost);
+      }
       return;
+    }
   raise(LifeEvent::successor_live);
+}
+
+/// One that is open and not whole after so long is no better than the one that it is to replace,
+/// and what both bring is remembered meanwhile.
+bool Shard::is_successor_overdue() const noexcept {
+  return now_.mono - successor_->opened_at() > hastened(core::ns_per_minute);
 }
 
 std::uint64_t Shard::messages() const noexcept {

@@ -128,6 +128,7 @@ class Shard final : private LineOwner {
                 core::WallNs since, std::string_view reason);
   void lose_all(core::WallNs since, std::string_view reason);
   void answered_by_successor(std::uint32_t subscription);
+  bool is_successor_overdue() const noexcept;
   void watch(Moment moment);
   void judge_activity(core::MonoNs now);
   void ask_again(std::uint32_t subscription);
@@ -157,6 +158,7 @@ class Shard final : private LineOwner {
   std::unique_ptr<Line> retired_;  ///< on its way out
   Overlap overlap_;
   bool is_overlapping_ = false;
+  bool is_adopted_ = false;  ///< of the two that overlap line_ is the new one
   core::MonoNs overlap_ends_{};
   bool dial_wanted_ = false;
   bool successor_wanted_ = false;

@@ -35,6 +35,7 @@ class FakeBinance final : public net::WebServerHandler {
   struct Client {
     net::WebConnection* connection;
     std::string path;
+    bool is_answered = true;
     std::set<std::string> topics{};
     std::vector<std::string> frames{};
   };
@@ -51,7 +52,8 @@ class FakeBinance final : public net::WebServerHandler {
   void push(const std::string& topic, const std::string& data) {
     const std::string text = fmt::format(R"({{"stream":"{}","data":{}}})", topic, data);
     // One that is closing takes nothing any more.
-    for (Client* client : clients_of(topic)) static_cast<void>(client->connection->send_text(text));
+    for (Client* client : clients_of(topic))
+      if (client->is_answered) static_cast<void>(client->connection->send_text(text));
   }
   void trade(std::int64_t id, double price = 100) {
     push("btcusdt@aggTrade", trade_text(id, price));
@@ -93,14 +95,18 @@ class FakeBinance final : public net::WebServerHandler {
   std::vector<std::string> listed{"BTCUSDT", "ETHUSDT"};
   std::set<std::string> status_break;  ///< contracts that are SETTLING
   bool acknowledges = true;
-  std::int64_t book_id = 1000;  ///< lastUpdateId of the snapshot
+  std::size_t clients_answered_max = 1'000'000;  ///< those that connect later hear nothing
+  std::int64_t book_id = 1000;                   ///< lastUpdateId of the snapshot
 
  private:
   void on_request(net::WebConnection& connection, const net::HttpRequestParser& request) override {
     const std::string target(request.target());
     if (target.starts_with("/public/") || target.starts_with("/market/")) {
       if (connection.accept_websocket())
-        clients_.emplace(connection.number(), Client{.connection = &connection, .path = target});
+        clients_.emplace(connection.number(),
+                         Client{.connection = &connection,
+                                .path = target,
+                                .is_answered = clients_seen_++ < clients_answered_max});
       return;
     }
     requests.push_back(target);
@@ -152,7 +158,7 @@ class FakeBinance final : public net::WebServerHandler {
         client.topics.insert(topic.get<std::string>());
       else
         client.topics.erase(topic.get<std::string>());
-    if (!acknowledges) return;
+    if (!acknowledges || !client.is_answered) return;
     EXPECT_TRUE(connection.send_text(
         fmt::format(R"({{"result":null,"id":{}}})", frame.at("id").get<std::int64_t>())));
   }
@@ -162,6 +168,7 @@ class FakeBinance final : public net::WebServerHandler {
 
   std::map<std::uint64_t, Client> clients_;
   std::vector<std::uint64_t> gone_;
+  std::size_t clients_seen_ = 0;
   net::WebServer server_;
 };
 

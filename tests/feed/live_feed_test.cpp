@@ -296,6 +296,29 @@ TEST_F(LiveFeedTest, AConnectionIsReplacedBeforeItsCutWithoutLossOrRepeat) {
   }
 }
 
+TEST_F(LiveFeedTest, AReplacementThatIsNeverAnsweredIsGivenUpAndTheOldOneGoesOn) {
+  options_.haste = 40'000;
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  venue_.clients_answered_max = 1;
+  start();
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  std::int64_t id = 0;
+  ASSERT_TRUE(until([&] {
+    venue_.trade(++id);
+    return std::any_of(log_.begin(), log_.end(), [](const std::string& line) {
+      return line.find("its replacement is given up") != std::string::npos;
+    });
+  }));
+  const std::int64_t then = id;
+  venue_.trade(++id);
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).back() == id; }));
+  EXPECT_EQ(feed_->status().losses, 0u);
+  EXPECT_EQ(feed_->status().roll_overs, 0u);
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 1; i < ids.size(); ++i) ASSERT_EQ(ids[i], ids[i - 1] + 1);
+  EXPECT_EQ(ids.back(), then + 1);
+}
+
 TEST_F(LiveFeedTest, ANewContractIsAddedAndADelistedOneGivenBack) {
   options_.symbols = {};
   options_.haste = 10'000;  // the list is renewed each hour
