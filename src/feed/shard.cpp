@@ -31,7 +31,8 @@ LivenessOptions hastened_liveness(double haste) {
 }
 BackoffOptions hastened_backoff(double haste) {
   BackoffOptions options;
-  for (std::int64_t* ns : {&options.base_ns, &options.cap_ns, &options.healthy_ns})
+  for (std::int64_t* ns :
+       {&options.base_ns, &options.cap_ns, &options.scout_cap_ns, &options.healthy_ns})
     *ns = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(*ns) / haste));
   return options;
 }
@@ -131,7 +132,7 @@ void Shard::act(LifeAction action) {
     case LifeAction::none: break;
     case LifeAction::dial: dial_wanted_ = true; break;
     case LifeAction::wait: wait(); break;
-    case LifeAction::cancel_wait: break;
+    case LifeAction::cancel_wait: setting_.scout.leave(number_); break;
     case LifeAction::subscribe: subscribe(); break;
     case LifeAction::begin: say(fmt::format("live with {} topics", topics_.size())); break;
     case LifeAction::resubscribe: break;  // topic by topic, in watch()
@@ -159,7 +160,7 @@ void Shard::act(LifeAction action) {
         raise(LifeEvent::closed);
       }
       break;
-    case LifeAction::finish: break;
+    case LifeAction::finish: setting_.scout.leave(number_); break;
   }
 }
 
@@ -214,8 +215,9 @@ void Shard::subscribe() {
 }
 
 void Shard::wait() {
-  const std::int64_t wait_ns = backoff_.on_lost();
-  wait_until_ = setting_.line.loop.now() + wait_ns;
+  const std::int64_t wait_ns = backoff_.on_lost(setting_.scout.appoint(number_));
+  waits_from_ = setting_.line.loop.now();
+  wait_until_ = waits_from_ + wait_ns;
   dial_wanted_ = false;
   say(fmt::format("lost: {}; again in {:.1f} s", last_end_, static_cast<double>(wait_ns) / 1e9));
 }
@@ -311,6 +313,8 @@ void Shard::go_live(std::uint32_t index) {
   Subscription& subscription = subscriptions_[index];
   if (pulse.is_live || subscription.is_ended) return;
   pulse.is_live = true;
+  if (state_ == LifeState::subscribing && !setting_.scout.is_back_since(line_->opened_at()))
+    setting_.scout.on_back(setting_.line.loop.now());
   if (!subscription.is_refused) --unanswered_;
   subscription.is_refused = false;
   const venue::StreamKinds kinds = stream_of(index).kinds;
@@ -493,6 +497,10 @@ void Shard::tick(Moment moment) {
   switch (state_) {
     case LifeState::idle: return;
     case LifeState::waiting:
+      if (setting_.scout.is_back_since(waits_from_)) {
+        waits_from_ = moment.mono;
+        wait_until_ = std::min(wait_until_, moment.mono + backoff_.on_host_back());
+      }
       if (moment.mono >= wait_until_) raise(LifeEvent::wait_over);
       break;
     case LifeState::dialling:

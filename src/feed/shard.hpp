@@ -3,6 +3,7 @@
 // out. It knows of each topic whether it is live, since when it is not, and tells the ring so; what
 // a hole needs besides (trades, candles, books) its owner fetches. While a connection is replaced
 // on purpose the two overlap, and what both bring is taken once. Belongs to the feed's thread.
+#include "feed/host_scout.hpp"
 #include "feed/line.hpp"
 #include "feed/overlap.hpp"
 #include "feed/status_writer.hpp"
@@ -45,6 +46,7 @@ struct ShardSetting {
   RingWriter& writer;
   StatusWriter& status;
   HostLedger& ledger;  ///< of the host that is dialled
+  HostScout& scout;    ///< of that host
   net::Url url{};      ///< with its target
   net::WebSocketConnectOptions connect{};
   std::function<void(const std::string&)> log;
@@ -165,6 +167,7 @@ class Shard final : private LineOwner {
   bool roll_is_due_ = false;
   core::MonoNs roll_at_{};
   core::MonoNs wait_until_{};
+  core::MonoNs waits_from_{};
   core::MonoNs activity_at_{};
   core::WallNs heard_ns_{core::unknown_ns};  ///< when the line's last message came
   Moment now_{};
