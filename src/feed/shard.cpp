@@ -16,6 +16,7 @@ using enum venue::StreamKind;
 /// last, the new one brings within this.
 constexpr std::int64_t overlap_tail_ns = 5 * ns_per_second;
 constexpr std::int64_t activity_window_ns = 10 * ns_per_second;
+constexpr std::int64_t lag_ns_max = core::ns_per_minute;
 constexpr std::uint32_t busy_messages = 10;  ///< in a window
 /// Silent again and again: the topic is asked for each time twice as late.
 constexpr std::uint8_t fruitless_max = 6;
@@ -132,7 +133,10 @@ void Shard::act(LifeAction action) {
     case LifeAction::none: break;
     case LifeAction::dial: dial_wanted_ = true; break;
     case LifeAction::wait: wait(); break;
-    case LifeAction::cancel_wait: setting_.scout.leave(number_); break;
+    case LifeAction::cancel_wait:
+      setting_.scout.leave(number_);
+      tell_open_holes();
+      break;
     case LifeAction::subscribe: subscribe(); break;
     case LifeAction::begin: say(fmt::format("live with {} topics", topics_.size())); break;
     case LifeAction::resubscribe: break;  // topic by topic, in watch()
@@ -160,7 +164,10 @@ void Shard::act(LifeAction action) {
         raise(LifeEvent::closed);
       }
       break;
-    case LifeAction::finish: setting_.scout.leave(number_); break;
+    case LifeAction::finish:
+      setting_.scout.leave(number_);
+      tell_open_holes();
+      break;
   }
 }
 
@@ -294,6 +301,8 @@ void Shard::on_line_data(Line& line, std::uint32_t subscription, std::string_vie
   static_cast<void>(setting_.writer.frame(
       setting_.state,
       {.payload = text, .receive_ns = receive_ns.ns, .connection = number_, .reply = &reply}));
+  if (const std::int64_t event_ns = setting_.writer.last_event_ns(); event_ns != core::unknown_ns)
+    lag_ns_ = std::clamp<std::int64_t>(receive_ns.ns - event_ns, 0, lag_ns_max);
   if (reply.size > 0) [[unlikely]]
     line.answer({reply.data.data(), reply.size});
 }
@@ -343,6 +352,24 @@ void Shard::go_stale(std::uint32_t index, market::FeedState state, market::GapCa
                          core::wall_now());
 }
 
+/// Up to when the venue's messages are here: it sent what it sent next after the time that the last
+/// one names, however late that one was read. A time that lies far back is not believed as it is.
+core::WallNs Shard::told_until() const {
+  if (heard_ns_.ns == core::unknown_ns) return core::wall_now();
+  return {heard_ns_.ns - lag_ns_};
+}
+
+/// What is missing as we stop stays so.
+void Shard::tell_open_holes() {
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    Subscription& subscription = subscriptions_[i];
+    if (subscription.lost.ns == core::unknown_ns || subscription.is_ended) continue;
+    setting_.status.gap(subscription.instrument, stream_of(i).kinds, subscription.lost,
+                        core::wall_now(), subscription.cause);
+    subscription.lost = {core::unknown_ns};
+  }
+}
+
 void Shard::lose_all(core::WallNs since, std::string_view reason) {
   for (std::uint32_t i = 0; i < topics_.size(); ++i)
     go_stale(i, market::FeedState::reconnecting, market::GapCause::disconnect, since, reason);
@@ -387,7 +414,7 @@ void Shard::on_line_end(Line& line, const net::WebSocketEnd& end) {
   if (state_ != LifeState::closing) {
     last_end_ = why;
     ++losses_;
-    core::WallNs since = heard_ns_.ns != core::unknown_ns ? heard_ns_ : core::wall_now();
+    const core::WallNs since = told_until();
     if (state_ == LifeState::rolling) {
       for (std::uint32_t i = 0; i < topics_.size(); ++i)
         if (!pulses_[i].is_answered_by_successor)
@@ -467,7 +494,7 @@ void Shard::watch(Moment moment) {
     if (state != Liveness::State::silent) continue;
     ++silent;
     go_stale(i, market::FeedState::stale, market::GapCause::silence,
-             {moment.wall.ns - liveness_.bound_ns(i)}, "silent");
+             {moment.wall.ns - liveness_.silent_ns(i, moment.mono) - lag_ns_}, "silent");
   }
   if (silent == 0) return;
   if (silent >= 2 && silent * 2 >= watched) {

@@ -129,6 +129,8 @@ class Shard final : private LineOwner {
   void go_stale(std::uint32_t subscription, market::FeedState state, market::GapCause cause,
                 core::WallNs since, std::string_view reason);
   void lose_all(core::WallNs since, std::string_view reason);
+  core::WallNs told_until() const;
+  void tell_open_holes();
   void answered_by_successor(std::uint32_t subscription);
   bool is_successor_overdue() const noexcept;
   void watch(Moment moment);
@@ -170,6 +172,7 @@ class Shard final : private LineOwner {
   core::MonoNs waits_from_{};
   core::MonoNs activity_at_{};
   core::WallNs heard_ns_{core::unknown_ns};  ///< when the line's last message came
+  std::int64_t lag_ns_ = 0;  ///< of its last event: from the venue's time to our receipt
   Moment now_{};
   std::string last_end_;
   std::uint64_t opened_ = 0;

@@ -68,6 +68,10 @@ class Liveness {
   /// Silence beyond this is broken, ns: twice the expected interval or twice the longest gap that
   /// was seen to end, within the options' bounds. Meaningless for no_interval.
   std::int64_t bound_ns(std::size_t subscription) const noexcept;
+  /// For how long nothing was heard of it: no data, acknowledgement or request of ours, ns.
+  std::int64_t silent_ns(std::size_t subscription, core::MonoNs now) const noexcept {
+    return now.ns - since(subscription);
+  }
   /// Of the last heartbeat; 0 ns before the first.
   core::MonoNs last_heartbeat() const noexcept { return last_heartbeat_; }
   std::size_t size() const noexcept { return entries_.size(); }

@@ -19,8 +19,8 @@ struct CheckOptions {
   std::string truth_folder;
   std::string journal_folder;
   std::string removed_file{};  ///< a fault proxy's log; empty: nothing stood between
-  /// How far around a gap's ends an event may lie, and how long before a venue's last record one
-  /// may still have been under way.
+  /// How far around a gap's ends an event may lie, and how long before a venue's last record, or
+  /// the newest one that a stream brought, one may still have been under way.
   std::int64_t slack_ns = 250 * core::ns_per_ms;
 };
 

@@ -15,6 +15,7 @@ using core::ns_per_ms;
 using market::RecordType;
 
 constexpr std::size_t examples_max = 20;
+constexpr std::int64_t under_way_ms_max = 5'000;
 
 /// The nearest double: both parts are exact, so one division or multiplication rounds once.
 double value_of(std::int64_t units, int digits) {
@@ -214,7 +215,20 @@ bool VenueCheck::is_told(const TruthRow& row, CheckedKind kind) const {
   });
 }
 
+/// What left as the journal ended may not have come yet: what is behind the newest row that a
+/// stream brought, however late that was, but not for more than 5 s.
+std::int64_t VenueCheck::first_under_way_ms() const {
+  if (last_ns_ == core::unknown_ns) return std::numeric_limits<std::int64_t>::max();
+  std::int64_t newest_ms = std::numeric_limits<std::int64_t>::min();
+  for (std::size_t i = 0; i < found_.size(); ++i)
+    if (found_[i].by_stream > 0) newest_ms = std::max(newest_ms, truth_.rows[i].sent_ms);
+  const std::int64_t slack_ms = slack_ns_ / ns_per_ms;
+  const std::int64_t last_ms = last_ns_ / ns_per_ms;
+  return std::min(last_ms - slack_ms, std::max(newest_ms - slack_ms, last_ms - under_way_ms_max));
+}
+
 void VenueCheck::conclude(CheckReport& report) {
+  const std::int64_t under_way_ms = first_under_way_ms();
   for (std::size_t i = 0; i < truth_.rows.size(); ++i) {
     const TruthRow& row = truth_.rows[i];
     const Found& found = found_[i];
@@ -241,7 +255,7 @@ void VenueCheck::conclude(CheckReport& report) {
       ++count.told;
     } else if (is_removed_row()) {
       ++count.removed;
-    } else if (last_ns_ != core::unknown_ns && row.sent_ms * ns_per_ms + slack_ns_ >= last_ns_) {
+    } else if (row.sent_ms >= under_way_ms) {
       ++count.under_way;
     } else {
       ++count.lost;

@@ -65,6 +65,7 @@ class VenueCheck {
   void take_liquidation(const market::RecordHeader& record, std::uint32_t market);
   void take_book(const market::RecordHeader& record, std::uint32_t market);
   bool has_values(const TruthRow& row, double price, double quantity) const;
+  std::int64_t first_under_way_ms() const;
   bool is_told(const TruthRow& row, CheckedKind kind) const;
   void note(std::uint32_t row, bool is_backfill);
   void example(CheckReport& report, std::string_view what, const TruthRow& row) const;
