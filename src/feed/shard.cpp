@@ -15,20 +15,16 @@ using enum venue::StreamKind;
 /// How long both connections' messages are compared after the old one was given up: what it brought
 /// last, the new one brings within this.
 constexpr std::int64_t overlap_tail_ns = 5 * ns_per_second;
-constexpr std::int64_t activity_window_ns = 10 * ns_per_second;
 constexpr std::int64_t lag_ns_max = core::ns_per_minute;
-constexpr std::uint32_t busy_messages = 10;  ///< in a window
-/// Silent again and again: the topic is asked for each time twice as late.
-constexpr std::uint8_t fruitless_max = 6;
-constexpr LivenessOptions liveness_options{.bound_ns_max = 5 * core::ns_per_minute};
 
 LivenessOptions hastened_liveness(double haste) {
   const auto by = [haste](std::int64_t ns) {
     return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(ns) / haste));
   };
-  return {.bound_ns_min = by(liveness_options.bound_ns_min),
-          .bound_ns_max = by(liveness_options.bound_ns_max),
-          .acknowledge_ns = by(liveness_options.acknowledge_ns)};
+  return {.bound_ns_min = by(topic_liveness.bound_ns_min),
+          .bound_ns_max = by(topic_liveness.bound_ns_max),
+          .acknowledge_ns = by(topic_liveness.acknowledge_ns),
+          .memory_ns = by(topic_liveness.memory_ns)};
 }
 BackoffOptions hastened_backoff(double haste) {
   BackoffOptions options;
@@ -36,13 +32,6 @@ BackoffOptions hastened_backoff(double haste) {
        {&options.base_ns, &options.cap_ns, &options.scout_cap_ns, &options.healthy_ns})
     *ns = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(*ns) / haste));
   return options;
-}
-
-/// Streams that move together: while one of them does, silence of another is suspicious.
-constexpr venue::StreamKinds companions_of(venue::StreamKinds kinds) {
-  for (const venue::StreamKinds group : {kinds_of(book, bbo), kinds_of(trades, kline_1m, ticker)})
-    if ((kinds & group) != 0) return group;
-  return 0;
 }
 
 std::vector<std::string_view> texts_of(const std::vector<venue::Topic>& topics) {
@@ -429,9 +418,9 @@ void Shard::on_line_end(Line& line, const net::WebSocketEnd& end) {
 void Shard::ask_again(std::uint32_t index) {
   ++resubscribed_;
   Subscription& subscription = subscriptions_[index];
-  if (subscription.fruitless < fruitless_max) ++subscription.fruitless;
-  subscription.ask_again =
-      now_.mono + hastened(liveness_options.bound_ns_min << subscription.fruitless);
+  std::uint8_t& fruitless = activity_of(index).fruitless;
+  if (fruitless < TopicActivity::fruitless_max) ++fruitless;
+  subscription.ask_again = now_.mono + hastened(asked_again_for_ns(fruitless));
   liveness_.on_request(index, now_.mono);
   line_->ask(venue::Verb::unsubscribe, std::span(&index, 1));
   line_->ask(venue::Verb::subscribe, std::span(&index, 1));
@@ -455,28 +444,18 @@ bool Shard::resubscribe_book(std::uint32_t instrument) {
 
 /// Whose contract is busy: silence means something there.
 void Shard::judge_activity(core::MonoNs now) {
-  if (now - activity_at_ < hastened(activity_window_ns)) return;
+  if (now - activity_at_ < hastened(TopicActivity::window_ns)) return;
   activity_at_ = now;
   for (std::uint32_t i = 0; i < topics_.size(); ++i) {
-    const venue::StreamKinds group = companions_of(stream_of(i).kinds);
-    Subscription& subscription = subscriptions_[i];
-    if (subscription.is_ended || subscription.is_refused) continue;
-    bool is_busy = pulses_[i].messages >= busy_messages;
-    // Topics of a contract stand behind each other.
-    for (std::uint32_t j = i; !is_busy && j-- > 0 && topics_[j].symbol == topics_[i].symbol;)
-      is_busy = (stream_of(j).kinds & group) != 0 && pulses_[j].messages >= busy_messages;
-    for (std::uint32_t j = i + 1;
-         !is_busy && j < topics_.size() && topics_[j].symbol == topics_[i].symbol; ++j)
-      is_busy = (stream_of(j).kinds & group) != 0 && pulses_[j].messages >= busy_messages;
-    if (pulses_[i].messages > 0) subscription.fruitless = 0;
-    // What was busy stays so until it has been asked for again in vain: then its market is quiet.
-    subscription.is_busy = is_busy || (subscription.is_busy && subscription.fruitless < 2);
-    const venue::Stream& stream = stream_of(i);
-    const std::int64_t bound_ns =
-        subscription.is_busy ? stream.silence_ns : stream.silence_ns_quiet;
-    liveness_.expect(i, hastened(bound_ns / 2));
+    TopicActivity& activity = activity_of(i);
+    activity.stream = &stream_of(i);
+    activity.symbol = topics_[i].symbol;
+    activity.messages = std::exchange(pulses_[i].messages, 0);
+    activity.is_watched = !subscriptions_[i].is_ended && !subscriptions_[i].is_refused;
   }
-  for (Pulse& pulse : pulses_) pulse.messages = 0;
+  feed::judge_activity(activities_);
+  for (std::uint32_t i = 0; i < topics_.size(); ++i)
+    if (activities_[i].is_watched) liveness_.expect(i, hastened(expected_ns(activities_[i])));
 }
 
 void Shard::watch(Moment moment) {
@@ -497,7 +476,7 @@ void Shard::watch(Moment moment) {
              {moment.wall.ns - liveness_.silent_ns(i, moment.mono) - lag_ns_}, "silent");
   }
   if (silent == 0) return;
-  if (silent >= 2 && silent * 2 >= watched) {
+  if (is_connection_silent(silent, watched)) {
     say(fmt::format("{} of {} topics are silent", silent, watched));
     last_end_ = "most topics are silent";
     line_->close("no data");

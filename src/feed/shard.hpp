@@ -7,6 +7,7 @@
 #include "feed/line.hpp"
 #include "feed/overlap.hpp"
 #include "feed/status_writer.hpp"
+#include "feed/topic_activity.hpp"
 
 #include <perp/core/prng.hpp>
 #include <perp/feed/backoff.hpp>
@@ -101,8 +102,6 @@ class Shard final : private LineOwner {
     market::GapCause cause = market::GapCause::disconnect;
     bool is_refused = false;
     bool is_ended = false;
-    bool is_busy = false;        ///< its contract is liquid, or it was
-    std::uint8_t fruitless = 0;  ///< times it was asked for again in a row, in vain
     core::MonoNs ask_again{};
   };
 
@@ -135,6 +134,10 @@ class Shard final : private LineOwner {
   bool is_successor_overdue() const noexcept;
   void watch(Moment moment);
   void judge_activity(core::MonoNs now);
+  TopicActivity& activity_of(std::uint32_t subscription) {
+    if (activities_.size() < topics_.size()) activities_.resize(topics_.size());
+    return activities_[subscription];
+  }
   void ask_again(std::uint32_t subscription);
   std::int64_t hastened(std::int64_t ns) const noexcept {
     return static_cast<std::int64_t>(static_cast<double>(ns) / setting_.haste);
@@ -171,6 +174,7 @@ class Shard final : private LineOwner {
   core::MonoNs wait_until_{};
   core::MonoNs waits_from_{};
   core::MonoNs activity_at_{};
+  std::vector<TopicActivity> activities_;    ///< by subscription; may be behind those that are new
   core::WallNs heard_ns_{core::unknown_ns};  ///< when the line's last message came
   std::int64_t lag_ns_ = 0;  ///< of its last event: from the venue's time to our receipt
   Moment now_{};
