@@ -45,8 +45,8 @@ struct CheckCounts {
   std::uint64_t unknown = 0;    ///< records of what was never sent
 };
 
-/// How soon data came again after faults were lifted: a figure per subscription (trades or book of a
-/// contract) that a fault hit and that had enough to say, as docs/simulated-venues.md tells.
+/// How soon data came again after faults were lifted: a figure per subscription (trades or book of
+/// a contract) that a fault hit and that had enough to say, as docs/simulated-venues.md tells.
 struct RecoveryTimes {
   FaultKind kind = FaultKind::random;  ///< random: all kinds together
   std::uint64_t count = 0;
