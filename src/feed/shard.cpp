@@ -452,6 +452,7 @@ void Shard::judge_activity(core::MonoNs now) {
     activity.symbol = topics_[i].symbol;
     activity.messages = std::exchange(pulses_[i].messages, 0);
     activity.is_watched = !subscriptions_[i].is_ended && !subscriptions_[i].is_refused;
+    activity.is_mute = liveness_.state(i) == Liveness::State::acknowledged;
   }
   feed::judge_activity(activities_);
   for (std::uint32_t i = 0; i < topics_.size(); ++i)

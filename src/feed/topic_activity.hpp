@@ -29,6 +29,7 @@ struct TopicActivity {
   std::uint8_t fruitless = 0;  ///< times it was asked for again in a row, in vain
   bool is_busy = false;        ///< its contract is liquid, or it was
   bool is_watched = true;      ///< neither refused nor given back
+  bool is_mute = false;        ///< acknowledged, and has said nothing since
 };
 
 /// What the feed allows beyond Liveness' own bounds: candles of a quiet contract have minutes.
