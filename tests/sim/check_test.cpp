@@ -164,6 +164,29 @@ TEST_F(Check, CallsWhatLeftAsTheJournalEndedUnderWay) {
   EXPECT_EQ(of_trades().under_way, 1U);
 }
 
+TEST_F(Check, WhatALateReaderHadNotReadAsItEndedIsUnderWayForFiveSeconds) {
+  write_truth([](TruthRow& row) {
+    if (row.kind != TruthKind::trade || row.id < 109) row.connections = row.id == 108 ? 1 : 0;
+    if (row.id == 110) row.sent_ms += 1'000;
+  });
+  begin_journal();
+  append_trade(trades[7]);  // 108 is the newest that came
+  end_journal(time_of(110) + 4'000);
+  run();
+  EXPECT_EQ(of_trades().under_way, 2U);
+  EXPECT_TRUE(report.is_sound());
+}
+
+TEST_F(Check, ButNotForLonger) {
+  write_truth();
+  begin_journal();
+  append_trade(trades[7]);
+  end_journal(time_of(110) + 6'000);
+  run();
+  EXPECT_EQ(of_trades().under_way, 0U);
+  EXPECT_EQ(of_trades().lost, 9U);
+}
+
 TEST_F(Check, RefusesWhatIsNoTruth) {
   begin_journal();
   end_journal();

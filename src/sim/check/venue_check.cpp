@@ -219,12 +219,12 @@ bool VenueCheck::is_told(const TruthRow& row, CheckedKind kind) const {
 /// stream brought, however late that was, but not for more than 5 s.
 std::int64_t VenueCheck::first_under_way_ms() const {
   if (last_ns_ == core::unknown_ns) return std::numeric_limits<std::int64_t>::max();
-  std::int64_t newest_ms = std::numeric_limits<std::int64_t>::min();
-  for (std::size_t i = 0; i < found_.size(); ++i)
-    if (found_[i].by_stream > 0) newest_ms = std::max(newest_ms, truth_.rows[i].sent_ms);
   const std::int64_t slack_ms = slack_ns_ / ns_per_ms;
   const std::int64_t last_ms = last_ns_ / ns_per_ms;
-  return std::min(last_ms - slack_ms, std::max(newest_ms - slack_ms, last_ms - under_way_ms_max));
+  std::int64_t newest_ms = last_ms - under_way_ms_max;
+  for (std::size_t i = 0; i < found_.size(); ++i)
+    if (found_[i].by_stream > 0) newest_ms = std::max(newest_ms, truth_.rows[i].sent_ms - slack_ms);
+  return std::min(last_ms - slack_ms, newest_ms);
 }
 
 void VenueCheck::conclude(CheckReport& report) {
