@@ -147,6 +147,19 @@ TEST_F(CheckFaults, ALiquidationThatWasToldAnotherTimeWasSent) {
   EXPECT_EQ(of(CheckedKind::liquidation).removed, 1U);
 }
 
+TEST_F(CheckFaults, ALiquidationThatWasToldATimeThatIsNoneWasSent) {
+  write_truth();
+  is_liquidation_dated = false;
+  write_journal();
+  log("changed", {{"was", R"({"e":"forceOrder","o":{"s":"BTCUSDT","T":1}})"}});
+  run(log_file());
+  EXPECT_EQ(of(CheckedKind::liquidation).unknown, 1U) << "another market's was changed";
+  log("changed", {{"was", liquidation_message(liquidation_ms)}, {"text", liquidation_message(0)}});
+  run(log_file());
+  EXPECT_TRUE(report.is_sound());
+  EXPECT_EQ(of(CheckedKind::liquidation).removed, 1U);
+}
+
 TEST_F(CheckFaults, ATradeThatWasToldAnotherTimeIsNotAlteredByUs) {
   write_truth();
   trades[4].late_ms = -3'600'000;

@@ -137,6 +137,7 @@ class Check : public testing::Test {
     kline.payload.volume_base = 7;
     append(kline.header);
     Record<market::Liquidation> liquidation(RecordType::liquidation, ether, liquidation_ms);
+    if (!is_liquidation_dated) liquidation.header.exchange_ns = core::unknown_ns;
     liquidation.payload.price = 2601;
     liquidation.payload.quantity = 1.5;
     append(liquidation.header);
@@ -171,6 +172,7 @@ class Check : public testing::Test {
   TemporaryFolder truth, journal;
   std::vector<Stored> trades;
   std::int64_t liquidation_ms = start_ms + 200;
+  bool is_liquidation_dated = true;
   std::unique_ptr<journal::Writer> writer;
   CheckReport report;
 };

@@ -26,6 +26,11 @@ class EventSet {
                 std::int64_t id) const {
     return events_.contains({venue, kind, std::string(native), id});
   }
+  bool contains_any(market::VenueId venue, std::uint8_t kind, std::string_view native) const {
+    const auto first = events_.lower_bound({venue, kind, std::string(native), INT64_MIN});
+    return first != events_.end() && std::get<0>(*first) == venue && std::get<1>(*first) == kind &&
+           std::get<2>(*first) == native;
+  }
 
  private:
   std::set<std::tuple<market::VenueId, std::uint8_t, std::string, std::int64_t>> events_;

@@ -185,8 +185,13 @@ void VenueCheck::take_liquidation(const market::RecordHeader& record, std::uint3
     note(at->row, false);
     return;
   }
-  // A fault may have told another time, by which it is not found.
-  if (begin == end && !is_removed(CheckedKind::liquidation, market, wanted.id)) {
+  // A fault may have told another time, by which it is not found, or one that is none.
+  const bool is_changed = record.exchange_ns == core::unknown_ns
+                              ? faults_.removed().contains_any(
+                                    truth_.venue, static_cast<std::uint8_t>(TruthKind::liquidation),
+                                    truth_.markets[market].native)
+                              : is_removed(CheckedKind::liquidation, market, wanted.id);
+  if (begin == end && !is_changed) {
     ++counts(CheckedKind::liquidation).unknown;
     example("never sent", market, wanted.id);
   }
