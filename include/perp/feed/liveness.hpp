@@ -61,7 +61,7 @@ class Liveness {
   /// Brings all states up to `now`. @param told called with each Change, in subscriptions' order
   template <class Told>
   void scan(core::MonoNs now, const Told& told) {
-    if (now >= forget_at_) forget(now);
+    if (now.ns >= forget_at_.ns) forget(now);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const State before = entries_[i].state;
       const State after = update(i, now);
