@@ -16,6 +16,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+std::string_view name_of_fault(sim::FaultKind kind) {
+  return kind == sim::FaultKind::random ? "all" : sim::name_of(kind);
+}
+std::string seconds(std::int64_t ns) {
+  return fmt::format("{:.2f}", static_cast<double>(ns) / 1e9);
+}
+
 void print(const sim::CheckReport& report, const MinuteCheck* minutes, const std::string& format,
            int exit_code) {
   if (format == "json") {
@@ -39,6 +46,13 @@ void print(const sim::CheckReport& report, const MinuteCheck* minutes, const std
                               {"reordered", row.reordered},
                               {"unknown", row.unknown}});
     json["examples"] = report.examples;
+    json["recoveries"] = Json::array();
+    for (const sim::RecoveryTimes& times : report.recoveries)
+      json["recoveries"].push_back({{"fault", name_of_fault(times.kind)},
+                                    {"count", times.count},
+                                    {"p50_ns", times.p50_ns},
+                                    {"p99_ns", times.p99_ns},
+                                    {"max_ns", times.max_ns}});
     if (minutes != nullptr)
       json["minutes"] = {{"minutes", minutes->minutes},
                          {"compared", minutes->compared},
@@ -58,6 +72,13 @@ void print(const sim::CheckReport& report, const MinuteCheck* minutes, const std
                grouped(row.unknown)});
   std::fputs(table.text().c_str(), stdout);
   for (const std::string& example : report.examples) std::printf("%s\n", example.c_str());
+  if (!report.recoveries.empty()) {
+    Table recoveries({"from heal to data", "count", "p50 s", "p99 s", "max s"});
+    for (const sim::RecoveryTimes& times : report.recoveries)
+      recoveries.row({std::string(name_of_fault(times.kind)), grouped(times.count),
+                      seconds(times.p50_ns), seconds(times.p99_ns), seconds(times.max_ns)});
+    std::fputs(recoveries.text().c_str(), stdout);
+  }
   if (minutes != nullptr) {
     std::printf("%s minutes: %s values compared, %s different, %s minutes without a row\n",
                 grouped(minutes->minutes).c_str(), grouped(minutes->compared).c_str(),

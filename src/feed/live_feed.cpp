@@ -234,6 +234,7 @@ struct LiveFeed::Impl final : private ShardOwner {
                                                 .writer = writer,
                                                 .status = status_writer,
                                                 .ledger = ledger,
+                                                .scout = scouts[&ledger],
                                                 .url = std::move(url),
                                                 .connect = std::move(dialling),
                                                 .log = log,
@@ -483,6 +484,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   RingWriter writer;
   StatusWriter status_writer;
   std::map<std::string, std::unique_ptr<HostLedger>> ledgers;
+  std::map<const HostLedger*, HostScout> scouts;
   VenueRest rest;
   std::vector<RateWindow> address_frames;  ///< by socket
   std::vector<std::string> symbols;        ///< native, in the order of the plan

@@ -7,9 +7,10 @@ namespace perp::feed {
 
 Liveness::Liveness(const LivenessOptions& options) : options_(options) {
   if (options.bound_ns_min <= 0 || options.bound_ns_max < options.bound_ns_min ||
-      options.acknowledge_ns <= 0)
-    throw core::Error("cannot watch subscriptions", "LivenessOptions",
-                      "expected 0 < bound_ns_min <= bound_ns_max and acknowledge_ns > 0");
+      options.acknowledge_ns <= 0 || options.memory_ns <= 0)
+    throw core::Error(
+        "cannot watch subscriptions", "LivenessOptions",
+        "expected 0 < bound_ns_min <= bound_ns_max, acknowledge_ns > 0 and memory_ns > 0");
 }
 
 namespace {
@@ -22,7 +23,7 @@ void check(std::int64_t expected_ns) {
 std::size_t Liveness::add(core::MonoNs now, std::int64_t expected_ns) {
   check(expected_ns);
   last_data_.push_back(none);
-  entries_.push_back({expected_ns, now.ns, none, 0, State::pending, false});
+  entries_.push_back({expected_ns, now.ns, none, 0, 0, State::pending, false});
   return entries_.size() - 1;
 }
 
@@ -53,9 +54,18 @@ std::int64_t Liveness::since(std::size_t subscription) const noexcept {
 
 std::int64_t Liveness::bound_ns(std::size_t subscription) const noexcept {
   const Entry& entry = entries_[subscription];
-  const std::int64_t interval = std::max(entry.expected_ns, entry.longest_ns);
+  const std::int64_t interval =
+      std::max({entry.expected_ns, entry.longest_ns, entry.longest_before_ns});
   if (interval > options_.bound_ns_max / 2) return options_.bound_ns_max;
   return std::max(2 * interval, options_.bound_ns_min);
+}
+
+void Liveness::forget(core::MonoNs now) noexcept {
+  forget_at_ = now + options_.memory_ns;
+  for (Entry& entry : entries_) {
+    entry.longest_before_ns = entry.longest_ns;
+    entry.longest_ns = 0;
+  }
 }
 
 Liveness::State Liveness::update(std::size_t subscription, core::MonoNs now) noexcept {

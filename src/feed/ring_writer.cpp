@@ -104,6 +104,11 @@ void RingWriter::notice(const market::RecordHeader& header) {
   if (core::Histogram* const latency = latencies_[static_cast<std::size_t>(header.type)].get();
       latency != nullptr && header.exchange_ns != core::unknown_ns)
     latency->record(header.receive_ns - header.exchange_ns);
+  if (header.exchange_ns != core::unknown_ns &&
+      (header.type == market::RecordType::trade || header.type == market::RecordType::bbo ||
+       header.type == market::RecordType::book_delta ||
+       header.type == market::RecordType::book_snapshot))
+    last_event_ns_ = header.exchange_ns;
   if (header.type != market::RecordType::trade) return;
   const std::size_t index = index_of(header.instrument);
   if (index >= last_trades_.size()) [[unlikely]]
@@ -114,7 +119,8 @@ void RingWriter::notice(const market::RecordHeader& header) {
     on_awaited_trade_(header);
   }
   last.id = market::payload<market::Trade>(header).trade_id;
-  last.exchange_ns = std::max(last.exchange_ns, header.exchange_ns);
+  // One that lies ahead would keep holes by time from being filled until then.
+  last.exchange_ns = std::max(last.exchange_ns, std::min(header.exchange_ns, header.receive_ns));
 }
 
 venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Frame& frame) {

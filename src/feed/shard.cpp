@@ -15,32 +15,23 @@ using enum venue::StreamKind;
 /// How long both connections' messages are compared after the old one was given up: what it brought
 /// last, the new one brings within this.
 constexpr std::int64_t overlap_tail_ns = 5 * ns_per_second;
-constexpr std::int64_t activity_window_ns = 10 * ns_per_second;
-constexpr std::uint32_t busy_messages = 10;  ///< in a window
-/// Silent again and again: the topic is asked for each time twice as late.
-constexpr std::uint8_t fruitless_max = 6;
-constexpr LivenessOptions liveness_options{.bound_ns_max = 5 * core::ns_per_minute};
+constexpr std::int64_t lag_ns_max = core::ns_per_minute;
 
 LivenessOptions hastened_liveness(double haste) {
   const auto by = [haste](std::int64_t ns) {
     return std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(ns) / haste));
   };
-  return {.bound_ns_min = by(liveness_options.bound_ns_min),
-          .bound_ns_max = by(liveness_options.bound_ns_max),
-          .acknowledge_ns = by(liveness_options.acknowledge_ns)};
+  return {.bound_ns_min = by(topic_liveness.bound_ns_min),
+          .bound_ns_max = by(topic_liveness.bound_ns_max),
+          .acknowledge_ns = by(topic_liveness.acknowledge_ns),
+          .memory_ns = by(topic_liveness.memory_ns)};
 }
 BackoffOptions hastened_backoff(double haste) {
   BackoffOptions options;
-  for (std::int64_t* ns : {&options.base_ns, &options.cap_ns, &options.healthy_ns})
+  for (std::int64_t* ns :
+       {&options.base_ns, &options.cap_ns, &options.scout_cap_ns, &options.healthy_ns})
     *ns = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(*ns) / haste));
   return options;
-}
-
-/// Streams that move together: while one of them does, silence of another is suspicious.
-constexpr venue::StreamKinds companions_of(venue::StreamKinds kinds) {
-  for (const venue::StreamKinds group : {kinds_of(book, bbo), kinds_of(trades, kline_1m, ticker)})
-    if ((kinds & group) != 0) return group;
-  return 0;
 }
 
 std::vector<std::string_view> texts_of(const std::vector<venue::Topic>& topics) {
@@ -131,7 +122,10 @@ void Shard::act(LifeAction action) {
     case LifeAction::none: break;
     case LifeAction::dial: dial_wanted_ = true; break;
     case LifeAction::wait: wait(); break;
-    case LifeAction::cancel_wait: break;
+    case LifeAction::cancel_wait:
+      setting_.scout.leave(number_);
+      tell_open_holes();
+      break;
     case LifeAction::subscribe: subscribe(); break;
     case LifeAction::begin: say(fmt::format("live with {} topics", topics_.size())); break;
     case LifeAction::resubscribe: break;  // topic by topic, in watch()
@@ -159,7 +153,10 @@ void Shard::act(LifeAction action) {
         raise(LifeEvent::closed);
       }
       break;
-    case LifeAction::finish: break;
+    case LifeAction::finish:
+      setting_.scout.leave(number_);
+      tell_open_holes();
+      break;
   }
 }
 
@@ -214,8 +211,9 @@ void Shard::subscribe() {
 }
 
 void Shard::wait() {
-  const std::int64_t wait_ns = backoff_.on_lost();
-  wait_until_ = setting_.line.loop.now() + wait_ns;
+  const std::int64_t wait_ns = backoff_.on_lost(setting_.scout.appoint(number_));
+  waits_from_ = setting_.line.loop.now();
+  wait_until_ = waits_from_ + wait_ns;
   dial_wanted_ = false;
   say(fmt::format("lost: {}; again in {:.1f} s", last_end_, static_cast<double>(wait_ns) / 1e9));
 }
@@ -292,6 +290,8 @@ void Shard::on_line_data(Line& line, std::uint32_t subscription, std::string_vie
   static_cast<void>(setting_.writer.frame(
       setting_.state,
       {.payload = text, .receive_ns = receive_ns.ns, .connection = number_, .reply = &reply}));
+  if (const std::int64_t event_ns = setting_.writer.last_event_ns(); event_ns != core::unknown_ns)
+    lag_ns_ = std::clamp<std::int64_t>(receive_ns.ns - event_ns, 0, lag_ns_max);
   if (reply.size > 0) [[unlikely]]
     line.answer({reply.data.data(), reply.size});
 }
@@ -311,6 +311,8 @@ void Shard::go_live(std::uint32_t index) {
   Subscription& subscription = subscriptions_[index];
   if (pulse.is_live || subscription.is_ended) return;
   pulse.is_live = true;
+  if (state_ == LifeState::subscribing && !setting_.scout.is_back_since(line_->opened_at()))
+    setting_.scout.on_back(setting_.line.loop.now());
   if (!subscription.is_refused) --unanswered_;
   subscription.is_refused = false;
   const venue::StreamKinds kinds = stream_of(index).kinds;
@@ -337,6 +339,24 @@ void Shard::go_stale(std::uint32_t index, market::FeedState state, market::GapCa
   subscription.cause = cause;
   setting_.status.status(subscription.instrument, stream_of(index).kinds, state, number_, reason,
                          core::wall_now());
+}
+
+/// Up to when the venue's messages are here: it sent what it sent next after the time that the last
+/// one names, however late that one was read. A time that lies far back is not believed as it is.
+core::WallNs Shard::told_until() const {
+  if (heard_ns_.ns == core::unknown_ns) return core::wall_now();
+  return {heard_ns_.ns - lag_ns_};
+}
+
+/// What is missing as we stop stays so.
+void Shard::tell_open_holes() {
+  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    Subscription& subscription = subscriptions_[i];
+    if (subscription.lost.ns == core::unknown_ns || subscription.is_ended) continue;
+    setting_.status.gap(subscription.instrument, stream_of(i).kinds, subscription.lost,
+                        core::wall_now(), subscription.cause);
+    subscription.lost = {core::unknown_ns};
+  }
 }
 
 void Shard::lose_all(core::WallNs since, std::string_view reason) {
@@ -383,7 +403,7 @@ void Shard::on_line_end(Line& line, const net::WebSocketEnd& end) {
   if (state_ != LifeState::closing) {
     last_end_ = why;
     ++losses_;
-    core::WallNs since = heard_ns_.ns != core::unknown_ns ? heard_ns_ : core::wall_now();
+    const core::WallNs since = told_until();
     if (state_ == LifeState::rolling) {
       for (std::uint32_t i = 0; i < topics_.size(); ++i)
         if (!pulses_[i].is_answered_by_successor)
@@ -398,9 +418,9 @@ void Shard::on_line_end(Line& line, const net::WebSocketEnd& end) {
 void Shard::ask_again(std::uint32_t index) {
   ++resubscribed_;
   Subscription& subscription = subscriptions_[index];
-  if (subscription.fruitless < fruitless_max) ++subscription.fruitless;
-  subscription.ask_again =
-      now_.mono + hastened(liveness_options.bound_ns_min << subscription.fruitless);
+  std::uint8_t& fruitless = activity_of(index).fruitless;
+  if (fruitless < TopicActivity::fruitless_max) ++fruitless;
+  subscription.ask_again = now_.mono + hastened(asked_again_for_ns(fruitless));
   liveness_.on_request(index, now_.mono);
   line_->ask(venue::Verb::unsubscribe, std::span(&index, 1));
   line_->ask(venue::Verb::subscribe, std::span(&index, 1));
@@ -424,28 +444,19 @@ bool Shard::resubscribe_book(std::uint32_t instrument) {
 
 /// Whose contract is busy: silence means something there.
 void Shard::judge_activity(core::MonoNs now) {
-  if (now - activity_at_ < hastened(activity_window_ns)) return;
+  if (now - activity_at_ < hastened(TopicActivity::window_ns)) return;
   activity_at_ = now;
   for (std::uint32_t i = 0; i < topics_.size(); ++i) {
-    const venue::StreamKinds group = companions_of(stream_of(i).kinds);
-    Subscription& subscription = subscriptions_[i];
-    if (subscription.is_ended || subscription.is_refused) continue;
-    bool is_busy = pulses_[i].messages >= busy_messages;
-    // Topics of a contract stand behind each other.
-    for (std::uint32_t j = i; !is_busy && j-- > 0 && topics_[j].symbol == topics_[i].symbol;)
-      is_busy = (stream_of(j).kinds & group) != 0 && pulses_[j].messages >= busy_messages;
-    for (std::uint32_t j = i + 1;
-         !is_busy && j < topics_.size() && topics_[j].symbol == topics_[i].symbol; ++j)
-      is_busy = (stream_of(j).kinds & group) != 0 && pulses_[j].messages >= busy_messages;
-    if (pulses_[i].messages > 0) subscription.fruitless = 0;
-    // What was busy stays so until it has been asked for again in vain: then its market is quiet.
-    subscription.is_busy = is_busy || (subscription.is_busy && subscription.fruitless < 2);
-    const venue::Stream& stream = stream_of(i);
-    const std::int64_t bound_ns =
-        subscription.is_busy ? stream.silence_ns : stream.silence_ns_quiet;
-    liveness_.expect(i, hastened(bound_ns / 2));
+    TopicActivity& activity = activity_of(i);
+    activity.stream = &stream_of(i);
+    activity.symbol = topics_[i].symbol;
+    activity.messages = std::exchange(pulses_[i].messages, 0);
+    activity.is_watched = !subscriptions_[i].is_ended && !subscriptions_[i].is_refused;
+    activity.is_mute = liveness_.state(i) == Liveness::State::acknowledged;
   }
-  for (Pulse& pulse : pulses_) pulse.messages = 0;
+  feed::judge_activity(activities_);
+  for (std::uint32_t i = 0; i < topics_.size(); ++i)
+    if (activities_[i].is_watched) liveness_.expect(i, hastened(expected_ns(activities_[i])));
 }
 
 void Shard::watch(Moment moment) {
@@ -463,10 +474,10 @@ void Shard::watch(Moment moment) {
     if (state != Liveness::State::silent) continue;
     ++silent;
     go_stale(i, market::FeedState::stale, market::GapCause::silence,
-             {moment.wall.ns - liveness_.bound_ns(i)}, "silent");
+             {moment.wall.ns - liveness_.silent_ns(i, moment.mono) - lag_ns_}, "silent");
   }
   if (silent == 0) return;
-  if (silent >= 2 && silent * 2 >= watched) {
+  if (is_connection_silent(silent, watched)) {
     say(fmt::format("{} of {} topics are silent", silent, watched));
     last_end_ = "most topics are silent";
     line_->close("no data");
@@ -493,6 +504,10 @@ void Shard::tick(Moment moment) {
   switch (state_) {
     case LifeState::idle: return;
     case LifeState::waiting:
+      if (setting_.scout.is_back_since(waits_from_)) {
+        waits_from_ = moment.mono;
+        wait_until_ = std::min(wait_until_, moment.mono + backoff_.on_host_back());
+      }
       if (moment.mono >= wait_until_) raise(LifeEvent::wait_over);
       break;
     case LifeState::dialling:

@@ -3,9 +3,11 @@
 // out. It knows of each topic whether it is live, since when it is not, and tells the ring so; what
 // a hole needs besides (trades, candles, books) its owner fetches. While a connection is replaced
 // on purpose the two overlap, and what both bring is taken once. Belongs to the feed's thread.
+#include "feed/host_scout.hpp"
 #include "feed/line.hpp"
 #include "feed/overlap.hpp"
 #include "feed/status_writer.hpp"
+#include "feed/topic_activity.hpp"
 
 #include <perp/core/prng.hpp>
 #include <perp/feed/backoff.hpp>
@@ -45,6 +47,7 @@ struct ShardSetting {
   RingWriter& writer;
   StatusWriter& status;
   HostLedger& ledger;  ///< of the host that is dialled
+  HostScout& scout;    ///< of that host
   net::Url url{};      ///< with its target
   net::WebSocketConnectOptions connect{};
   std::function<void(const std::string&)> log;
@@ -99,8 +102,6 @@ class Shard final : private LineOwner {
     market::GapCause cause = market::GapCause::disconnect;
     bool is_refused = false;
     bool is_ended = false;
-    bool is_busy = false;        ///< its contract is liquid, or it was
-    std::uint8_t fruitless = 0;  ///< times it was asked for again in a row, in vain
     core::MonoNs ask_again{};
   };
 
@@ -127,10 +128,16 @@ class Shard final : private LineOwner {
   void go_stale(std::uint32_t subscription, market::FeedState state, market::GapCause cause,
                 core::WallNs since, std::string_view reason);
   void lose_all(core::WallNs since, std::string_view reason);
+  core::WallNs told_until() const;
+  void tell_open_holes();
   void answered_by_successor(std::uint32_t subscription);
   bool is_successor_overdue() const noexcept;
   void watch(Moment moment);
   void judge_activity(core::MonoNs now);
+  TopicActivity& activity_of(std::uint32_t subscription) {
+    if (activities_.size() < topics_.size()) activities_.resize(topics_.size());
+    return activities_[subscription];
+  }
   void ask_again(std::uint32_t subscription);
   std::int64_t hastened(std::int64_t ns) const noexcept {
     return static_cast<std::int64_t>(static_cast<double>(ns) / setting_.haste);
@@ -165,8 +172,11 @@ class Shard final : private LineOwner {
   bool roll_is_due_ = false;
   core::MonoNs roll_at_{};
   core::MonoNs wait_until_{};
+  core::MonoNs waits_from_{};
   core::MonoNs activity_at_{};
+  std::vector<TopicActivity> activities_;    ///< by subscription; may be behind those that are new
   core::WallNs heard_ns_{core::unknown_ns};  ///< when the line's last message came
+  std::int64_t lag_ns_ = 0;  ///< of its last event: from the venue's time to our receipt
   Moment now_{};
   std::string last_end_;
   std::uint64_t opened_ = 0;

@@ -67,6 +67,7 @@ constexpr auto streams = std::to_array<Stream>({
     {.kinds = kinds_of(mark_price, funding),
      .socket = market_socket,
      .suffix = "@markPrice@1s",
+     .is_clocked = true,
      .interval_ns = ns_per_second,
      .silence_ns = 10 * ns_per_second,
      .silence_ns_quiet = 10 * ns_per_second},

@@ -276,11 +276,14 @@ void read_post(Context& context, Value data) {
 void advance(State& own, VenueState& state) {
   while (own.streams.size() < state.instruments.size()) own.streams.emplace_back();
   for (const SeenTrade& seen : own.seen) {
-    RecentIds& ids = own.streams[seen.instrument & 0x00ff'ffff].*seen.ids;
-    if (seen.is_repeat)
+    Streams& streams = own.streams[seen.instrument & 0x00ff'ffff];
+    RecentIds& ids = streams.*seen.ids;
+    if (seen.is_repeat) {
       ids.count_repeat();
-    else
-      ids.insert(seen.id, seen.time_ns);
+      continue;
+    }
+    ids.insert(seen.id, seen.time_ns);
+    if (seen.ids == &Streams::trades) streams.front.pass(seen.time_ns, seen.receive_ns);
   }
   for (Universe& universe : own.new_universes) {
     for (const std::string& name : universe.names)

@@ -78,8 +78,30 @@ enum class Kind : std::uint8_t {
   count,
 };
 
+/// How far a stream of trades has come, to know those that a subscription's first message brings
+/// behind newer ones: they have no mark of their own, and their ids are in no order.
+class TradeFront {
+ public:
+  /// The venue told newer trades in an earlier message.
+  bool is_behind(std::int64_t time_ns) const { return time_ns < newest_ns_; }
+  /// @param receive_ns bounds a time that lies ahead: it would make history of all that follows
+  void pass(std::int64_t time_ns, std::int64_t receive_ns) {
+    if (time_ns == core::unknown_ns || receive_ns == core::unknown_ns) return;
+    behind_ = is_behind(time_ns) ? behind_ + 1 : 0;
+    // So many in a row are no repetition: the venue's clock went back.
+    newest_ns_ = behind_ > market::repeat_limit
+                     ? time_ns
+                     : std::max(newest_ns_, std::min(time_ns, receive_ns));
+  }
+
+ private:
+  std::int64_t newest_ns_ = core::unknown_ns;
+  std::uint32_t behind_ = 0;
+};
+
 struct Streams {
   RecentIds trades;
+  TradeFront front;  ///< of the trades
   RecentIds liquidations;
   market::SnapshotBookSequence book;       ///< 20 levels
   market::SnapshotBookSequence fast_book;  ///< 5 levels
@@ -92,6 +114,7 @@ struct SeenTrade {
   std::uint64_t id = 0;
   std::int64_t time_ns = core::unknown_ns;
   bool is_repeat = false;
+  std::int64_t receive_ns = core::unknown_ns;  ///< of what was streamed; unknown for a reply
 };
 
 /// The perpetuals of one dex in the order that lists of contexts without names follow.
@@ -204,6 +227,8 @@ struct Message {
   /// Whether this fill was told before; remembers it either way.
   bool is_repeat(RecentIds Streams::*ids, const market::InstrumentEntry& entry, std::int64_t id,
                  std::int64_t time_ns);
+  /// Whether a streamed trade comes behind newer ones of earlier messages.
+  bool is_behind(const market::InstrumentEntry& entry, std::int64_t time_ns) const;
 };
 
 /// One message being read by simdjson.

@@ -15,9 +15,15 @@ bool Message::is_repeat(RecentIds Streams::*ids, const InstrumentEntry& entry, s
   bool found = index < own.streams.size() && (own.streams[index].*ids).contains(key, time_ns);
   for (const SeenTrade& seen : own.seen)
     found |= id != 0 && seen.ids == ids && seen.instrument == entry.id && seen.id == key;
-  own.seen.push_back({ids, entry.id, key, time_ns, found});
+  own.seen.push_back(
+      {ids, entry.id, key, time_ns, found, is_rest ? core::unknown_ns : tx.receive_ns()});
   if (found) tx.count_duplicate();
   return found;
+}
+
+bool Message::is_behind(const InstrumentEntry& entry, std::int64_t time_ns) const {
+  const std::size_t index = entry.id & 0x00ff'ffff;
+  return !is_rest && index < own.streams.size() && own.streams[index].front.is_behind(time_ns);
 }
 
 namespace {
@@ -45,9 +51,14 @@ class TradeRun {
   if ((!message.is_rest || message.window != nullptr) &&
       message.is_repeat(&Streams::trades, *row.entry, row.id, row.exchange_ns))
     return;
+  // What it has of those and was not told before (lost on the way, or from an outage) is history
+  // where newer ones have been told.
+  const bool is_behind = message.is_behind(*row.entry, row.exchange_ns);
+  const auto flags =
+      static_cast<std::uint8_t>(message.flags | (is_behind ? market::flag_backfill : 0));
   const std::size_t at = tx.sink().bytes().size();
-  auto* record = tx.emit<market::Trade>(RecordType::trade, *row.entry, row.exchange_ns,
-                                        message.flags, row.has_parties ? sizeof row.parties : 0);
+  auto* record = tx.emit<market::Trade>(RecordType::trade, *row.entry, row.exchange_ns, flags,
+                                        row.has_parties ? sizeof row.parties : 0);
   if (record == nullptr) return;
   record->price = row.price;
   record->quantity = row.quantity;

@@ -1,5 +1,5 @@
 // `perp sim faults` as its user runs it: what it prints, what it refuses, and that SIGTERM ends it
-// in order. What it does to connections is tests/sim/fault_proxy_test.cpp's.
+// in order. What it does to connections is tests/sim/fault_proxy_*_test.cpp's.
 #include "app/program.hpp"
 
 #include <nlohmann/json.hpp>

@@ -69,6 +69,34 @@ TEST(Backoff, WindowDoublesUpToTheCapAndStaysThere) {
   EXPECT_EQ(backoff.failures(), 200u);
 }
 
+TEST(Backoff, AScoutsWindowEndsEarlier) {
+  Backoff backoff({}, core::Prng(1));
+  for (const std::int64_t expected : {1, 2, 4, 4, 4, 4, 4}) {
+    EXPECT_EQ(backoff.window_ns(true), expected * ns_per_second);
+    EXPECT_LE(backoff.on_lost(true), expected * ns_per_second);
+  }
+  EXPECT_EQ(backoff.window_ns(), BackoffOptions{}.cap_ns) << "its failures count like all others";
+  Backoff short_one({.cap_ns = 2 * ns_per_second}, core::Prng(1), 9);
+  EXPECT_EQ(short_one.window_ns(true), 2 * ns_per_second);
+}
+
+TEST(Backoff, TwoHundredThatLearnOfAHealComeBackSpreadOverTheBase) {
+  int rejected = 0;
+  constexpr int seeds = 400;
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    core::Prng random(seed);
+    std::vector<double> delays;
+    for (int socket = 0; socket < 200; ++socket) {
+      Backoff backoff({}, random.split(), 9);
+      delays.push_back(static_cast<double>(backoff.on_host_back()) /
+                       static_cast<double>(ns_per_second));
+      ASSERT_EQ(backoff.failures(), 9u) << "a host that is back forgives nothing";
+    }
+    if (uniform_p_value(delays) <= 0.01) ++rejected;
+  }
+  EXPECT_LE(rejected, 14) << "of " << seeds << " seeds have p <= 0.01";
+}
+
 TEST(Backoff, NoCountOfFailuresAndNoCapOverflows) {
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   for (const std::uint32_t failures : {0u, 1u, 61u, 62u, 63u, 64u, 0xffffffffu}) {
@@ -112,6 +140,7 @@ TEST(Backoff, ALongConnectionWithoutDataForgivesNothing) {
 TEST(Backoff, RefusesOptionsThatMakeNoWindow) {
   EXPECT_THROW(Backoff({.base_ns = 0}, core::Prng(1)), core::Error);
   EXPECT_THROW(Backoff({.base_ns = 2, .cap_ns = 1}, core::Prng(1)), core::Error);
+  EXPECT_THROW(Backoff({.scout_cap_ns = 0}, core::Prng(1)), core::Error);
   EXPECT_THROW(Backoff({.healthy_ns = -1}, core::Prng(1)), core::Error);
 }
 

@@ -80,6 +80,8 @@ class FakeBinance final : public net::WebServerHandler {
             R"({{"e":"markPriceUpdate","E":{0},"s":"BTCUSDT","p":"100.00000000","ap":"100.00000000","P":"100.00000000","i":"100.00000000","r":"0.00010000","T":1790006400000,"st":1}})",
             at_ms));
   }
+  /// Connections are taken, and hear nothing from now on.
+  void stop_answering() { clients_answered_max = clients_seen_; }
   /// Cuts every connection that carries the topic, without a word.
   void cut(const std::string& topic) {
     for (Client* client : clients_of(topic)) {

@@ -224,6 +224,54 @@ TEST_F(LiveFeedTest, WhatACutTookIsToldAndFetchedOnce) {
   EXPECT_EQ(of(RecordType::trade).size(), 11u);
 }
 
+TEST_F(LiveFeedTest, AHoleBeginsAtTheLastEventHoweverLateItWasRead) {
+  options_.haste = 100;
+  start();
+  ASSERT_TRUE(until_live());
+  const auto hole_behind = [&](std::int64_t id, std::int64_t matched_ms) {
+    const std::size_t before = of(RecordType::gap).size();
+    std::string text = test::FakeBinance::trade_text(id, 100);
+    const std::string time = std::to_string(test::FakeBinance::time_of(id));
+    text.replace(text.rfind(time), time.size(), std::to_string(matched_ms));
+    venue_.push("btcusdt@aggTrade", text);
+    EXPECT_TRUE(until([&] { return trade_ids(0, 0).back() == id; }));
+    venue_.cut("btcusdt@aggTrade");
+    EXPECT_TRUE(until([&] { return of(RecordType::gap).size() > before; }));
+    EXPECT_TRUE(until_live());
+    return of(RecordType::gap)[before].as<market::Gap>().from_ns;
+  };
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 1; }));
+  const std::int64_t late_ms = core::wall_now().ns / core::ns_per_ms - 5'000;
+  EXPECT_EQ(hole_behind(2, late_ms), late_ms * core::ns_per_ms);
+  // A clock that is ahead of ours, and one that lies: no hole of a year.
+  const std::int64_t receipt = of(RecordType::trade).back().header.receive_ns;
+  EXPECT_GT(hole_behind(3, late_ms + 3'600'000), receipt);
+  const std::int64_t from = hole_behind(4, late_ms - 86'400'000);
+  EXPECT_EQ(from, of(RecordType::trade).back().header.receive_ns - core::ns_per_minute);
+}
+
+TEST_F(LiveFeedTest, AHoleThatIsOpenAsWeStopIsTold) {
+  start();
+  ASSERT_TRUE(until_live());
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 1; }));
+  venue_.stop_answering();
+  venue_.cut("btcusdt@aggTrade");
+  ASSERT_TRUE(until([&] { return feed_->status().losses == 1; }));
+  EXPECT_TRUE(of(RecordType::gap).empty());
+  feed_->request_stop();
+  ASSERT_TRUE(until([&] { return feed_->is_stopped(); }));
+  drain();
+  const auto gaps = of(RecordType::gap);
+  EXPECT_EQ(std::count_if(gaps.begin(), gaps.end(),
+                          [](const Taken& record) {
+                            return record.as<market::Gap>().stream == RecordType::trade &&
+                                   record.as<market::Gap>().cause == market::GapCause::disconnect;
+                          }),
+            1);
+}
+
 TEST_F(LiveFeedTest, AHalfOpenConnectionIsGivenUp) {
   options_.haste = 50;
   start();

@@ -89,6 +89,27 @@ TEST(Liveness, TheBoundFollowsGapsThatEndedAndHasBothEnds) {
   EXPECT_EQ(scanned(liveness, at(second + 91)), State::silent);
 }
 
+TEST(Liveness, ALongGapIsForgottenAfterTwoHours) {
+  Liveness liveness;
+  liveness.add(at(0), ns_per_second);
+  liveness.on_data(0, at(0));
+  EXPECT_EQ(scanned(liveness, at(0)), State::live);
+  liveness.on_data(0, at(14));
+  scanned(liveness, at(14));
+  EXPECT_EQ(liveness.bound_ns(0), 28 * ns_per_second);
+  std::int64_t second = 14;
+  const auto speak_until = [&](std::int64_t end) {
+    for (; second < end; second += 5) {
+      liveness.on_data(0, at(second));
+      ASSERT_NE(scanned(liveness, at(second)), State::silent);
+    }
+  };
+  speak_until(2 * 3600 - 10);
+  EXPECT_EQ(liveness.bound_ns(0), 28 * ns_per_second) << "it is remembered for an hour at least";
+  speak_until(2 * 3600 + 10);
+  EXPECT_EQ(liveness.bound_ns(0), 15 * ns_per_second);
+}
+
 TEST(Liveness, AStreamOfRareEventsIsQuietForADay) {
   Liveness liveness;
   liveness.add(at(0), Liveness::no_interval);
@@ -102,6 +123,7 @@ TEST(Liveness, RefusesWhatMakesNoBound) {
   EXPECT_THROW(Liveness({.bound_ns_min = 0}), core::Error);
   EXPECT_THROW(Liveness({.bound_ns_max = 1}), core::Error);
   EXPECT_THROW(Liveness({.acknowledge_ns = 0}), core::Error);
+  EXPECT_THROW(Liveness({.memory_ns = 0}), core::Error);
   EXPECT_THROW(Liveness().add(at(0), -1), core::Error);
 }
 

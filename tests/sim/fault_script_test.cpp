@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
+#include <set>
 
 namespace perp::sim {
 namespace {
@@ -261,6 +263,17 @@ TEST(FaultScript, TheExamplesAreGood) {
           << entry.path() << " lacks " << row.name;
   }
   EXPECT_GE(read, 3);
+}
+
+TEST(FaultScript, SixtyAreFifteenKindsAtEachVenue) {
+  const std::vector<std::string> all{"binance", "bybit", "okx", "hyperliquid"};
+  const FaultScript script =
+      FaultScript::read(std::string(PERP_SOURCE_DIR) + "/examples/faults/sixty.faults", all);
+  EXPECT_EQ(script.rules.size(), 60U);
+  std::map<FaultKind, std::set<std::string>> places;
+  for (const FaultRule& rule : script.rules) places[rule.kind].insert(rule.venue);
+  EXPECT_EQ(places.size(), 15U);
+  for (const auto& [kind, at] : places) EXPECT_EQ(at.size(), 4U) << name_of(kind);
 }
 
 TEST(FaultWords, DurationsAreExact) {

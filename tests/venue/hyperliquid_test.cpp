@@ -137,6 +137,37 @@ TEST_F(HyperliquidAdapter, TradesOfAFrameStandInTheOrderOfTheirTimes) {
   EXPECT_EQ(ids, (std::vector<std::int64_t>{3, 1}));
 }
 
+TEST_F(HyperliquidAdapter, ATradeBehindThoseOfAnEarlierMessageIsHistory) {
+  const auto told = [&](const std::string& rows, std::int64_t received_ms) {
+    EXPECT_EQ(take(trades(rows), received_ms * core::ns_per_ms), DecodeStatus::ok);
+    std::vector<std::pair<std::int64_t, bool>> found;
+    for_each_record(sink_.bytes(), [&](const market::RecordHeader& header) {
+      if (header.type == RecordType::trade)
+        found.emplace_back(market::payload<market::Trade>(header).trade_id,
+                           (header.flags & market::flag_backfill) != 0);
+    });
+    return found;
+  };
+  using Told = std::vector<std::pair<std::int64_t, bool>>;
+  // Within a message there is no order, nor within one time.
+  EXPECT_EQ(told(trade(1, 1000) + "," + trade(2, 990), 1005), (Told{{2, false}, {1, false}}));
+  EXPECT_EQ(told(trade(3, 1000), 1006), (Told{{3, false}}));
+  // What a subscription's first message repeats: 995 and 999 were lost on the way, 1010 is new.
+  EXPECT_EQ(
+      told(trade(4, 1010) + "," + trade(1, 1000) + "," + trade(5, 999) + "," + trade(6, 995), 1020),
+      (Told{{6, true}, {5, true}, {4, false}}));
+  EXPECT_EQ(told(trade(7, 1009, "ETH"), 1021), (Told{{7, false}})) << "another coin";
+  // A time that lies ahead makes no history of what follows.
+  EXPECT_EQ(told(trade(8, 90'000'000), 1030), (Told{{8, false}}));
+  EXPECT_EQ(told(trade(9, 1035), 1040), (Told{{9, false}}));
+  // Nor does a clock that goes back, for ever.
+  bool is_history = true;
+  for (std::int64_t id = 100; is_history && id < 1000; ++id)
+    is_history = told(trade(id, id - 100), 2000 + id).front().second;
+  EXPECT_FALSE(is_history);
+  EXPECT_EQ(told(trade(1001, 900), 4000), (Told{{1001, false}}));
+}
+
 TEST_F(HyperliquidAdapter, TheFastBookIsTheOneOfFiveLevels) {
   const auto book = [](int levels, std::string_view extra = "") {
     std::string side;

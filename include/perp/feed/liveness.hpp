@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace perp::feed {
@@ -16,6 +17,9 @@ struct LivenessOptions {
   std::int64_t bound_ns_min = 15 * core::ns_per_second;    ///< > 0
   std::int64_t bound_ns_max = 90 * core::ns_per_second;    ///< >= bound_ns_min
   std::int64_t acknowledge_ns = 10 * core::ns_per_second;  ///< an answer takes no longer, > 0
+  /// For so long at least, and twice as long at most, a gap that ended by itself is remembered, >
+  /// 0: what was usual at night is not by day.
+  std::int64_t memory_ns = core::ns_per_hour;
 };
 
 class Liveness {
@@ -57,6 +61,7 @@ class Liveness {
   /// Brings all states up to `now`. @param told called with each Change, in subscriptions' order
   template <class Told>
   void scan(core::MonoNs now, const Told& told) {
+    if (now.ns >= forget_at_.ns) forget(now);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const State before = entries_[i].state;
       const State after = update(i, now);
@@ -66,8 +71,12 @@ class Liveness {
 
   State state(std::size_t subscription) const noexcept { return entries_[subscription].state; }
   /// Silence beyond this is broken, ns: twice the expected interval or twice the longest gap that
-  /// was seen to end, within the options' bounds. Meaningless for no_interval.
+  /// was seen to end lately, within the options' bounds. Meaningless for no_interval.
   std::int64_t bound_ns(std::size_t subscription) const noexcept;
+  /// For how long nothing was heard of it: no data, acknowledgement or request of ours, ns.
+  std::int64_t silent_ns(std::size_t subscription, core::MonoNs now) const noexcept {
+    return now.ns - since(subscription);
+  }
   /// Of the last heartbeat; 0 ns before the first.
   core::MonoNs last_heartbeat() const noexcept { return last_heartbeat_; }
   std::size_t size() const noexcept { return entries_.size(); }
@@ -75,14 +84,16 @@ class Liveness {
  private:
   struct Entry {
     std::int64_t expected_ns;
-    std::int64_t asked_ns;    ///< request or acknowledgement
-    std::int64_t seen_ns;     ///< last data as of the last scan; none before the first
-    std::int64_t longest_ns;  ///< gap between data of two scans
+    std::int64_t asked_ns;           ///< request or acknowledgement
+    std::int64_t seen_ns;            ///< last data as of the last scan; none before the first
+    std::int64_t longest_ns;         ///< gap between data of two scans
+    std::int64_t longest_before_ns;  ///< the same before it was last put aside
     State state;
     bool is_acknowledged;
   };
   static constexpr std::int64_t none = core::unknown_ns;
 
+  void forget(core::MonoNs now) noexcept;
   State update(std::size_t subscription, core::MonoNs now) noexcept;
   std::int64_t since(std::size_t subscription) const noexcept;
 
@@ -90,6 +101,7 @@ class Liveness {
   std::vector<std::int64_t> last_data_;  ///< apart from the rest: all that a message touches
   std::vector<Entry> entries_;
   core::MonoNs last_heartbeat_;
+  core::MonoNs forget_at_{std::numeric_limits<std::int64_t>::min()};
 };
 
 }  // namespace perp::feed

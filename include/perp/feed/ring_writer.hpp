@@ -67,6 +67,8 @@ class RingWriter {
   }
   /// Known while somebody listens. @param instrument its id in records
   LastTrade last_trade(std::uint32_t instrument) const;
+  /// Known while somebody listens: the venue's time of the last streamed trade, quote or book.
+  std::int64_t last_event_ns() const noexcept { return last_event_ns_; }
   void await_trade(std::uint32_t instrument);
 
   /// Decodes one WebSocket message. Whatever it gives is in the ring after the next publish().
@@ -114,6 +116,7 @@ class RingWriter {
   std::uint64_t lost_at_stop_ = 0;
   std::int64_t newest_exchange_ns_ = core::unknown_ns;
   std::int64_t newest_receive_ns_ = core::unknown_ns;
+  std::int64_t last_event_ns_ = core::unknown_ns;
   std::function<void(const market::RecordHeader&)> on_gap_;
   std::function<void(const market::RecordHeader&)> on_awaited_trade_;
   std::vector<LastTrade> last_trades_;  ///< by instrument's index; empty: nobody listens

@@ -5,6 +5,7 @@
 // memory; any thread.
 #include <perp/core/time.hpp>
 #include <perp/market/venue_id.hpp>
+#include <perp/sim/fault_kind.hpp>
 
 #include <array>
 #include <cstdint>
@@ -18,8 +19,8 @@ struct CheckOptions {
   std::string truth_folder;
   std::string journal_folder;
   std::string removed_file{};  ///< a fault proxy's log; empty: nothing stood between
-  /// How far around a gap's ends an event may lie, and how long before a venue's last record one
-  /// may still have been under way.
+  /// How far around a gap's ends an event may lie, and how long before a venue's last record, or
+  /// the newest one that a stream brought, one may still have been under way.
   std::int64_t slack_ns = 250 * core::ns_per_ms;
 };
 
@@ -44,10 +45,21 @@ struct CheckCounts {
   std::uint64_t unknown = 0;    ///< records of what was never sent
 };
 
+/// How soon data came again after faults were lifted: a figure per subscription (trades or book of
+/// a contract) that a fault hit and that had enough to say, as docs/simulated-venues.md tells.
+struct RecoveryTimes {
+  FaultKind kind = FaultKind::random;  ///< random: all kinds together
+  std::uint64_t count = 0;
+  std::int64_t p50_ns = 0;
+  std::int64_t p99_ns = 0;
+  std::int64_t max_ns = 0;
+};
+
 struct CheckReport {
   std::vector<CheckCounts> rows;      ///< per venue and kind
   std::vector<std::string> examples;  ///< the first of what is wrong, some per row
   std::uint64_t gap_records = 0;
+  std::vector<RecoveryTimes> recoveries;  ///< per kind that has some, then all; without faults none
   /// No loss that nothing tells of, no doubled, altered, reordered or unknown event.
   bool is_sound() const;
   /// Nothing is missing that was not removed on purpose.

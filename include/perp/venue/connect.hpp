@@ -111,6 +111,7 @@ struct Stream {
   bool is_venue_wide = false;
   bool is_heavy = false;         ///< counts against SocketLimits::heavy_per_connection
   bool sends_at_once = false;    ///< a snapshot or the state follows the acknowledgement
+  bool is_clocked = false;       ///< sent at each interval, changed or not: no sign of activity
   std::int64_t interval_ns = 0;  ///< as the venue states it; 0: with each event
   std::int64_t silence_ns = 0;   ///< longer than that is broken for a liquid contract; 0: never
   std::int64_t silence_ns_quiet = 0;  ///< the same for a quiet contract

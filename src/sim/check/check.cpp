@@ -31,9 +31,28 @@ bool CheckReport::is_whole() const {
                      [](const CheckCounts& row) { return row.told == 0; });
 }
 
+namespace {
+
+/// The nearest rank: the least time that so many in a hundred do not exceed.
+std::int64_t percentile(const std::vector<std::int64_t>& sorted, std::size_t percent) {
+  return sorted[(sorted.size() * percent + 99) / 100 - 1];
+}
+
+void add_times(FaultKind kind, std::vector<std::int64_t>& times, CheckReport& report) {
+  if (times.empty()) return;
+  std::sort(times.begin(), times.end());
+  report.recoveries.push_back({.kind = kind,
+                               .count = times.size(),
+                               .p50_ns = percentile(times, 50),
+                               .p99_ns = percentile(times, 99),
+                               .max_ns = times.back()});
+}
+
+}  // namespace
+
 CheckReport check(const CheckOptions& options) {
-  const RemovedEvents removed =
-      options.removed_file.empty() ? RemovedEvents() : RemovedEvents(options.removed_file);
+  const FaultLog faults =
+      options.removed_file.empty() ? FaultLog() : FaultLog(options.removed_file);
   std::array<std::unique_ptr<VenueCheck>, 256> venues;
   bool has_truth = false;
   for (const market::Venue& venue : market::venues) {
@@ -41,7 +60,7 @@ CheckReport check(const CheckOptions& options) {
     if (!std::filesystem::exists(path)) continue;
     has_truth = true;
     venues[static_cast<std::size_t>(venue.id)] =
-        std::make_unique<VenueCheck>(TruthFile::read(path), options);
+        std::make_unique<VenueCheck>(TruthFile::read(path), faults, options);
   }
   if (!has_truth)
     throw core::Error("there is no truth", options.truth_folder,
@@ -57,7 +76,18 @@ CheckReport check(const CheckOptions& options) {
   }
   CheckReport report;
   for (const auto& venue : venues)
-    if (venue != nullptr) venue->conclude(removed, report);
+    if (venue != nullptr) venue->conclude(report);
+  std::vector<std::int64_t> all;
+  for (const FaultKindRow& kind : fault_kinds) {
+    std::vector<std::int64_t> times;
+    for (const auto& venue : venues)
+      if (venue != nullptr)
+        times.insert(times.end(), venue->recovery().times(kind.kind).begin(),
+                     venue->recovery().times(kind.kind).end());
+    all.insert(all.end(), times.begin(), times.end());
+    add_times(kind.kind, times, report);
+  }
+  add_times(FaultKind::random, all, report);
   return report;
 }
 

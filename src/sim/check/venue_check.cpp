@@ -15,6 +15,7 @@ using core::ns_per_ms;
 using market::RecordType;
 
 constexpr std::size_t examples_max = 20;
+constexpr std::int64_t under_way_ms_max = 5'000;
 
 /// The nearest double: both parts are exact, so one division or multiplication rounds once.
 double value_of(std::int64_t units, int digits) {
@@ -25,6 +26,8 @@ double value_of(std::int64_t units, int digits) {
 CheckedKind kind_of(const TruthRow& row) {
   return static_cast<CheckedKind>(static_cast<int>(row.kind) - 1);
 }
+
+TruthKind kind_of(CheckedKind kind) { return static_cast<TruthKind>(static_cast<int>(kind) + 1); }
 
 bool carries(RecordType stream, CheckedKind kind) {
   switch (kind) {
@@ -39,8 +42,12 @@ bool carries(RecordType stream, CheckedKind kind) {
 
 }  // namespace
 
-VenueCheck::VenueCheck(TruthFile truth, const CheckOptions& options)
-    : truth_(std::move(truth)), slack_ns_(options.slack_ns), found_(truth_.rows.size()) {
+VenueCheck::VenueCheck(TruthFile truth, const FaultLog& faults, const CheckOptions& options)
+    : truth_(std::move(truth)),
+      faults_(faults),
+      slack_ns_(options.slack_ns),
+      recovery_(truth_.venue, truth_.markets.size(), faults),
+      found_(truth_.rows.size()) {
   const std::size_t markets = truth_.markets.size();
   for (std::size_t kind = 0; kind < checked_kind_count; ++kind) {
     indices_[kind].resize(markets);
@@ -76,14 +83,18 @@ void VenueCheck::take(const market::RecordHeader& record, std::string_view nativ
     if (first_ns_ == core::unknown_ns) first_ns_ = record.receive_ns;
     last_ns_ = std::max(last_ns_, record.receive_ns);
   }
+  // What was concluded from the journal (that a minute was seen in part) tells of no loss: only
+  // what the feed says does.
+  if ((record.flags & market::flag_derived) != 0) return;
   if (record.type == RecordType::gap) {
     const auto& gap = market::payload<market::Gap>(record);
     holes_.push_back({record.instrument, gap.stream, gap.from_ns, gap.to_ns});
     return;
   }
-  if (record.instrument == 0 || (record.flags & market::flag_derived) != 0) return;
+  if (record.instrument == 0) return;
   const std::uint32_t market = market_of(record.instrument, native);
   if (market == no_market) return;
+  recovery_.take(record, market);
   switch (record.type) {
     case RecordType::trade: take_trade(record, market); break;
     case RecordType::kline: take_kline(record, market); break;
@@ -112,6 +123,7 @@ void VenueCheck::take_trade(const market::RecordHeader& record, std::uint32_t ma
   const Key wanted{trade.trade_id, trade.trade_id_high, 0};
   const auto at = std::lower_bound(trades.begin(), trades.end(), wanted);
   if (at == trades.end() || wanted < *at) {
+    if (is_removed(CheckedKind::trade, market, trade.trade_id)) return;
     ++counts(CheckedKind::trade).unknown;
     example("never sent", market, trade.trade_id);
     return;
@@ -124,11 +136,28 @@ void VenueCheck::take_trade(const market::RecordHeader& record, std::uint32_t ma
       record.exchange_ns != row.time_ms * ns_per_ms)
     found_[at->row].is_altered = true;
   if (is_backfill) return;
-  if (at->row < last_row_[market] && found_[at->row].by_stream == 1) {
+  if (is_behind(at->row, market) && found_[at->row].by_stream == 1) {
     ++counts(CheckedKind::trade).reordered;
     example("behind one that left later", market, trade.trade_id);
   }
   last_row_[market] = std::max<std::int64_t>(last_row_[market], at->row);
+}
+
+bool VenueCheck::is_removed(CheckedKind kind, std::uint32_t market, std::int64_t id) const {
+  return faults_.removed().contains(truth_.venue, static_cast<std::uint8_t>(kind_of(kind)),
+                                    truth_.markets[market].native, id);
+}
+
+/// A trade behind one that left later, and no fault has put it there.
+bool VenueCheck::is_behind(std::uint32_t at, std::uint32_t market) const {
+  if (at >= last_row_[market]) return false;
+  const TruthRow& row = truth_.rows[at];
+  // Hyperliquid's ids have no order: nor do trades of one time.
+  if (truth_.venue == market::VenueId::hyperliquid &&
+      row.time_ms == truth_.rows[static_cast<std::size_t>(last_row_[market])].time_ms)
+    return false;
+  return !faults_.moved().contains(truth_.venue, static_cast<std::uint8_t>(row.kind),
+                                   truth_.markets[market].native, row.id);
 }
 
 void VenueCheck::take_kline(const market::RecordHeader& record, std::uint32_t market) {
@@ -156,7 +185,13 @@ void VenueCheck::take_liquidation(const market::RecordHeader& record, std::uint3
     note(at->row, false);
     return;
   }
-  if (begin == end) {
+  // A fault may have told another time, by which it is not found, or one that is none.
+  const bool is_changed = record.exchange_ns == core::unknown_ns
+                              ? faults_.removed().contains_any(
+                                    truth_.venue, static_cast<std::uint8_t>(TruthKind::liquidation),
+                                    truth_.markets[market].native)
+                              : is_removed(CheckedKind::liquidation, market, wanted.id);
+  if (begin == end && !is_changed) {
     ++counts(CheckedKind::liquidation).unknown;
     example("never sent", market, wanted.id);
   }
@@ -185,22 +220,33 @@ bool VenueCheck::is_told(const TruthRow& row, CheckedKind kind) const {
   });
 }
 
-void VenueCheck::conclude(const RemovedEvents& removed, CheckReport& report) {
+/// What left as the journal ended may not have come yet: what is behind the newest row that a
+/// stream brought, however late that was, but not for more than 5 s.
+std::int64_t VenueCheck::first_under_way_ms() const {
+  if (last_ns_ == core::unknown_ns) return std::numeric_limits<std::int64_t>::max();
+  const std::int64_t slack_ms = slack_ns_ / ns_per_ms;
+  const std::int64_t last_ms = last_ns_ / ns_per_ms;
+  std::int64_t newest_ms = last_ms - under_way_ms_max;
+  for (std::size_t i = 0; i < found_.size(); ++i)
+    if (found_[i].by_stream > 0) newest_ms = std::max(newest_ms, truth_.rows[i].sent_ms - slack_ms);
+  return std::min(last_ms - slack_ms, newest_ms);
+}
+
+void VenueCheck::conclude(CheckReport& report) {
+  const std::int64_t under_way_ms = first_under_way_ms();
   for (std::size_t i = 0; i < truth_.rows.size(); ++i) {
     const TruthRow& row = truth_.rows[i];
     const Found& found = found_[i];
     const CheckedKind kind = kind_of(row);
     CheckCounts& count = counts(kind);
-    const std::string& native = truth_.markets[row.market].native;
-    const auto is_removed = [&] {
-      return removed.contains(truth_.venue, static_cast<std::uint8_t>(row.kind), native,
-                              row.kind == TruthKind::liquidation ? row.time_ms : row.id);
+    const auto is_removed_row = [&] {
+      return is_removed(kind, row.market, kind == CheckedKind::liquidation ? row.time_ms : row.id);
     };
     if (kind == CheckedKind::trade && found.by_stream + found.by_request > 1) {
       count.doubled += found.by_stream + found.by_request - 1U;
       example(report, "stored twice", row);
     }
-    if (found.is_altered && !is_removed()) {
+    if (found.is_altered && !is_removed_row()) {
       ++count.altered;
       example(report, "stored with other values", row);
     }
@@ -212,15 +258,16 @@ void VenueCheck::conclude(const RemovedEvents& removed, CheckReport& report) {
       ++count.filled;
     } else if (is_told(row, kind)) {
       ++count.told;
-    } else if (is_removed()) {
+    } else if (is_removed_row()) {
       ++count.removed;
-    } else if (last_ns_ != core::unknown_ns && row.sent_ms * ns_per_ms + slack_ns_ >= last_ns_) {
+    } else if (row.sent_ms >= under_way_ms) {
       ++count.under_way;
     } else {
       ++count.lost;
       example(report, "lost silently", row);
     }
   }
+  recovery_.conclude(truth_, last_ns_);
   report.gap_records += holes_.size();
   report.rows.insert(report.rows.end(), counts_.begin(), counts_.end());
   report.examples.insert(report.examples.end(), examples_.begin(), examples_.end());

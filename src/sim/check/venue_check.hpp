@@ -1,7 +1,8 @@
 #pragma once
 // One venue's half of a check: its truth, indexed, and what the journal has of it. Cold; one owner
 // thread.
-#include "sim/check/removed_events.hpp"
+#include "sim/check/fault_log.hpp"
+#include "sim/check/recovery.hpp"
 
 #include <perp/market/record.hpp>
 #include <perp/sim/check.hpp>
@@ -18,12 +19,14 @@ namespace perp::sim {
 
 class VenueCheck {
  public:
-  VenueCheck(TruthFile truth, const CheckOptions& options);
+  /// @param faults outlives it
+  VenueCheck(TruthFile truth, const FaultLog& faults, const CheckOptions& options);
 
   /// A record of the venue, in journal order. @param native of its instrument, empty if none
   void take(const market::RecordHeader& record, std::string_view native);
   /// Adds a row per kind, and examples.
-  void conclude(const RemovedEvents& removed, CheckReport& report);
+  void conclude(CheckReport& report);
+  const Recovery& recovery() const { return recovery_; }
 
  private:
   struct Key {
@@ -55,18 +58,23 @@ class VenueCheck {
     return indices_[static_cast<std::size_t>(kind)][market];
   }
   std::uint32_t market_of(std::uint32_t instrument, std::string_view native);
+  bool is_removed(CheckedKind kind, std::uint32_t market, std::int64_t id) const;
+  bool is_behind(std::uint32_t row, std::uint32_t market) const;
   void take_trade(const market::RecordHeader& record, std::uint32_t market);
   void take_kline(const market::RecordHeader& record, std::uint32_t market);
   void take_liquidation(const market::RecordHeader& record, std::uint32_t market);
   void take_book(const market::RecordHeader& record, std::uint32_t market);
   bool has_values(const TruthRow& row, double price, double quantity) const;
+  std::int64_t first_under_way_ms() const;
   bool is_told(const TruthRow& row, CheckedKind kind) const;
   void note(std::uint32_t row, bool is_backfill);
   void example(CheckReport& report, std::string_view what, const TruthRow& row) const;
   void example(std::string_view what, std::uint32_t market, std::int64_t id);
 
   TruthFile truth_;
+  const FaultLog& faults_;
   std::int64_t slack_ns_;
+  Recovery recovery_;
   std::array<std::vector<Index>, checked_kind_count> indices_;  // by kind, market
   std::vector<Found> found_;                                    // by row
   std::vector<std::int64_t> last_row_;  // by market: the newest trade stored by a stream

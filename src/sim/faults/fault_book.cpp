@@ -223,12 +223,14 @@ void FaultBook::connection(const FaultEpisode& episode, const FaultPlace& place,
   close_line();
 }
 
-void FaultBook::answered(const FaultEpisode& episode, const FaultPlace& place, int status) {
+void FaultBook::answered(const FaultEpisode& episode, const FaultPlace& place, int status,
+                         std::string_view retry_after) {
   ++count_of(episode).answers;
   if (!file_.is_open()) return;
   open_line("answered", episode);
   put_place(place);
   fmt::format_to(std::back_inserter(lines_), R"(,"status":{})", status);
+  if (!retry_after.empty()) put_text("retry_after", retry_after);
   close_line();
 }
 

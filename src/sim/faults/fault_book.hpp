@@ -55,7 +55,8 @@ class FaultBook {
   void connection(const FaultEpisode& episode, const FaultPlace& place, std::string_view how,
                   std::size_t unsent_bytes = 0);
   /// A request, handshake or connection was answered by the proxy. @param status 0: not at all
-  void answered(const FaultEpisode& episode, const FaultPlace& place, int status);
+  void answered(const FaultEpisode& episode, const FaultPlace& place, int status,
+                std::string_view retry_after = {});
 
   /// Writes what is buffered. @throws core::Error naming the file
   void flush();

@@ -100,7 +100,7 @@ void FaultLink::answer_as(ActiveFault& fault) {
     unanswered_ = episode;
     return;
   }
-  venue_.book().answered(episode, place(), rule.code);
+  venue_.book().answered(episode, place(), rule.code, rule.retry_after);
   std::vector<net::HttpField> fields;
   std::string body = rule.body;
   if (rule.kind == FaultKind::html) {
