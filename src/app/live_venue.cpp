@@ -10,7 +10,8 @@ namespace perp::app {
 
 LiveVenue::LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, WarehouseSide& side,
                      std::function<void(const std::string&)> log)
-    : ring_(ring),
+    : options_(options.feed),
+      ring_(ring),
       side_(side),
       name_(market::find_venue(options.feed.venue)->key),
       wait_for_room_(side),
@@ -27,11 +28,20 @@ LiveVenue::LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, Wa
       worker_(
           {.name = "perp-" + name_, .cpu = options.cpu, .idle = {.kind = core::IdleKind::spin}}) {
   // A journal that goes on keeps its ids: the same symbol stays the same number.
-  side.engine().writer().for_each_instrument([&](const market::RecordHeader& header) {
-    if (header.venue == options.feed.venue)
-      feed_.state().instruments.restore(header.instrument,
-                                        market::payload<market::Instrument>(header));
+  side.with_engine([&](engine::Engine& engine) {
+    engine.writer().for_each_instrument([&](const market::RecordHeader& header) {
+      if (header.venue == options.feed.venue)
+        feed_.state().instruments.restore(header.instrument,
+                                          market::payload<market::Instrument>(header));
+    });
   });
+}
+
+void LiveVenue::want(const feed::LiveFeedOptions& options) {
+  if (options.symbols == options_.symbols && options.kinds == options_.kinds) return;
+  options_.symbols = options.symbols;
+  options_.kinds = options.kinds;
+  feed_.want(options.symbols, options.kinds);
 }
 
 void LiveVenue::start() {

@@ -28,6 +28,9 @@ class LiveVenue {
             std::function<void(const std::string&)> log);
 
   void start();
+  market::VenueId id() const noexcept { return options_.venue; }
+  /// Takes other symbols and kinds of streams, if they are others.
+  void want(const feed::LiveFeedOptions& options);
   /// The feed closes its connections and publishes the rest. Does not wait.
   void request_stop() noexcept;
   bool has_stopped() const noexcept { return feed_.is_stopped() || worker_.has_failed(); }
@@ -47,6 +50,7 @@ class LiveVenue {
     rounds_.store(rounds_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
+  feed::LiveFeedOptions options_;  // as they are now
   core::RecordRing& ring_;
   WarehouseSide& side_;
   std::string name_;

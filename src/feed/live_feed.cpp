@@ -49,6 +49,28 @@ std::string origin_of(const std::string& wanted, std::string_view own, std::stri
 }  // namespace
 
 struct LiveFeed::Impl final : private ShardOwner {
+  /// What one may have with a contract. Delisted ones are not wanted again.
+  enum class Interest : std::uint8_t { wanted, dropped, ended };
+  struct Wish {
+    std::vector<std::string> symbols{};
+    venue::StreamKinds kinds = 0;
+  };
+  struct ShardCounts {
+    std::uint64_t losses = 0;
+    std::uint64_t roll_overs = 0;
+    std::uint64_t resubscribed = 0;
+    std::uint64_t overlap_duplicates = 0;
+    std::uint64_t unexpected = 0;
+
+    void add(const Shard& shard) {
+      losses += shard.losses();
+      roll_overs += shard.roll_overs();
+      resubscribed += shard.resubscribed();
+      overlap_duplicates += shard.overlap_duplicates();
+      unexpected += shard.unexpected();
+    }
+  };
+
   Impl(const LiveFeedOptions& wanted, core::RecordRing& ring, std::function<void()> wait_for_room,
        std::function<void(const std::string&)> log_line)
       : options(wanted),
@@ -125,7 +147,9 @@ struct LiveFeed::Impl final : private ShardOwner {
     made.seed = random.next();
     made.haste = options.haste;
     made.log = [this](const std::string& what) { log(name + ": " + what); };
-    made.on_book_failed = [this](const std::string& symbol) { rest.fetch_book(symbol); };
+    made.on_book_failed = [this](const std::string& symbol) {
+      if (is_wanted(symbol)) rest.fetch_book(symbol);
+    };
     return made;
   }
 
@@ -143,19 +167,35 @@ struct LiveFeed::Impl final : private ShardOwner {
   /// The list is in, for the first time or again: what is new is added, what is gone given back.
   void on_instruments() {
     has_instruments = true;
-    std::vector<std::string> fresh;
+    if (choose(Choice::adds)) plan();
+  }
+
+  void take_wish() {
+    Wish taken;
+    {
+      const std::lock_guard lock(wish_mutex);
+      has_wish.store(false, std::memory_order_relaxed);
+      taken = std::move(wish);
+    }
+    const bool is_other_kind = taken.kinds != options.kinds;
+    options.symbols = std::move(taken.symbols);
+    options.kinds = taken.kinds;
+    has_told_unknown = false;
+    rest.want(options.kinds);
+    if (!has_instruments || is_stopping) return;
+    if (choose(Choice::adds_and_drops) || is_other_kind) plan();
+  }
+
+  enum class Choice : std::uint8_t { adds, adds_and_drops };
+  /// Goes through the instruments for those that are wanted. @returns whether a plan is due
+  bool choose(Choice choice) {
+    bool is_changed = false;
     std::vector<bool> is_found(options.symbols.size());
     for (const market::InstrumentEntry& entry : state.instruments.entries()) {
       const market::Instrument& instrument = entry.instrument;
       const std::string native(instrument.native.view());
       const bool is_tradable =
           instrument.status == market::InstrumentStatus::live && instrument.is_provisional == 0;
-      const auto known = std::find(symbols.begin(), symbols.end(), native);
-      if (known != symbols.end()) {
-        const auto index = static_cast<std::size_t>(known - symbols.begin());
-        if (instrument.status == market::InstrumentStatus::delisted && !is_ended[index])
-          end(static_cast<std::uint32_t>(index));
-      }
       bool is_wanted = options.symbols.empty() && instrument.is_primary != 0;
       for (std::size_t i = 0; i < options.symbols.size(); ++i) {
         const bool is_it =
@@ -165,48 +205,87 @@ struct LiveFeed::Impl final : private ShardOwner {
         is_found[i] = true;
         is_wanted = true;
       }
-      if (known == symbols.end() && is_wanted && is_tradable) fresh.push_back(native);
+      const auto known = std::find(symbols.begin(), symbols.end(), native);
+      if (known == symbols.end()) {
+        if (!is_wanted || !is_tradable) continue;
+        symbols.push_back(native);
+        interests.push_back(Interest::wanted);
+        is_changed = true;
+        continue;
+      }
+      const auto index = static_cast<std::size_t>(known - symbols.begin());
+      Interest& interest = interests[index];
+      if (instrument.status == market::InstrumentStatus::delisted && interest != Interest::ended) {
+        end(static_cast<std::uint32_t>(index));
+      } else if (is_wanted && is_tradable && interest == Interest::dropped) {
+        interest = Interest::wanted;
+        is_changed = true;
+      } else if (!is_wanted && choice == Choice::adds_and_drops && interest == Interest::wanted) {
+        interest = Interest::dropped;
+        holes.erase(entry.id);
+        asked_up_to.erase(entry.id);
+        is_changed = true;
+      }
     }
     for (std::size_t i = 0; i < is_found.size(); ++i)
       if (!is_found[i] && !has_told_unknown)
         log(fmt::format("{}: no contract is called '{}'", name, options.symbols[i]));
     has_told_unknown = true;
-    if (!fresh.empty()) subscribe(std::move(fresh));
+    return is_changed;
   }
 
   void end(std::uint32_t symbol) {
-    is_ended[symbol] = true;
+    interests[symbol] = Interest::ended;
     log(fmt::format("{}: {} is delisted", name, symbols[symbol]));
     for (const auto& shard : shards) shard->end_symbol(symbol);
   }
 
-  void subscribe(std::vector<std::string> fresh) {
-    symbols.insert(symbols.end(), fresh.begin(), fresh.end());
-    is_ended.resize(symbols.size());
-    const std::vector<std::string_view> views(symbols.begin(), symbols.end());
-    venue::Plan plan = venue::plan_subscriptions(connect, options.kinds, views);
+  bool is_wanted(const std::string& symbol) const {
+    const auto found = std::find(symbols.begin(), symbols.end(), symbol);
+    return found != symbols.end() &&
+           interests[static_cast<std::size_t>(found - symbols.begin())] == Interest::wanted;
+  }
+
+  /// Brings the connections to what is wanted: only what differs moves.
+  void plan() {
+    std::vector<std::uint32_t> wanted;
+    std::vector<std::string> names;
+    for (std::uint32_t i = 0; i < symbols.size(); ++i)
+      if (interests[i] == Interest::wanted) {
+        wanted.push_back(i);
+        names.push_back(symbols[i]);
+      }
+    std::vector<venue::Shard> carried;
+    for (const auto& shard : shards) carried.push_back(shard->carried());
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    venue::Plan plan = venue::plan_subscriptions(connect, options.kinds, views, carried);
     if (plan.left_out > 0)
       log(fmt::format("{}: {} topics are beyond what the venue allows one address and left out",
                       name, plan.left_out));
     for (std::size_t i = 0; i < plan.shards.size(); ++i) {
-      venue::Shard& planned = plan.shards[i];
-      // A plan grows at its end only: what a shard has stays where it is.
-      const std::size_t has = i < shards.size() ? shards[i]->topic_count() : 0;
-      std::vector<venue::Topic> topics(
-          std::make_move_iterator(planned.topics.begin() + static_cast<std::ptrdiff_t>(has)),
-          std::make_move_iterator(planned.topics.end()));
-      if (topics.empty()) continue;
+      std::vector<venue::Topic> topics = std::move(plan.shards[i].topics);
       std::vector<std::uint32_t> instruments;
-      for (const venue::Topic& topic : topics) instruments.push_back(instrument_of(topic));
+      for (venue::Topic& topic : topics) {
+        if (topic.symbol != venue::no_symbol) topic.symbol = wanted[topic.symbol];
+        instruments.push_back(instrument_of(topic));
+      }
       if (i < shards.size()) {
-        shards[i]->add(std::move(topics), std::move(instruments));
+        shards[i]->want(std::move(topics), std::move(instruments));
         continue;
       }
-      shards.push_back(make_shard(planned.socket, std::move(topics), std::move(instruments)));
+      shards.push_back(
+          make_shard(plan.shards[i].socket, std::move(topics), std::move(instruments)));
       shards.back()->start();
     }
-    log(fmt::format("{}: {} contracts on {} connections", name, symbols.size(), shards.size()));
-    rest.start_polls(symbols, plan.polled);
+    for (auto& shard : shards)
+      if (shard->carried().topics.empty()) {
+        shard->stop();
+        leaving.push_back(std::move(shard));
+      }
+    std::erase(shards, nullptr);
+    log(fmt::format("{}: {} contracts on {} connections", name, names.size(), shards.size()));
+    symbols_wanted = static_cast<std::uint32_t>(names.size());
+    rest.start_polls(names, plan.polled);
   }
 
   std::unique_ptr<Shard> make_shard(std::uint32_t socket, std::vector<venue::Topic> topics,
@@ -220,7 +299,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     if (options.obeys_proxy_variables)
       dialling.transport.proxy = net::proxy_of_environment(url.host);
     HostLedger& ledger = ledger_of(url);
-    return std::make_unique<Shard>(static_cast<std::uint32_t>(shards.size() + 1),
+    return std::make_unique<Shard>(++shards_made,
                                    ShardSetting{.line = {.loop = loop,
                                                          .resolver = resolver,
                                                          .tls = tls,
@@ -322,6 +401,7 @@ struct LiveFeed::Impl final : private ShardOwner {
       const market::InstrumentEntry* entry = entry_of(found.instrument);
       if (entry == nullptr) continue;
       const std::string symbol(entry->instrument.native.view());
+      if (!is_wanted(symbol)) continue;
       switch (found.gap.stream) {
         case market::RecordType::book_delta:
         case market::RecordType::book_snapshot:
@@ -371,6 +451,13 @@ struct LiveFeed::Impl final : private ShardOwner {
     } else {
       for (const auto& shard : shards) shard->tick(moment);
     }
+    for (auto& shard : leaving) {
+      shard->tick(moment);
+      if (!shard->is_idle()) continue;
+      gone.add(*shard);
+      shard.reset();
+    }
+    std::erase(leaving, nullptr);
     status_writer.tick(moment.wall);
     writer.publish();
     if (++ticks % 2 == 0) copy_status();
@@ -384,6 +471,8 @@ struct LiveFeed::Impl final : private ShardOwner {
     }
     const int events = loop.run_once();
     if (!gaps.empty()) take_gaps();
+    // A flag alone: what was wished is read under the mutex.
+    if (has_wish.load(std::memory_order_relaxed)) take_wish();
     if (stop_requested.load(std::memory_order_relaxed)) stop();  // a flag alone
     return events;
   }
@@ -394,8 +483,9 @@ struct LiveFeed::Impl final : private ShardOwner {
       stop_at = core::mono_now() + stop_ns_max;
       for (const auto& shard : shards) shard->stop();
     }
-    const bool are_idle = std::all_of(shards.begin(), shards.end(),
-                                      [](const auto& shard) { return shard->is_idle(); });
+    const auto is_idle = [](const auto& shard) { return shard->is_idle(); };
+    const bool are_idle = std::all_of(shards.begin(), shards.end(), is_idle) &&
+                          std::all_of(leaving.begin(), leaving.end(), is_idle);
     if (!are_idle && core::mono_now() < stop_at) return;
     const core::WallNs now = core::wall_now();
     status_writer.connection(market::FeedState::down, 0, "stopped", now);
@@ -412,7 +502,7 @@ struct LiveFeed::Impl final : private ShardOwner {
         .venue = options.venue,
         .is_live = !shards.empty(),
         .has_instruments = has_instruments,
-        .symbols = static_cast<std::uint32_t>(symbols.size()),
+        .symbols = symbols_wanted,
         .ring = writer.stats(),
         .lost_at_stop = writer.lost_at_stop(),
         .books_resynced = books_resynced,
@@ -424,15 +514,18 @@ struct LiveFeed::Impl final : private ShardOwner {
         .checksum_mismatches = state.checksum_mismatches,
         .io = fmt::format("{}: {}", net::name_of(loop.io().engine), loop.io().reason),
         .loop = loop.stats()};
+    ShardCounts counts = gone;
+    for (const auto& shard : leaving) counts.add(*shard);
     for (const auto& shard : shards) {
       made.connections.push_back(shard->status());
       made.is_live = made.is_live && shard->is_live();
-      made.losses += shard->losses();
-      made.roll_overs += shard->roll_overs();
-      made.resubscribed += shard->resubscribed();
-      made.overlap_duplicates += shard->overlap_duplicates();
-      made.unexpected_messages += shard->unexpected();
+      counts.add(*shard);
     }
+    made.losses = counts.losses;
+    made.roll_overs = counts.roll_overs;
+    made.resubscribed = counts.resubscribed;
+    made.overlap_duplicates = counts.overlap_duplicates;
+    made.unexpected_messages = counts.unexpected;
     if (ticks % latency_ticks == 0 || is_stopping) {
       latencies.clear();
       for (const market::RecordKind& kind : market::record_kinds)
@@ -485,9 +578,13 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::map<std::string, std::unique_ptr<HostLedger>> ledgers;
   VenueRest rest;
   std::vector<RateWindow> address_frames;  ///< by socket
-  std::vector<std::string> symbols;        ///< native, in the order of the plan
-  std::vector<bool> is_ended;
+  std::vector<std::string> symbols;        ///< native: all that ever were wanted
+  std::vector<Interest> interests;         ///< in each of them
+  std::uint32_t symbols_wanted = 0;
   std::vector<std::unique_ptr<Shard>> shards;
+  std::vector<std::unique_ptr<Shard>> leaving;  ///< without topics, closing
+  ShardCounts gone;                             ///< of those that have closed
+  std::uint32_t shards_made = 0;
   std::map<std::uint32_t, TradeHole> holes;           ///< by instrument, waiting for their end
   std::map<std::uint32_t, std::int64_t> asked_up_to;  ///< by instrument: the last one's first trade
   std::vector<GapRecord> gaps;
@@ -497,6 +594,11 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::vector<LatencyStatus> latencies;
   std::uint64_t books_resynced = 0;
   net::Timer tick_timer;
+  std::mutex wish_mutex;
+  Wish wish;  ///< guarded by wish_mutex
+  // Written by any thread under wish_mutex, read by the loop each round without it: a hint to look,
+  // so relaxed.
+  std::atomic<bool> has_wish{false};
   mutable std::mutex status_mutex;
   LiveFeedStatus status;  ///< guarded by status_mutex
 };
@@ -508,6 +610,14 @@ LiveFeed::~LiveFeed() = default;
 
 venue::VenueState& LiveFeed::state() { return impl_->state; }
 int LiveFeed::do_work() { return impl_->do_work(); }
+void LiveFeed::want(std::vector<std::string> symbols, venue::StreamKinds kinds) {
+  {
+    const std::lock_guard lock(impl_->wish_mutex);
+    impl_->wish = {std::move(symbols), kinds};
+    impl_->has_wish.store(true, std::memory_order_relaxed);
+  }
+  impl_->loop.wake();
+}
 void LiveFeed::wake() noexcept { impl_->loop.wake(); }
 void LiveFeed::request_stop() noexcept {
   impl_->stop_requested.store(true, std::memory_order_relaxed);

@@ -57,7 +57,7 @@ Shard::Shard(std::uint32_t number, ShardSetting setting, std::vector<venue::Topi
       setting_(std::move(setting)),
       liveness_(hastened_liveness(setting_.haste)),
       backoff_(hastened_backoff(setting_.haste), setting_.random) {
-  add(std::move(topics), std::move(instruments));
+  add(std::move(topics), instruments);
 }
 
 void Shard::say(const std::string& what) const {
@@ -65,42 +65,84 @@ void Shard::say(const std::string& what) const {
       fmt::format("{} connection {} ({}): {}", setting_.venue_key, number_, socket().name, what));
 }
 
-void Shard::add(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments) {
+void Shard::want(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments) {
+  std::vector<bool> is_wanted(topics_.size());
+  std::vector<venue::Topic> fresh;
+  std::vector<std::uint32_t> fresh_instruments;
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    const std::uint32_t known = table_.find(topics[i].text);
+    if (known != venue::no_subscription) is_wanted[known] = true;
+    if (known != venue::no_subscription && !subscriptions_[known].is_ended) continue;
+    fresh.push_back(std::move(topics[i]));
+    fresh_instruments.push_back(instruments[i]);
+  }
+  std::vector<std::uint32_t> ended;
+  for (std::uint32_t i = 0; i < is_wanted.size(); ++i)
+    if (!is_wanted[i] && !subscriptions_[i].is_ended) ended.push_back(i);
+  // First what makes room.
+  end(ended, "not wanted any more");
+  if (!fresh.empty()) add(std::move(fresh), fresh_instruments);
+}
+
+void Shard::add(std::vector<venue::Topic> topics, const std::vector<std::uint32_t>& instruments) {
   std::vector<std::uint32_t> fresh;
   for (std::size_t i = 0; i < topics.size(); ++i) {
+    ++unanswered_;
+    const std::uint32_t known = table_.find(topics[i].text);
+    if (known != venue::no_subscription) {  // it was given back, and begins anew without a hole
+      subscriptions_[known] = {.instrument = instruments[i]};
+      pulses_[known] = {};
+      fresh.push_back(known);
+      continue;
+    }
     fresh.push_back(static_cast<std::uint32_t>(topics_.size()));
     topics_.push_back(std::move(topics[i]));
     subscriptions_.push_back({.instrument = instruments[i]});
     pulses_.push_back({});
     liveness_.add(setting_.line.loop.now(), Liveness::no_interval);
-    ++unanswered_;
   }
   table_ = venue::SubscriptionTable(texts_of(topics_));
-  if (line_ != nullptr && line_->is_open()) {
-    for (const std::uint32_t subscription : fresh)
-      liveness_.on_request(subscription, setting_.line.loop.now());
-    line_->ask(venue::Verb::subscribe, fresh);
-  }
-  if (successor_ != nullptr && successor_->is_open())
-    successor_->ask(venue::Verb::subscribe, fresh);
+  for (const std::uint32_t subscription : fresh)
+    liveness_.on_request(subscription, setting_.line.loop.now());
+  ask(venue::Verb::subscribe, fresh);
 }
 
 void Shard::end_symbol(std::uint32_t symbol) {
   std::vector<std::uint32_t> ended;
-  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+  for (std::uint32_t i = 0; i < topics_.size(); ++i)
+    if (topics_[i].symbol == symbol && !subscriptions_[i].is_ended) ended.push_back(i);
+  end(ended, "delisted");
+}
+
+void Shard::end(const std::vector<std::uint32_t>& ended, std::string_view reason) {
+  for (const std::uint32_t i : ended) {
     Subscription& subscription = subscriptions_[i];
-    if (topics_[i].symbol != symbol || subscription.is_ended) continue;
     if (!pulses_[i].is_live && !subscription.is_refused) --unanswered_;
-    if (pulses_[i].is_live)
+    // What was never live needs no end; what is missing at the moment will not come back.
+    if (pulses_[i].is_live || subscription.lost.ns != core::unknown_ns)
       setting_.status.status(subscription.instrument, stream_of(i).kinds, market::FeedState::down,
-                             number_, "delisted", core::wall_now());
-    pulses_[i].is_live = false;
+                             number_, reason, core::wall_now());
+    pulses_[i].is_live = pulses_[i].wants_book = false;
     subscription.is_ended = true;
     liveness_.expect(i, Liveness::no_interval);
-    ended.push_back(i);
+    liveness_.on_acknowledged(i, setting_.line.loop.now());  // nothing is awaited of it
   }
-  if (!ended.empty() && line_ != nullptr && line_->is_open())
-    line_->ask(venue::Verb::unsubscribe, ended);
+  if (ended.empty()) return;
+  ask(venue::Verb::unsubscribe, ended);
+  if (unanswered_ == 0) raise(LifeEvent::acknowledged);
+}
+
+/// On whatever is open: a replacement that is still on its way asks for what is wanted then.
+void Shard::ask(venue::Verb verb, const std::vector<std::uint32_t>& subscriptions) {
+  for (Line* line : {line_.get(), successor_.get()})
+    if (line != nullptr && line->is_open()) line->ask(verb, subscriptions);
+}
+
+venue::Shard Shard::carried() const {
+  venue::Shard carried{.socket = setting_.line.socket};
+  for (std::size_t i = 0; i < topics_.size(); ++i)
+    if (!subscriptions_[i].is_ended) carried.topics.push_back(topics_[i]);
+  return carried;
 }
 
 std::unique_ptr<Line> Shard::make_line() {
@@ -276,12 +318,14 @@ void Shard::on_line_data(Line& line, std::uint32_t subscription, std::string_vie
   heard_ns_ = receive_ns;
   if (subscription != venue::no_subscription) {
     const core::MonoNs now = setting_.line.loop.now();
+    Pulse& pulse = pulses_[subscription];
+    if (!pulse.is_live) [[unlikely]] {
+      if (subscriptions_[subscription].is_ended) return;  // on its way when it was given back
+      if (!is_from_successor(line)) go_live(subscription);
+    }
     liveness_.on_data(subscription, now);
     backoff_.on_data(now);
-    Pulse& pulse = pulses_[subscription];
     ++pulse.messages;
-    if (!pulse.is_live && !is_from_successor(line)) [[unlikely]]
-      go_live(subscription);
     if (pulse.wants_book) [[unlikely]] {
       pulse.wants_book = false;
       setting_.owner.on_book_wanted(topics_[subscription]);
@@ -546,13 +590,14 @@ ConnectionStatus Shard::status() const {
   ConnectionStatus status{.number = number_,
                           .socket = std::string(socket().name),
                           .state = std::string(to_text(state_)),
-                          .topics = static_cast<std::uint32_t>(topics_.size()),
                           .opened = opened_,
                           .lost = losses_,
                           .messages = messages(),
                           .last_end = last_end_};
   if (line_ != nullptr && line_->is_open()) status.security = line_->security();
   for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    if (subscriptions_[i].is_ended) continue;
+    ++status.topics;
     status.refused += subscriptions_[i].is_refused ? 1U : 0U;
     status.silent += liveness_.state(i) == Liveness::State::silent ? 1U : 0U;
   }

@@ -66,16 +66,17 @@ class Shard final : private LineOwner {
   /// Each 100 ms. @param moment both clocks now
   void tick(Moment moment);
 
-  /// More topics for this connection, behind those it has.
-  void add(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments);
+  /// All topics that this connection is to carry from now on: those that it lacks are asked for,
+  /// those that are not among them given back, all others notice nothing.
+  void want(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments);
   /// The contract is no more: its topics are given back and not missed.
   void end_symbol(std::uint32_t symbol);
   /// A book lost a step: its topic is asked for again, so that a snapshot follows.
   /// @returns whether the topic of that instrument's book is here.
   bool resubscribe_book(std::uint32_t instrument);
 
-  std::size_t topic_count() const noexcept { return topics_.size(); }
-  const std::vector<venue::Topic>& topics() const noexcept { return topics_; }
+  /// What it carries: as planned, without what was given back.
+  venue::Shard carried() const;
   ConnectionStatus status() const;
   std::uint64_t losses() const noexcept { return losses_; }
   std::uint64_t roll_overs() const noexcept { return roll_overs_; }
@@ -114,6 +115,10 @@ class Shard final : private LineOwner {
   void on_line_closing(Line& line) override;
   void on_line_end(Line& line, const net::WebSocketEnd& end) override;
 
+  /// Asks for topics that it never had or gave back.
+  void add(std::vector<venue::Topic> topics, const std::vector<std::uint32_t>& instruments);
+  void end(const std::vector<std::uint32_t>& ended, std::string_view reason);
+  void ask(venue::Verb verb, const std::vector<std::uint32_t>& subscriptions);
   std::unique_ptr<Line> make_line();
   void raise(LifeEvent event);
   void act(LifeAction action);

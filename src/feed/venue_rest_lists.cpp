@@ -161,6 +161,9 @@ void VenueRest::Impl::ask_seed(const venue::RestCall& call, const std::string& s
 void VenueRest::start_polls(std::span<const std::string> symbols, venue::StreamKinds polled) {
   Impl& impl = *impl_;
   impl.schedule.restart(impl.connect.calls, symbols, polled, impl.options.haste);
+  std::erase_if(impl.seeded, [&](const std::string& symbol) {
+    return std::find(symbols.begin(), symbols.end(), symbol) == symbols.end();
+  });
   std::vector<std::string> fresh;
   for (const std::string& symbol : symbols)
     if (impl.seeded.insert(symbol).second) fresh.push_back(symbol);
@@ -170,6 +173,12 @@ void VenueRest::start_polls(std::span<const std::string> symbols, venue::StreamK
   });
   impl.ask_seeds(fresh);
   impl.has_polls = true;
+}
+
+void VenueRest::want(venue::StreamKinds kinds) {
+  if (kinds == impl_->options.kinds) return;
+  impl_->options.kinds = kinds;
+  impl_->seeded.clear();
 }
 
 void VenueRest::Impl::advance(Moment moment) {

@@ -15,7 +15,9 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace perp::feed {
@@ -331,6 +333,109 @@ TEST_F(LiveFeedTest, ANewContractIsAddedAndADelistedOneGivenBack) {
            venue_.clients_of("ethusdt@aggTrade").empty();
   }));
   EXPECT_EQ(venue_.clients_of("btcusdt@aggTrade").size(), 1u);
+}
+
+TEST_F(LiveFeedTest, AWishAddsAndGivesBackWithoutTouchingTheRest) {
+  start();
+  ASSERT_TRUE(until_live());
+  std::set<std::uint64_t> before;
+  for (auto& [number, client] : venue_.clients()) before.insert(number);
+  std::int64_t id = 0;
+  const auto until_trading = [&](const std::function<bool()>& holds) {
+    return until([&] {
+      venue_.trade(++id);
+      return holds();
+    });
+  };
+  const auto is_subscribed = [&](const char* topic) {
+    return venue_.clients_of(topic).size() == 1;
+  };
+  feed_->want({"BTC", "ETHUSDT"}, options_.kinds);
+  ASSERT_TRUE(until_trading([&] {
+    return is_subscribed("ethusdt@aggTrade") && is_subscribed("ethusdt@depth@100ms") &&
+           feed_->status().symbols == 2;
+  }));
+  // Another kind, and one less: only what differs is asked for.
+  feed_->want({"BTC", "ETHUSDT"}, venue::kinds_of(StreamKind::trades, StreamKind::ticker));
+  ASSERT_TRUE(until_trading([&] {
+    return is_subscribed("ethusdt@ticker") && is_subscribed("btcusdt@ticker") &&
+           venue_.clients_of("btcusdt@markPrice@1s").empty();
+  }));
+  EXPECT_TRUE(has_status(FeedState::down, RecordType::mark_price));
+  EXPECT_FALSE(has_status(FeedState::down, RecordType::trade));
+  feed_->want({"BTC"}, venue::kinds_of(StreamKind::trades, StreamKind::ticker));
+  ASSERT_TRUE(until_trading([&] {
+    return venue_.clients_of("ethusdt@aggTrade").empty() &&
+           venue_.clients_of("ethusdt@ticker").empty() && feed_->status().symbols == 1;
+  }));
+  EXPECT_TRUE(has_status(FeedState::down, RecordType::trade));
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == static_cast<std::size_t>(id); }));
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<std::int64_t>(i) + 1);
+  EXPECT_EQ(feed_->status().losses, 0u);
+  EXPECT_TRUE(of(RecordType::gap).empty());
+  // What carried books alone has nothing to carry any more.
+  ASSERT_TRUE(until([&] { return venue_.client_count() == 1; }));
+  EXPECT_TRUE(before.contains(venue_.clients().begin()->first)) << "it was never dialled anew";
+  for (auto& [number, client] : venue_.clients())
+    EXPECT_EQ(client.topics, std::set<std::string>({"btcusdt@aggTrade", "btcusdt@ticker"}));
+}
+
+TEST_F(LiveFeedTest, WhatWasGivenBackAndIsWantedAgainBeginsAnew) {
+  options_.symbols = {"BTC", "ETH"};
+  start();
+  ASSERT_TRUE(until_live());
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 1; }));
+  feed_->want({"ETH"}, options_.kinds);
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").empty(); }));
+  for (std::int64_t id = 2; id <= 5; ++id) venue_.trade(id);  // nobody asked for them
+  feed_->want({"BTC", "ETH"}, options_.kinds);
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  const auto btc = of(RecordType::trade).front().header.instrument;
+  const auto lives = [&] {
+    const auto all = of(RecordType::feed_status);
+    return std::count_if(all.begin(), all.end(), [&](const Taken& record) {
+      return record.header.instrument == btc &&
+             record.as<market::FeedStatus>().stream == RecordType::trade &&
+             record.as<market::FeedStatus>().state == FeedState::live;
+    });
+  };
+  ASSERT_TRUE(until([&] { return lives() == 2; }));
+  venue_.trade(6);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 2; }));
+  EXPECT_EQ(trade_ids(0, 0), (std::vector<std::int64_t>{1, 6}));
+  for (const Taken& gap : of(RecordType::gap))
+    EXPECT_NE(gap.as<market::Gap>().cause, market::GapCause::disconnect)
+        << "what was not wanted is no hole";
+}
+
+TEST_F(LiveFeedTest, AWishBeforeTheInstrumentsOrDuringAReplacementIsTaken) {
+  options_.haste = 40'000;
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  start();
+  feed_->want({"BTC", "ETH"}, options_.kinds);
+  ASSERT_TRUE(until([&] { return venue_.clients_of("ethusdt@aggTrade").size() == 1; }));
+  std::int64_t id = 0;
+  int overlaps = 0;
+  bool are_two = false;
+  ASSERT_TRUE(until([&] {
+    venue_.trade(++id);
+    // Both connections speak: one contract less, at the next replacement it is there again.
+    if (!std::exchange(are_two, venue_.client_count() == 2) && are_two)
+      feed_->want(++overlaps % 2 == 1 ? std::vector<std::string>{"BTC"}
+                                      : std::vector<std::string>{"BTC", "ETH"},
+                  options_.kinds);
+    return feed_->status().roll_overs >= 3;
+  }));
+  EXPECT_GE(overlaps, 3);
+  EXPECT_EQ(feed_->status().losses, 0u);
+  feed_->want({"BTC"}, options_.kinds);
+  ASSERT_TRUE(until(
+      [&] { return venue_.client_count() == 1 && venue_.clients_of("ethusdt@aggTrade").empty(); }));
+  ASSERT_TRUE(until([&] { return !trade_ids(0, 0).empty() && trade_ids(0, 0).back() == id; }));
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 1; i < ids.size(); ++i) ASSERT_EQ(ids[i], ids[i - 1] + 1);
 }
 
 TEST_F(LiveFeedTest, StoppingSaysSoLast) {

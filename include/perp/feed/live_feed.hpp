@@ -71,7 +71,7 @@ struct LiveFeedStatus {
   market::VenueId venue = market::VenueId::none;
   bool is_live = false;  ///< every connection that is wanted is
   bool has_instruments = false;
-  std::uint32_t symbols = 0;
+  std::uint32_t symbols = 0;  ///< that are wanted and traded
   std::vector<ConnectionStatus> connections{};
   std::vector<LatencyStatus> latencies{};  ///< of record types that came
   RingWriterStats ring{};
@@ -113,6 +113,11 @@ class LiveFeed {
   /// One round: waits as options.loop.idle says if there is nothing to do. @returns events done; an
   /// engine that may sleep is to be woken after more than 0. @thread owner
   int do_work();
+  /// From now on these, in place of the options' symbols and kinds. What is new is subscribed to
+  /// and what is not wanted any more given back and marked `down`, on the connections that are
+  /// there; all else notices nothing. A connection without topics is closed. Done within a round;
+  /// of several wishes the last one counts. @thread any
+  void want(std::vector<std::string> symbols, venue::StreamKinds kinds);
   /// Ends a wait. @thread any
   void wake() noexcept;
   /// Closes its connections, says so in the ring and publishes all of it; is_stopped() follows

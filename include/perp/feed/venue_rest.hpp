@@ -123,6 +123,8 @@ class VenueRest {
   /// symbols that are new, once, what a stream does not bring at its beginning. Of a contract that
   /// is delisted nothing is polled.
   void start_polls(std::span<const std::string> symbols, venue::StreamKinds polled);
+  /// In place of the options' kinds, from the next start_polls() on: all symbols are new to it.
+  void want(venue::StreamKinds kinds);
   /// Asks for a snapshot; nothing if one is asked for already, or if the venue has none.
   void fetch_book(const std::string& symbol);
   /// Trades strictly inside the hole become records, flagged backfill, each once: what a stream
