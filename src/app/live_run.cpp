@@ -157,6 +157,7 @@ std::string LiveRun::status_line() {
                         grouped(static_cast<std::uint64_t>(rate)));
     if (status.losses > 0) line += fmt::format(" {} losses", status.losses);
     if (status.holes > 0) line += fmt::format(" {} holes", status.holes);
+    if (status.ring.conflated > 0) line += fmt::format(" {} conflated", status.ring.conflated);
     line += "; ";
   }
   const WarehouseGauges gauges = side_.gauges();

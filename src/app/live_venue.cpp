@@ -71,6 +71,7 @@ void LiveVenue::report(Report& report) {
   report.feed.record_bytes += status.ring.record_bytes;
   report.feed.errors += status.ring.errors;
   report.feed.full_waits += status.ring.full_waits;
+  report.feed.conflated += status.ring.conflated;
   report.lost_at_stop += status.lost_at_stop;
   report.decode_ns.merge(feed_.decode_ns());
   report.errors.insert(report.errors.end(), feed_.refusals().begin(), feed_.refusals().end());

@@ -124,6 +124,9 @@ Json live_json(const feed::LiveFeedStatus& feed) {
                                                          {"p50", ns(row.p50_ns)},
                                                          {"p99", ns(row.p99_ns)},
                                                          {"max", ns(row.max_ns)}};
+  auto conflated = Json::object();
+  for (const feed::ConflatedStatus& row : feed.conflated)
+    conflated[std::string(market::name_of(row.type))] = row.count;
   return {{"symbols", feed.symbols},
           {"messages", feed.ring.messages},
           {"losses", feed.losses},
@@ -138,6 +141,7 @@ Json live_json(const feed::LiveFeedStatus& feed) {
           {"requests_failed", feed.requests_failed},
           {"clock_offset_ns", ns(feed.clock_offset_ns)},
           {"clock_error_ns", ns(feed.clock_error_ns)},
+          {"conflated", std::move(conflated)},
           {"latency_ns", std::move(latencies)},
           {"io", feed.io},
           {"system_calls", feed.loop.system_calls},
@@ -211,7 +215,12 @@ std::string summary_text(const Report& report) {
   add_line(
       out, "engine",
       percentiles(report.batch_ns) + ", a batch from found in the ring to journalled and folded");
-  add_line(out, "ring full", fmt::format("{} waits", grouped(report.feed.full_waits)));
+  std::string conflated;
+  for (const feed::LiveFeedStatus& feed : report.live)
+    for (const feed::ConflatedStatus& row : feed.conflated)
+      conflated += fmt::format("; {} of {}'s {} replaced by newer ones", grouped(row.count),
+                               market::find_venue(feed.venue)->key, market::name_of(row.type));
+  add_line(out, "ring full", fmt::format("{} waits{}", grouped(report.feed.full_waits), conflated));
   add_line(out, "journal",
            fmt::format("{}: {}, {} blocks, {} syncs, {} waits",
                        report.journal_folder.empty() ? "temporary" : report.journal_folder,

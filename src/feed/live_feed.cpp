@@ -99,6 +99,7 @@ struct LiveFeed::Impl final : private ShardOwner {
                           "dialling by token is not built in");
       address_frames.emplace_back(socket.limits.frames_per_address);
     }
+    writer.conflate();
     writer.listen([this](const market::RecordHeader& gap) { note_gap(gap); },
                   [this](const market::RecordHeader& trade) { first_trade(trade); });
   }
@@ -539,6 +540,9 @@ struct LiveFeed::Impl final : private ShardOwner {
                                .max_ns = found->max()});
     }
     made.latencies = latencies;
+    for (const market::RecordKind& kind : market::record_kinds)
+      if (const std::uint64_t count = writer.conflation().replaced(kind.type); count > 0)
+        made.conflated.push_back({kind.type, count});
     const VenueRestStats asked = rest.stats();
     made.requests = asked.requests;
     made.requests_failed = asked.failed;

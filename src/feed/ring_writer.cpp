@@ -34,24 +34,50 @@ RingWriter::RingWriter(core::RecordRing& ring, std::function<void()> idle,
     : ring_(&ring), idle_(std::move(idle)), stop_(&stop) {}
 
 bool RingWriter::ensure(std::size_t bytes) {
-  if (claim_.has_value() && claim_bytes_ - claim_->bytes().size() >= bytes) return true;
-  publish();
-  const std::size_t want = std::min(std::max(bytes, usual_claim_bytes), ring_->max_claim());
-  if (want < bytes) return false;
-  for (bool is_first = true;; is_first = false) {
-    if (const std::span<std::byte> space = ring_->try_claim(want); !space.empty()) {
-      claim_.emplace(space);
-      claim_bytes_ = space.size();
-      return true;
-    }
+  if (bytes > ring_->max_claim()) return false;
+  for (bool is_first = true; !try_ensure(bytes); is_first = false) {
     if (is_first) ++stats_.full_waits;
     if (stop_->load(std::memory_order_relaxed))
       return false;  // a flag alone: nothing is read behind it
     idle_();
   }
+  return true;
+}
+
+/// Room now, behind what waits for it.
+bool RingWriter::try_ensure(std::size_t bytes) {
+  if (!conflation_.empty() && !flush_conflated()) return false;
+  return claim(bytes);
+}
+
+bool RingWriter::claim(std::size_t bytes) {
+  if (claim_.has_value() && claim_bytes_ - claim_->bytes().size() >= bytes) return true;
+  commit();
+  const std::size_t want = std::min(std::max(bytes, usual_claim_bytes), ring_->max_claim());
+  if (want < bytes) return false;
+  std::span<std::byte> space = ring_->try_claim(want);
+  if (space.empty() && bytes < want) space = ring_->try_claim(bytes);
+  if (space.empty()) return false;
+  claim_.emplace(space);
+  claim_bytes_ = space.size();
+  return true;
+}
+
+bool RingWriter::flush_conflated() {
+  while (const market::RecordHeader* const oldest = conflation_.front()) {
+    if (!claim(oldest->size)) return false;
+    write(*oldest);
+    conflation_.pop_front();
+  }
+  return true;
 }
 
 void RingWriter::publish() {
+  if (!conflation_.empty()) flush_conflated();
+  commit();
+}
+
+void RingWriter::commit() {
   if (!claim_.has_value()) return;
   ring_->commit(claim_->bytes().size());
   claim_.reset();
@@ -121,7 +147,8 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
   ++stats_.messages;
   stats_.bytes += frame.payload.size();
   const std::size_t bound = std::min(bound_of(frame.payload.size()), usual_claim_bytes);
-  if (ensure(bound)) {
+  // Without room it is decoded beside the ring: which of its records wait is theirs to say.
+  if (is_conflating_ ? try_ensure(bound) : ensure(bound)) {
     const std::size_t before = claim_->bytes().size();
     const std::size_t records = claim_->record_count();
     const bool is_sampled = stats_.messages % 8 == 0;
@@ -170,10 +197,19 @@ void RingWriter::flush_scratch(const std::function<bool(const market::RecordHead
 }
 
 void RingWriter::record(const market::RecordHeader& header) {
+  if (is_conflating_ && Conflation::takes(header) && !try_ensure(header.size)) {
+    conflation_.put(header);
+    stats_.conflated = conflation_.replaced();
+    return;
+  }
   if (!ensure(header.size)) {
     ++lost_at_stop_;
     return;
   }
+  write(header);
+}
+
+void RingWriter::write(const market::RecordHeader& header) {
   const std::size_t before = claim_->bytes().size();
   std::byte* copy = claim_->append(header.size);
   PERP_ASSERT(copy != nullptr);

@@ -67,6 +67,12 @@ struct LatencyStatus {
   std::int64_t max_ns = core::unknown_ns;
 };
 
+/// Records of a kind that a newer one of their instrument replaced while the ring was full.
+struct ConflatedStatus {
+  market::RecordType type = market::RecordType::padding;
+  std::uint64_t count = 0;
+};
+
 struct LiveFeedStatus {
   market::VenueId venue = market::VenueId::none;
   bool is_live = false;  ///< every connection that is wanted is
@@ -75,6 +81,7 @@ struct LiveFeedStatus {
   std::vector<ConnectionStatus> connections{};
   std::vector<LatencyStatus> latencies{};  ///< of record types that came
   RingWriterStats ring{};
+  std::vector<ConflatedStatus> conflated{};  ///< of record types of which some were
   std::uint64_t lost_at_stop = 0;
   std::uint64_t losses = 0;              ///< of connections
   std::uint64_t roll_overs = 0;          ///< planned replacements

@@ -5,10 +5,14 @@
 // messages larger than a claim.
 //
 // What a full ring does is decided here: it waits, so that the recording is read more slowly or the
-// socket's own flow control acts; each wait is counted. Nothing is dropped.
+// socket's own flow control acts; each wait is counted. Nothing is dropped. A live feed conflates:
+// of kinds whose newest wins (market/record_kind.hpp) one record of each instrument waits beside
+// the ring, replaced by newer ones, and goes in as soon as there is room, before anything that came
+// later; so what is in the ring stays in the order in which it came. All other kinds wait.
 #include <perp/core/histogram.hpp>
 #include <perp/core/record_ring.hpp>
 #include <perp/core/tsc_clock.hpp>
+#include <perp/feed/conflation.hpp>
 #include <perp/venue/adapter.hpp>
 
 #include <atomic>
@@ -28,6 +32,7 @@ struct RingWriterStats {
   std::uint64_t record_bytes = 0;
   std::uint64_t errors = 0;      ///< error records among them
   std::uint64_t full_waits = 0;  ///< times the ring had no room
+  std::uint64_t conflated = 0;   ///< records that a newer one replaced while there was none
 };
 
 /// Refused messages that look alike, counted together. At most `refusal_limit` kinds; further ones
@@ -49,6 +54,9 @@ class RingWriter {
   /// lost_at_stop().
   RingWriter(core::RecordRing& ring, std::function<void()> idle, const std::atomic<bool>& stop);
 
+  /// While the ring is full, records of which only the newest counts do not wait for room.
+  void conflate() { is_conflating_ = true; }
+  const Conflation& conflation() const { return conflation_; }
   /// A live feed listens: told of each gap record that a decoder writes, and of the first trade of
   /// an instrument that await_trade() named, before the record is published. Neither may write.
   void listen(std::function<void(const market::RecordHeader&)> on_gap,
@@ -99,6 +107,11 @@ class RingWriter {
 
  private:
   bool ensure(std::size_t bytes);
+  bool try_ensure(std::size_t bytes);
+  bool claim(std::size_t bytes);
+  void commit();
+  bool flush_conflated();
+  void write(const market::RecordHeader& header);
   void stamp(std::size_t from);
   void notice(const market::RecordHeader& header);
   void count_refusal(const Refusal& refusal);
@@ -110,6 +123,8 @@ class RingWriter {
   std::optional<venue::RecordSink> claim_;  ///< over the ring's claimed space
   std::size_t claim_bytes_ = 0;
   venue::RecordSink scratch_;  ///< grows: REST bodies, oversized messages
+  Conflation conflation_;      ///< older than all that comes
+  bool is_conflating_ = false;
   std::uint32_t seq_ = 0;
   std::uint64_t lost_at_stop_ = 0;
   std::int64_t newest_exchange_ns_ = core::unknown_ns;
