@@ -3,6 +3,7 @@
 #include "app/output.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/market/record_kind.hpp>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,19 @@ WarehouseOptions completed(WarehouseOptions options, core::Logger& log) {
   options.loader.on_event = [&log](const std::string& line) { log.warn("loader", line); };
   options.tell = [&log](const std::string& line) { log.warn("warehouse", line); };
   return options;
+}
+
+/// Of trades, or of whatever the venue sends first in the order of kinds.
+std::string latency_of(const feed::LiveFeedStatus& status) {
+  const feed::LatencyStatus* found = nullptr;
+  for (const feed::LatencyStatus& one : status.latencies)
+    if (one.span == feed::LatencySpan::match_to_receive &&
+        (found == nullptr || one.type == market::RecordType::trade))
+      found = &one;
+  if (found == nullptr) return {};
+  return fmt::format(" {} {}/{}", market::name_of(found->type),
+                     duration_text(static_cast<double>(found->p50_ns)),
+                     duration_text(static_cast<double>(found->p99_ns)));
 }
 
 std::string state_of(const feed::LiveFeedStatus& status) {
@@ -155,6 +169,7 @@ std::string LiveRun::status_line() {
     const auto rate = static_cast<double>(status.ring.messages - venue->messages) / seconds;
     line += fmt::format("{} {} {}/s", venue->live.name(), state_of(status),
                         grouped(static_cast<std::uint64_t>(rate)));
+    line += latency_of(status);
     if (status.losses > 0) line += fmt::format(" {} losses", status.losses);
     if (status.holes > 0) line += fmt::format(" {} holes", status.holes);
     if (status.ring.conflated > 0) line += fmt::format(" {} conflated", status.ring.conflated);

@@ -530,14 +530,18 @@ struct LiveFeed::Impl final : private ShardOwner {
     if (ticks % latency_ticks == 0 || is_stopping) {
       latencies.clear();
       for (const market::RecordKind& kind : market::record_kinds)
-        if (const core::Histogram* found = writer.latency_ns(kind.type);
-            found != nullptr && found->count() > 0)
+        for (std::size_t i = 0; i < latency_span_count; ++i) {
+          const auto span = static_cast<LatencySpan>(i);
+          const core::Histogram* const found = writer.latency_ns(kind.type, span);
+          if (found == nullptr || found->count() == 0) continue;
           latencies.push_back({.type = kind.type,
+                               .span = span,
                                .count = found->count(),
                                .negative = found->negative_count(),
                                .p50_ns = found->percentile(50),
                                .p99_ns = found->percentile(99),
                                .max_ns = found->max()});
+        }
     }
     made.latencies = latencies;
     for (const market::RecordKind& kind : market::record_kinds)
@@ -633,8 +637,8 @@ LiveFeedStatus LiveFeed::status() const {
   return impl_->status;
 }
 const std::vector<Refusal>& LiveFeed::refusals() const { return impl_->writer.refusals(); }
-const core::Histogram* LiveFeed::latency_ns(market::RecordType type) const {
-  return impl_->writer.latency_ns(type);
+const core::Histogram* LiveFeed::latency_ns(market::RecordType type, LatencySpan span) const {
+  return impl_->writer.latency_ns(type, span);
 }
 const core::Histogram& LiveFeed::decode_ns() const { return impl_->writer.decode_ns(); }
 

@@ -1,6 +1,7 @@
 #include <perp/core/platform.hpp>
 #include <perp/feed/ring_writer.hpp>
 #include <perp/market/record_kind.hpp>
+#include <perp/venue/connect.hpp>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +29,16 @@ constexpr auto timed_types = std::to_array<market::RecordType>(
      market::RecordType::liquidation});
 
 }  // namespace
+
+std::string_view name_of(LatencySpan span) noexcept {
+  switch (span) {
+    case LatencySpan::match_to_receive: return "match_to_receive";
+    case LatencySpan::send_to_receive: return "send_to_receive";
+    case LatencySpan::receive_to_decoded: return "receive_to_decoded";
+    case LatencySpan::receive_to_published: return "receive_to_published";
+  }
+  return "unknown";
+}
 
 RingWriter::RingWriter(core::RecordRing& ring, std::function<void()> idle,
                        const std::atomic<bool>& stop)
@@ -82,6 +93,27 @@ void RingWriter::commit() {
   ring_->commit(claim_->bytes().size());
   claim_.reset();
   claim_bytes_ = 0;
+  if (unpublished_count_ == 0) return;
+  const std::int64_t now_ns = core::wall_now().ns;
+  for (; unpublished_count_ > 0; --unpublished_count_) {
+    const Unpublished& message = unpublished_[unpublished_count_ - 1];
+    histogram(message.type, LatencySpan::receive_to_published)->record(now_ns - message.receive_ns);
+  }
+}
+
+/// The spans that a record does not keep, of one message in eight of each kind.
+void RingWriter::measure(const venue::VenueState& state, const venue::Frame& frame,
+                         const market::RecordHeader& first) {
+  core::Histogram* const decoded = histogram(first.type, LatencySpan::receive_to_decoded);
+  if (decoded == nullptr || frame.receive_ns == core::unknown_ns) return;
+  if (measured_[static_cast<std::size_t>(first.type)]++ % 8 != 0) return;
+  decoded->record(core::wall_now().ns - frame.receive_ns);
+  if (unpublished_count_ < unpublished_.size())
+    unpublished_[unpublished_count_++] = {first.type, frame.receive_ns};
+  const venue::Connect* const connect = state.adapter.connect;
+  if (connect == nullptr || connect->read_sent == nullptr) return;
+  if (const std::int64_t sent_ns = connect->read_sent(frame.payload); sent_ns != core::unknown_ns)
+    histogram(first.type, LatencySpan::send_to_receive)->record(frame.receive_ns - sent_ns);
 }
 
 void RingWriter::stamp(std::size_t from) {
@@ -105,9 +137,11 @@ void RingWriter::listen(std::function<void(const market::RecordHeader&)> on_gap,
                         std::function<void(const market::RecordHeader&)> on_awaited_trade) {
   on_gap_ = std::move(on_gap);
   on_awaited_trade_ = std::move(on_awaited_trade);
-  latencies_.resize(market::record_type_limit);
+  latencies_.resize(market::record_type_limit * latency_span_count);
   for (const market::RecordType type : timed_types)
-    latencies_[static_cast<std::size_t>(type)] = std::make_unique<core::Histogram>();
+    for (std::size_t span = 0; span < latency_span_count; ++span)
+      latencies_[static_cast<std::size_t>(type) * latency_span_count + span] =
+          std::make_unique<core::Histogram>();
 }
 
 RingWriter::LastTrade RingWriter::last_trade(std::uint32_t instrument) const {
@@ -127,7 +161,7 @@ void RingWriter::notice(const market::RecordHeader& header) {
     return;
   }
   if ((header.flags & (market::flag_backfill | market::flag_snapshot)) != 0) return;
-  if (core::Histogram* const latency = latencies_[static_cast<std::size_t>(header.type)].get();
+  if (core::Histogram* const latency = histogram(header.type, LatencySpan::match_to_receive);
       latency != nullptr && header.exchange_ns != core::unknown_ns)
     latency->record(header.receive_ns - header.exchange_ns);
   if (header.type != market::RecordType::trade) return;
@@ -156,6 +190,10 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
     const venue::DecodeStatus status = state.adapter.decode(state, frame, *claim_);
     if (is_sampled) decode_ns_.record(clock_.mono_now() - begun);
     if (status == venue::DecodeStatus::ok) {
+      const std::span<const std::byte> bytes = std::as_const(*claim_).bytes();
+      if (on_gap_ != nullptr && bytes.size() > before)
+        measure(state, frame,
+                *reinterpret_cast<const market::RecordHeader*>(bytes.data() + before));
       stamp(before);
       return status;
     }
@@ -168,6 +206,9 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
   scratch_.reset();
   const venue::DecodeStatus status = state.adapter.decode(state, frame, scratch_);
   if (status == venue::DecodeStatus::ok) {
+    const std::span<const std::byte> bytes = std::as_const(scratch_).bytes();
+    if (on_gap_ != nullptr && !bytes.empty())
+      measure(state, frame, *reinterpret_cast<const market::RecordHeader*>(bytes.data()));
     flush_scratch();
   } else {
     refuse(state, status, frame.payload, {}, frame.receive_ns);

@@ -177,6 +177,15 @@ Incoming classify(const SubscriptionTable& table, std::string_view payload) noex
   return incoming;
 }
 
+/// "ts", when the system made the message, is among the first keys or the last one; "cts" and "T"
+/// are when it happened.
+std::int64_t read_sent(std::string_view payload) noexcept {
+  constexpr std::string_view key = R"("ts":)";
+  const std::int64_t found = envelope::time_behind(payload.substr(0, 128), key);
+  if (found != core::unknown_ns || payload.size() <= 128) return found;
+  return envelope::time_behind(payload.substr(payload.size() - 48), key);
+}
+
 /// {"retCode":0,..,"result":{"timeSecond":"1688639403","timeNano":"1688639403423213947"},..}
 ClockReading read_clock(std::string_view body) noexcept {
   envelope::Cursor root(body);
@@ -220,6 +229,7 @@ constinit const Connect connect{.sockets = sockets,
                                 .unknown_topic = UnknownTopic::refuses_frame,
                                 .write_frame = write_frame,
                                 .classify = classify,
+                                .read_sent = read_sent,
                                 .read_clock = read_clock,
                                 .next_cursor = next_cursor};
 

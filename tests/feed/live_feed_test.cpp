@@ -163,10 +163,25 @@ TEST_F(LiveFeedTest, LatencyIsToldPerKindAndANegativeOneIsAValue) {
   ASSERT_TRUE(until([&] { return of(RecordType::mark_price).size() == 11; }));
   ASSERT_TRUE(until([&] { return !feed_->status().latencies.empty(); }));
   const LiveFeedStatus status = feed_->status();
-  const auto marks = std::find_if(
-      status.latencies.begin(), status.latencies.end(),
-      [](const LatencyStatus& latency) { return latency.type == RecordType::mark_price; });
+  const auto find = [&](LatencySpan span) {
+    return std::find_if(status.latencies.begin(), status.latencies.end(),
+                        [&](const LatencyStatus& latency) {
+                          return latency.type == RecordType::mark_price && latency.span == span;
+                        });
+  };
+  const auto marks = find(LatencySpan::match_to_receive);
   ASSERT_NE(marks, status.latencies.end());
+  // One message of a kind in eight, the first one and the ninth.
+  for (const LatencySpan span : {LatencySpan::send_to_receive, LatencySpan::receive_to_decoded,
+                                 LatencySpan::receive_to_published}) {
+    const auto found = find(span);
+    ASSERT_NE(found, status.latencies.end()) << name_of(span);
+    EXPECT_EQ(found->count, 2u) << name_of(span);
+    EXPECT_LT(found->max_ns, 21 * core::ns_per_second) << name_of(span);
+  }
+  EXPECT_GE(find(LatencySpan::send_to_receive)->p50_ns, 990 * core::ns_per_ms);
+  EXPECT_LE(find(LatencySpan::receive_to_decoded)->max_ns,
+            find(LatencySpan::receive_to_published)->max_ns);
   EXPECT_EQ(marks->count, 11u);
   EXPECT_EQ(marks->negative, 1u);
   EXPECT_GE(marks->p50_ns, 990 * core::ns_per_ms);

@@ -56,10 +56,11 @@ struct ConnectionStatus {
   std::string last_end{};  ///< why it was lost last
 };
 
-/// From the venue's time of a record to its receipt, by our clock as it is: subtract the clock
-/// offset's estimate to compare venues. Negative where our clock is behind.
+/// A span of a kind's messages. Those that begin at the venue are by our clock as it is: subtract
+/// the clock offset's estimate to compare venues; negative where our clock is behind.
 struct LatencyStatus {
   market::RecordType type = market::RecordType::padding;
+  LatencySpan span = LatencySpan::match_to_receive;
   std::uint64_t count = 0;
   std::uint64_t negative = 0;
   std::int64_t p50_ns = core::unknown_ns;
@@ -79,7 +80,7 @@ struct LiveFeedStatus {
   bool has_instruments = false;
   std::uint32_t symbols = 0;  ///< that are wanted and traded
   std::vector<ConnectionStatus> connections{};
-  std::vector<LatencyStatus> latencies{};  ///< of record types that came
+  std::vector<LatencyStatus> latencies{};  ///< of record types that came, by type, then span
   RingWriterStats ring{};
   std::vector<ConflatedStatus> conflated{};  ///< of record types of which some were
   std::uint64_t lost_at_stop = 0;
@@ -138,7 +139,8 @@ class LiveFeed {
   const std::vector<Refusal>& refusals() const;
   const core::Histogram& decode_ns() const;
   /// As RingWriter's: in full, for whoever merges or exports it.
-  const core::Histogram* latency_ns(market::RecordType type) const;
+  const core::Histogram* latency_ns(market::RecordType type,
+                                    LatencySpan span = LatencySpan::match_to_receive) const;
 
  private:
   struct Impl;

@@ -240,6 +240,9 @@ struct Connect {
   /// What a message is and whose. Never throws, allocates or reads behind the payload; it does not
   /// judge the message: decode() does. Cost: the keys in front of the one that tells.
   Incoming (*classify)(const SubscriptionTable& table, std::string_view payload) noexcept = nullptr;
+  /// When the venue sent this message by its own word, apart from when what it tells happened;
+  /// unknown: it does not say. Judges nothing else; decode() does. Null: the venue never says.
+  std::int64_t (*read_sent)(std::string_view payload) noexcept = nullptr;
   /// The venue's time in the body of a `clock` call. Judges nothing else: decode_rest() does.
   ClockReading (*read_clock)(std::string_view body) noexcept = nullptr;
   /// The <cursor> of the next page, as plain text, in the body of a call that has one; empty: this
