@@ -73,7 +73,9 @@ std::unique_ptr<LiveRun::Supervised> LiveRun::make_venue(const LiveVenueOptions&
   core::Logger& log = log_;
   return std::unique_ptr<Supervised>(
       new Supervised{.live = LiveVenue(options, found->second, side_,
-                                       [&log](const std::string& line) { log.info("feed", line); }),
+                                       [&log](core::LogLevel level, const std::string& line) {
+                                         log.write(level, "feed", line);
+                                       }),
                      .ring = found->second});
 }
 

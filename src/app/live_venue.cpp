@@ -9,7 +9,7 @@
 namespace perp::app {
 
 LiveVenue::LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, WarehouseSide& side,
-                     std::function<void(const std::string&)> log)
+                     std::function<void(core::LogLevel, const std::string&)> log)
     : options_(options.feed),
       ring_(ring),
       side_(side),

@@ -3,6 +3,7 @@
 // thread; the feed's own thread does the rest.
 #include "app/warehouse_side.hpp"
 
+#include <perp/core/log.hpp>
 #include <perp/core/record_ring.hpp>
 #include <perp/core/worker.hpp>
 #include <perp/feed/live_feed.hpp>
@@ -25,7 +26,7 @@ class LiveVenue {
   /// knows. @param log one line per event, called from the feed's thread
   /// @throws core::Error naming the option
   LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, WarehouseSide& side,
-            std::function<void(const std::string&)> log);
+            std::function<void(core::LogLevel, const std::string&)> log);
 
   void start();
   market::VenueId id() const noexcept { return options_.venue; }

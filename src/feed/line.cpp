@@ -23,7 +23,13 @@ Line::Line(const LineSetting& setting, LineOwner& owner, const venue::Subscripti
       frame_rate_(socket().limits.frames),
       client_(setting.loop, *this, message_limits) {}
 
-void Line::dial(const net::Url& url, const net::WebSocketConnectOptions& options) {
+void Line::dial(const net::Url& url, const net::WebSocketConnectOptions& options,
+                const venue::TokenReply* token) {
+  ping_rule_ = socket().ping;
+  if (token != nullptr && token->ping_interval_ns > 0)
+    ping_rule_.interval_ns = token->ping_interval_ns;
+  if (token != nullptr && token->pong_timeout_ns > 0)
+    ping_rule_.pong_timeout_ns = token->pong_timeout_ns;
   frames_.clear();
   asked_.clear();
   why_.clear();
@@ -69,7 +75,7 @@ void Line::send_frames(core::MonoNs now) {
 }
 
 void Line::ping(core::MonoNs now) {
-  const venue::PingRule& rule = socket().ping;
+  const venue::PingRule& rule = ping_rule_;
   if (awaits_pong_) {
     const std::int64_t limit_ns =
         hastened(rule.pong_timeout_ns > 0 ? rule.pong_timeout_ns : answer_ns);

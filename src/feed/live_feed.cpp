@@ -15,6 +15,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace perp::feed {
@@ -22,10 +23,13 @@ namespace {
 
 constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
 constexpr std::uint64_t latency_ticks = 20;  ///< percentiles are worth a look each 2 s
+constexpr std::uint64_t gap_lines_max = 5;   ///< in so many ticks:
+constexpr std::uint64_t gap_ticks = 50;
 constexpr std::int64_t stop_ns_max = 2 * core::ns_per_second;
 
-const venue::Adapter& adapter_of(market::VenueId id) {
-  const venue::Adapter* adapter = venue::find_adapter(id);
+const venue::Adapter& adapter_of(const LiveFeedOptions& options) {
+  const venue::Adapter* const adapter =
+      options.adapter != nullptr ? options.adapter : venue::find_adapter(options.venue);
   if (adapter == nullptr || adapter->connect == nullptr)
     throw core::Error("no such live venue", "LiveFeedOptions::venue",
                       "see `perp venues` for those that are known");
@@ -72,10 +76,10 @@ struct LiveFeed::Impl final : private ShardOwner {
   };
 
   Impl(const LiveFeedOptions& wanted, core::RecordRing& ring, std::function<void()> wait_for_room,
-       std::function<void(const std::string&)> log_line)
+       std::function<void(core::LogLevel, const std::string&)> log_line)
       : options(wanted),
         log(std::move(log_line)),
-        adapter(adapter_of(wanted.venue)),
+        adapter(adapter_of(wanted)),
         connect(*adapter.connect),
         name(key_of(wanted.venue)),
         random(wanted.seed != 0 ? wanted.seed : static_cast<std::uint64_t>(core::wall_now().ns)),
@@ -93,12 +97,8 @@ struct LiveFeed::Impl final : private ShardOwner {
       throw core::Error("cannot hurry so", "LiveFeedOptions::haste", "expected 1 to 100,000");
     if (rest_origin.is_websocket())
       throw core::Error("not an address for requests", rest_origin.text(), "expected https://host");
-    for (const venue::Socket& socket : connect.sockets) {
-      if (socket.token != nullptr)
-        throw core::Error("this venue's connections need a token", std::string(socket.name),
-                          "dialling by token is not built in");
+    for (const venue::Socket& socket : connect.sockets)
       address_frames.emplace_back(socket.limits.frames_per_address);
-    }
     writer.conflate();
     writer.listen([this](const market::RecordHeader& gap) { note_gap(gap); },
                   [this](const market::RecordHeader& trade) { first_trade(trade); });
@@ -121,18 +121,10 @@ struct LiveFeed::Impl final : private ShardOwner {
     std::erase_if(host, [](char c) { return c == '[' || c == ']'; });
     auto& slot = ledgers[host];
     if (slot != nullptr) return *slot;
-    HostLedgerOptions made;
+    HostLedgerOptions made = ledger_options(connect);
     made.folder = options.ledger_folder;
     made.host = host;
-    made.report = [this](const std::string& what) { log(name + ": " + what); };
-    if (!connect.sockets.empty() && connect.sockets.front().limits.dials.count > 0) {
-      made.connects.limit = connect.sockets.front().limits.dials.count;
-      made.connects.window_ns = connect.sockets.front().limits.dials.window_ns;
-    }
-    for (const venue::RestPool& pool : connect.pools)
-      made.pools.push_back({.name = std::string(pool.name),
-                            .limit = pool.budget.count,
-                            .window_ns = pool.budget.window_ns});
+    made.report = [this](const std::string& what) { warn(name + ": " + what); };
     slot = std::make_unique<HostLedger>(std::move(made));
     return *slot;
   }
@@ -147,18 +139,23 @@ struct LiveFeed::Impl final : private ShardOwner {
     if (options.obeys_proxy_variables) made.proxy = net::proxy_of_environment(rest_origin.host);
     made.seed = random.next();
     made.haste = options.haste;
-    made.log = [this](const std::string& what) { log(name + ": " + what); };
+    made.log = [this](core::LogLevel level, const std::string& what) {
+      log(level, name + ": " + what);
+    };
     made.on_book_failed = [this](const std::string& symbol) {
       if (is_wanted(symbol)) rest.fetch_book(symbol);
     };
     return made;
   }
 
+  void info(const std::string& what) const { log(core::LogLevel::info, what); }
+  void warn(const std::string& what) const { log(core::LogLevel::warn, what); }
+
   // The beginning ------------------------------------------------------------------------------
 
   void start() {
-    log(fmt::format("{}: io engine {} ({})", name, net::name_of(loop.io().engine),
-                    loop.io().reason));
+    info(fmt::format("{}: io engine {} ({})", name, net::name_of(loop.io().engine),
+                     loop.io().reason));
     status_writer.connection(market::FeedState::connecting, 0, "asking for instruments",
                              core::wall_now());
     rest.load_instruments([this] { on_instruments(); });
@@ -230,14 +227,15 @@ struct LiveFeed::Impl final : private ShardOwner {
     }
     for (std::size_t i = 0; i < is_found.size(); ++i)
       if (!is_found[i] && !has_told_unknown)
-        log(fmt::format("{}: no contract is called '{}'", name, options.symbols[i]));
+        log(core::LogLevel::error,
+            fmt::format("{}: no contract is called '{}'", name, options.symbols[i]));
     has_told_unknown = true;
     return is_changed;
   }
 
   void end(std::uint32_t symbol) {
     interests[symbol] = Interest::ended;
-    log(fmt::format("{}: {} is delisted", name, symbols[symbol]));
+    info(fmt::format("{}: {} is delisted", name, symbols[symbol]));
     for (const auto& shard : shards) shard->end_symbol(symbol);
   }
 
@@ -261,8 +259,8 @@ struct LiveFeed::Impl final : private ShardOwner {
     const std::vector<std::string_view> views(names.begin(), names.end());
     venue::Plan plan = venue::plan_subscriptions(connect, options.kinds, views, carried);
     if (plan.left_out > 0)
-      log(fmt::format("{}: {} topics are beyond what the venue allows one address and left out",
-                      name, plan.left_out));
+      warn(fmt::format("{}: {} topics are beyond what the venue allows one address and left out",
+                       name, plan.left_out));
     for (std::size_t i = 0; i < plan.shards.size(); ++i) {
       std::vector<venue::Topic> topics = std::move(plan.shards[i].topics);
       std::vector<std::uint32_t> instruments;
@@ -284,7 +282,7 @@ struct LiveFeed::Impl final : private ShardOwner {
         leaving.push_back(std::move(shard));
       }
     std::erase(shards, nullptr);
-    log(fmt::format("{}: {} contracts on {} connections", name, names.size(), shards.size()));
+    info(fmt::format("{}: {} contracts on {} connections", name, names.size(), shards.size()));
     symbols_wanted = static_cast<std::uint32_t>(names.size());
     rest.start_polls(names, plan.polled);
   }
@@ -292,7 +290,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::unique_ptr<Shard> make_shard(std::uint32_t socket, std::vector<venue::Topic> topics,
                                     std::vector<std::uint32_t> instruments) {
     const venue::Socket& kind = connect.sockets[socket];
-    net::Url url = url_of(kind);
+    net::Url url = kind.token == nullptr ? url_of(kind) : rest_origin;
     if (kind.is_topic_the_target) url.target += topics.front().text;
     net::WebSocketConnectOptions dialling;
     for (const venue::HeaderField& field : kind.fields)
@@ -386,7 +384,35 @@ struct LiveFeed::Impl final : private ShardOwner {
 
   /// The hole's record is in the ring since the stream came back; this says that it stays one.
   void say_left(const char* what, const std::string& symbol, const std::string& why) {
-    log(fmt::format("{}: {} of {} stay missing: {}", name, what, symbol, why));
+    warn(fmt::format("{}: {} of {} stay missing: {}", name, what, symbol, why));
+  }
+
+  void on_token_wanted(std::uint32_t number, std::uint64_t ticket,
+                       const venue::TokenStep& step) override {
+    rest.fetch_token(step, random.next(),
+                     [this, number, ticket](const venue::TokenReply* token, std::string why) {
+                       net::Url url;
+                       if (token != nullptr) why = read_address(token->url, url);
+                       std::optional<net::Proxy> proxy;
+                       if (why.empty() && options.obeys_proxy_variables)
+                         proxy = net::proxy_of_environment(url.host);
+                       for (const auto& shard : shards)
+                         if (shard->number() == number)
+                           shard->on_token(ticket, why.empty() ? token : nullptr, url, proxy, why);
+                     });
+  }
+
+  /// What a venue says is not taken on trust. @returns what is wrong with it, or nothing
+  std::string read_address(const std::string& text, net::Url& url) const {
+    try {
+      url = net::Url::parse(text);
+    } catch (const core::Error&) {  // a reply is no reason to end a feed
+      return "the reply names no address";
+    }
+    if (!url.is_websocket()) return "the reply names no WebSocket";
+    if (rest_origin.scheme == net::Url::Scheme::https && url.scheme != net::Url::Scheme::wss)
+      return "the reply names an address without TLS";
+    return {};
   }
 
   void on_book_wanted(const venue::Topic& topic) override { fetch_book(symbols[topic.symbol]); }
@@ -396,6 +422,19 @@ struct LiveFeed::Impl final : private ShardOwner {
     rest.fetch_book(symbol);
   }
 
+  /// A venue that loses much does not drown what else is to be told.
+  void tell_gap(const std::string& symbol, const market::Gap& gap) {
+    if (gaps_told++ >= gap_lines_max) return;
+    warn(fmt::format("{}: {} of {} has a hole: {}", name, market::name_of(gap.stream), symbol,
+                     gap.cause == market::GapCause::checksum ? "its checksum is another"
+                                                             : "its ids do not follow"));
+  }
+  void begin_telling_gaps() {
+    if (gaps_told > gap_lines_max)
+      warn(fmt::format("{}: {} more holes", name, gaps_told - gap_lines_max));
+    gaps_told = 0;
+  }
+
   /// What decoders found missing, once their batch is written.
   void take_gaps() {
     for (const GapRecord& found : std::exchange(gaps, {})) {
@@ -403,6 +442,7 @@ struct LiveFeed::Impl final : private ShardOwner {
       if (entry == nullptr) continue;
       const std::string symbol(entry->instrument.native.view());
       if (!is_wanted(symbol)) continue;
+      tell_gap(symbol, found.gap);
       switch (found.gap.stream) {
         case market::RecordType::book_delta:
         case market::RecordType::book_snapshot:
@@ -462,6 +502,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     status_writer.tick(moment.wall);
     writer.publish();
     if (++ticks % 2 == 0) copy_status();
+    if (ticks % gap_ticks == 0) begin_telling_gaps();
   }
 
   int do_work() {
@@ -494,7 +535,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     writer.publish();
     tick_timer.cancel();
     copy_status();
-    log(name + ": stopped");
+    info(name + ": stopped");
     is_stopped.store(true);
   }
 
@@ -560,7 +601,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   }
 
   LiveFeedOptions options;
-  std::function<void(const std::string&)> log;
+  std::function<void(core::LogLevel, const std::string&)> log;
   const venue::Adapter& adapter;
   const venue::Connect& connect;
   std::string name;
@@ -596,6 +637,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::map<std::uint32_t, TradeHole> holes;           ///< by instrument, waiting for their end
   std::map<std::uint32_t, std::int64_t> asked_up_to;  ///< by instrument: the last one's first trade
   std::vector<GapRecord> gaps;
+  std::uint64_t gaps_told = 0;  ///< since the last gap_ticks, those that were not told among them
   bool has_instruments = false;
   bool has_told_unknown = false;
   std::uint64_t ticks = 0;
@@ -612,7 +654,8 @@ struct LiveFeed::Impl final : private ShardOwner {
 };
 
 LiveFeed::LiveFeed(const LiveFeedOptions& options, core::RecordRing& ring,
-                   std::function<void()> wait_for_room, std::function<void(const std::string&)> log)
+                   std::function<void()> wait_for_room,
+                   std::function<void(core::LogLevel, const std::string&)> log)
     : impl_(std::make_unique<Impl>(options, ring, std::move(wait_for_room), std::move(log))) {}
 LiveFeed::~LiveFeed() = default;
 

@@ -60,9 +60,9 @@ Shard::Shard(std::uint32_t number, ShardSetting setting, std::vector<venue::Topi
   add(std::move(topics), instruments);
 }
 
-void Shard::say(const std::string& what) const {
-  setting_.log(
-      fmt::format("{} connection {} ({}): {}", setting_.venue_key, number_, socket().name, what));
+void Shard::say(core::LogLevel level, const std::string& what) const {
+  setting_.log(level, fmt::format("{} connection {} ({}): {}", setting_.venue_key, number_,
+                                  socket().name, what));
 }
 
 void Shard::want(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments) {
@@ -175,24 +175,26 @@ void Shard::act(LifeAction action) {
     case LifeAction::wait: wait(); break;
     case LifeAction::cancel_wait: break;
     case LifeAction::subscribe: subscribe(); break;
-    case LifeAction::begin: say(fmt::format("live with {} topics", topics_.size())); break;
+    case LifeAction::begin:
+      say(core::LogLevel::info, fmt::format("live with {} topics", topics_.size()));
+      break;
     case LifeAction::resubscribe: break;  // topic by topic, in watch()
     case LifeAction::dial_successor:
       successor_wanted_ = true;
       roll_is_due_ = false;
-      say("is replaced before the venue cuts it");
+      say(core::LogLevel::info, "is replaced before the venue cuts it");
       break;
     case LifeAction::adopt_successor: adopt(); break;
     case LifeAction::drop_successor:
       if (successor_ != nullptr) retired_ = std::move(successor_);
-      successor_wanted_ = false;
+      successor_wanted_ = awaits_token_ = false;
       // What it brought first, the old one brings yet: that is still a repeat.
       overlap_ends_ = setting_.line.loop.now() + overlap_tail_ns;
       for (Pulse& pulse : pulses_) pulse.is_cut_over = false;
       roll_at_ = now_.mono + backoff_.on_lost();
       break;
     case LifeAction::close:
-      dial_wanted_ = successor_wanted_ = false;
+      dial_wanted_ = successor_wanted_ = awaits_token_ = false;
       if (successor_ != nullptr) successor_->abort();
       if (line_->is_open()) {
         line_->close("good-bye");
@@ -213,7 +215,28 @@ void Shard::dial(Line& line) {
   }
   (is_from_successor(line) ? successor_wanted_ : dial_wanted_) = false;
   setting_.status.connection(market::FeedState::connecting, number_, socket().name, now_.wall);
-  line.dial(setting_.url, setting_.connect);
+  if (socket().token == nullptr) {
+    line.dial(setting_.url, setting_.connect);
+    return;
+  }
+  awaits_token_ = true;
+  setting_.owner.on_token_wanted(number_, ++token_ticket_, *socket().token);
+}
+
+void Shard::on_token(std::uint64_t ticket, const venue::TokenReply* token, const net::Url& url,
+                     const std::optional<net::Proxy>& proxy, const std::string& why) {
+  if (!awaits_token_ || ticket != token_ticket_) return;
+  awaits_token_ = false;
+  // While one is replaced it is alive: the token is the replacement's.
+  Line& line = state_ == LifeState::rolling ? *successor_ : *line_;
+  if (token != nullptr) {
+    setting_.connect.transport.proxy = proxy;
+    line.dial(url, setting_.connect, token);
+    return;
+  }
+  net::WebSocketEnd end;
+  end.text = fmt::format("no token: {}", why);
+  on_line_end(line, end);
 }
 
 void Shard::on_line_open(Line& line) {
@@ -230,7 +253,7 @@ void Shard::on_line_open(Line& line) {
     line.ask(venue::Verb::subscribe, all);
     return;
   }
-  say(fmt::format("open ({})", line.security()));
+  say(core::LogLevel::info, fmt::format("open ({})", line.security()));
   raise(LifeEvent::opened);
 }
 
@@ -259,12 +282,13 @@ void Shard::wait() {
   const std::int64_t wait_ns = backoff_.on_lost();
   wait_until_ = setting_.line.loop.now() + wait_ns;
   dial_wanted_ = false;
-  say(fmt::format("lost: {}; again in {:.1f} s", last_end_, static_cast<double>(wait_ns) / 1e9));
+  say(core::LogLevel::warn,
+      fmt::format("lost: {}; again in {:.1f} s", last_end_, static_cast<double>(wait_ns) / 1e9));
 }
 
 void Shard::adopt() {
   ++roll_overs_;
-  successor_wanted_ = false;
+  successor_wanted_ = awaits_token_ = false;  // one that comes yet was for another dial
   is_adopted_ = true;
   messages_ += line_->messages();
   unexpected_ += line_->unexpected();
@@ -274,7 +298,8 @@ void Shard::adopt() {
   overlap_ends_ = setting_.line.loop.now() + overlap_tail_ns;
   heard_ns_ = core::wall_now();
   if (state_ == LifeState::live) {
-    say(fmt::format("replaced, {} messages came twice", overlap_duplicates()));
+    say(core::LogLevel::info,
+        fmt::format("replaced, {} messages came twice", overlap_duplicates()));
     roll_at_ = line_->opened_at() + hastened(socket().limits.roll_over_ns);
     return;
   }
@@ -391,7 +416,8 @@ void Shard::lose_all(core::WallNs since, std::string_view reason) {
 void Shard::on_line_refused(Line& line, std::uint32_t index, venue::Refusal refusal,
                             std::string_view words) {
   if (&line == retired_.get()) return;
-  say(fmt::format("the venue refuses {}: {} ({})",
+  say(core::LogLevel::error,
+      fmt::format("the venue refuses {}: {} ({})",
                   index == venue::no_subscription ? "a request" : topics_[index].text, words,
                   venue::name_of(refusal)));
   if (index == venue::no_subscription) return;
@@ -420,7 +446,7 @@ void Shard::on_line_end(Line& line, const net::WebSocketEnd& end) {
   if (end.kind == net::WebSocketEnd::Kind::refused)
     static_cast<void>(setting_.ledger.on_status(now_, end.status, end.retry_after));
   if (is_from_successor(line)) {
-    say(fmt::format("its replacement was lost: {}", why));
+    say(core::LogLevel::warn, fmt::format("its replacement was lost: {}", why));
     raise(LifeEvent::successor_lost);
     return;
   }
@@ -511,7 +537,7 @@ void Shard::watch(Moment moment) {
   }
   if (silent == 0) return;
   if (silent >= 2 && silent * 2 >= watched) {
-    say(fmt::format("{} of {} topics are silent", silent, watched));
+    say(core::LogLevel::warn, fmt::format("{} of {} topics are silent", silent, watched));
     last_end_ = "most topics are silent";
     line_->close("no data");
     return;
@@ -521,7 +547,7 @@ void Shard::watch(Moment moment) {
     if (subscription.is_ended || subscription.is_refused ||
         liveness_.state(i) != Liveness::State::silent || moment.mono < subscription.ask_again)
       continue;
-    say(fmt::format("{} is silent and asked for again", topics_[i].text));
+    say(core::LogLevel::warn, fmt::format("{} is silent and asked for again", topics_[i].text));
     raise(LifeEvent::silent);
     ask_again(i);
   }
@@ -564,7 +590,8 @@ void Shard::tick(Moment moment) {
     if (!pulses_[i].is_answered_by_successor && !subscriptions_[i].is_ended &&
         !subscriptions_[i].is_refused) {
       if (is_successor_overdue()) {
-        say(fmt::format("its replacement is given up: no answer to {}", topics_[i].text));
+        say(core::LogLevel::warn,
+            fmt::format("its replacement is given up: no answer to {}", topics_[i].text));
         successor_->abort();
         raise(LifeEvent::successor_lost);
       }

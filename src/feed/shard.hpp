@@ -7,6 +7,7 @@
 #include "feed/overlap.hpp"
 #include "feed/status_writer.hpp"
 
+#include <perp/core/log.hpp>
 #include <perp/core/prng.hpp>
 #include <perp/feed/backoff.hpp>
 #include <perp/feed/connection_life.hpp>
@@ -18,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +33,10 @@ class ShardOwner {
                        core::WallNs to) = 0;
   /// A book stream runs that needs a snapshot by HTTP.
   virtual void on_book_wanted(const venue::Topic& topic) = 0;
+  /// The venue is to say where to dial; Shard::on_token() of that shard, if it is still there, is
+  /// to be told. @param ticket to be given back
+  virtual void on_token_wanted(std::uint32_t shard, std::uint64_t ticket,
+                               const venue::TokenStep& step) = 0;
 
  protected:
   ~ShardOwner() = default;
@@ -47,7 +53,7 @@ struct ShardSetting {
   HostLedger& ledger;  ///< of the host that is dialled
   net::Url url{};      ///< with its target
   net::WebSocketConnectOptions connect{};
-  std::function<void(const std::string&)> log;
+  std::function<void(core::LogLevel, const std::string&)> log;
   core::Prng random;
   double haste = 1;  ///< LiveFeedOptions::haste
 };
@@ -63,6 +69,11 @@ class Shard final : private LineOwner {
   void stop();
   bool is_idle() const noexcept { return state_ == LifeState::idle; }
   bool is_live() const noexcept;
+  std::uint32_t number() const noexcept { return number_; }
+  /// What was asked for by ShardOwner::on_token_wanted(); one that is not wanted any more is passed
+  /// over. @param token nullptr: there is none, for what reason is in `why`
+  void on_token(std::uint64_t ticket, const venue::TokenReply* token, const net::Url& url,
+                const std::optional<net::Proxy>& proxy, const std::string& why);
   /// Each 100 ms. @param moment both clocks now
   void tick(Moment moment);
 
@@ -140,7 +151,7 @@ class Shard final : private LineOwner {
   std::int64_t hastened(std::int64_t ns) const noexcept {
     return static_cast<std::int64_t>(static_cast<double>(ns) / setting_.haste);
   }
-  void say(const std::string& what) const;
+  void say(core::LogLevel level, const std::string& what) const;
   const venue::Stream& stream_of(std::uint32_t subscription) const {
     return setting_.line.connect.streams[topics_[subscription].stream];
   }
@@ -165,6 +176,8 @@ class Shard final : private LineOwner {
   bool is_overlapping_ = false;
   bool is_adopted_ = false;  ///< of the two that overlap line_ is the new one
   core::MonoNs overlap_ends_{};
+  std::uint64_t token_ticket_ = 0;  ///< the last one that was asked for; older ones are not wanted
+  bool awaits_token_ = false;
   bool dial_wanted_ = false;
   bool successor_wanted_ = false;
   bool roll_is_due_ = false;

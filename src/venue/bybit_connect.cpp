@@ -194,6 +194,15 @@ ClockReading read_clock(std::string_view body) noexcept {
   return envelope::clock_of(root.text(), 1);
 }
 
+/// {"retCode":10006,"retMsg":"Too many visits!",..}; 10018 is the address's limit, 10429 the
+/// system's own protection (https://bybit-exchange.github.io/docs/v5/error).
+bool is_too_often(std::string_view body) noexcept {
+  envelope::Cursor root(body);
+  if (!root.enter('{') || !root.find("retCode")) return false;
+  const std::int32_t code = envelope::code_of(root.raw());
+  return code == 10006 || code == 10018 || code == 10429;
+}
+
 /// {"retCode":0,..,"result":{"category":"linear","list":[..],"nextPageCursor":"first%3DAUSDT"},..}
 /// The body has it encoded for a query already; make_request() encodes.
 std::string next_cursor(std::string_view body) {
@@ -227,10 +236,13 @@ constinit const Connect connect{.sockets = sockets,
                                 .calls = calls,
                                 .book_resync = BookResync::resubscribe,
                                 .unknown_topic = UnknownTopic::refuses_frame,
+                                // One to five seconds are asked for; the header stands above it.
+                                .too_often_ns = 5 * ns_per_second,
                                 .write_frame = write_frame,
                                 .classify = classify,
                                 .read_sent = read_sent,
                                 .read_clock = read_clock,
+                                .is_too_often = is_too_often,
                                 .next_cursor = next_cursor};
 
 }  // namespace perp::venue::bybit

@@ -61,7 +61,9 @@ class LiveFeedTest : public ::testing::Test {
     options_.rest_origin = venue_.rest_origin();
     feed_.emplace(
         options_, ring_, [this] { drain(); },
-        [this](const std::string& line) { log_.push_back(line); });
+        [this](core::LogLevel level, const std::string& line) {
+          log_.push_back(fmt::format("{}: {}", core::name_of(level), line));
+        });
   }
 
   void drain() {
@@ -112,6 +114,12 @@ class LiveFeedTest : public ::testing::Test {
     return std::any_of(all.begin(), all.end(), [&](const Taken& record) {
       return record.as<market::FeedStatus>().state == state &&
              record.as<market::FeedStatus>().stream == stream;
+    });
+  }
+
+  bool has_told(const std::string& text) const {
+    return std::any_of(log_.begin(), log_.end(), [&](const std::string& line) {
+      return line.find(text) != std::string::npos;
     });
   }
 
@@ -206,6 +214,7 @@ TEST_F(LiveFeedTest, ABookIsJoinedToASnapshotAndAgainAfterALostStep) {
   const auto gaps = of(RecordType::gap);
   ASSERT_EQ(gaps.size(), 1u);
   EXPECT_EQ(gaps[0].as<market::Gap>().cause, market::GapCause::sequence);
+  EXPECT_TRUE(has_told("warn: binance: book_delta of BTCUSDT has a hole: its ids do not follow"));
   venue_.depth(2011, 2030, 2010);
   ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 4; }));
   EXPECT_EQ(of(RecordType::book_delta)[3].as<market::Book>().continuity,
@@ -236,6 +245,7 @@ TEST_F(LiveFeedTest, WhatACutTookIsToldAndFetchedOnce) {
     return record.as<market::Gap>().cause == market::GapCause::disconnect &&
            record.as<market::Gap>().stream == RecordType::trade;
   });
+  EXPECT_TRUE(has_told("warn: binance connection 2 (market): lost: "));
   ASSERT_NE(disconnect, gaps.end());
   EXPECT_LT(disconnect->as<market::Gap>().from_ns, disconnect->as<market::Gap>().to_ns);
   EXPECT_EQ(of(RecordType::trade).size(), 11u);
@@ -322,9 +332,7 @@ TEST_F(LiveFeedTest, AReplacementThatIsNeverAnsweredIsGivenUpAndTheOldOneGoesOn)
   std::int64_t id = 0;
   ASSERT_TRUE(until([&] {
     venue_.trade(++id);
-    return std::any_of(log_.begin(), log_.end(), [](const std::string& line) {
-      return line.find("its replacement is given up") != std::string::npos;
-    });
+    return has_told("its replacement is given up");
   }));
   const std::int64_t then = id;
   venue_.trade(++id);
@@ -453,6 +461,134 @@ TEST_F(LiveFeedTest, AWishBeforeTheInstrumentsOrDuringAReplacementIsTaken) {
   for (std::size_t i = 1; i < ids.size(); ++i) ASSERT_EQ(ids[i], ids[i - 1] + 1);
 }
 
+TEST_F(LiveFeedTest, WhatALostReplacementBroughtFirstIsNotTakenAgainFromTheOldOne) {
+  options_.haste = 40'000;
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  venue_.clients_answered_max = 1;
+  start();
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == 1; }));
+  const auto say = [&](test::FakeBinance::Client* client, std::int64_t id) {
+    return client->connection->send_text(R"({"stream":"btcusdt@aggTrade","data":)" +
+                                         test::FakeBinance::trade_text(id, 100) + "}");
+  };
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 2; }));
+  const auto both = venue_.clients_of("btcusdt@aggTrade");
+  // The replacement is the faster one, and is lost.
+  ASSERT_TRUE(say(both[1], 2));
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == 2; }));
+  both[1]->connection->abort();
+  ASSERT_TRUE(until(
+      [&] { return has_told("warn: binance connection 1 (market): its replacement was lost"); }));
+  ASSERT_TRUE(say(both[0], 2));
+  ASSERT_TRUE(say(both[0], 3));
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).back() == 3; }));
+  EXPECT_EQ(trade_ids(0, 0), (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(feed_->status().losses, 0u);
+}
+
+/// The venue, dialled by token as KuCoin's is.
+const venue::Adapter& token_venue() {
+  static constexpr venue::TokenStep step{
+      .method = "POST",
+      .target = "/api/v1/token",
+      .read = [](std::string_view body, std::uint64_t connect_id, venue::TokenReply& said) {
+        const auto reply = nlohmann::json::parse(body, nullptr, false);
+        if (!reply.is_object() || !reply.contains("data")) return false;
+        const auto& server = reply["data"]["instanceServers"][0];
+        said.url = fmt::format("{}?token={}&connectId={}", server["endpoint"].get<std::string>(),
+                               reply["data"]["token"].get<std::string>(), connect_id);
+        said.ping_interval_ns = server["pingInterval"].get<std::int64_t>() * core::ns_per_ms;
+        return true;
+      }};
+  static const std::vector<venue::Socket> sockets = [] {
+    const auto own = venue::find_adapter(market::VenueId::binance)->connect->sockets;
+    std::vector<venue::Socket> made(own.begin(), own.end());
+    for (venue::Socket& socket : made) {
+      socket.token = &step;
+      socket.ping = {.interval_ns = core::ns_per_hour, .text = R"({"id":"1","type":"ping"})"};
+    }
+    return made;
+  }();
+  static const venue::Connect connect = [] {
+    venue::Connect made = *venue::find_adapter(market::VenueId::binance)->connect;
+    made.sockets = sockets;
+    return made;
+  }();
+  static const venue::Adapter adapter = [] {
+    venue::Adapter made = *venue::find_adapter(market::VenueId::binance);
+    made.connect = &connect;
+    return made;
+  }();
+  return adapter;
+}
+
+TEST_F(LiveFeedTest, EachDialHasATokenOfItsOwn) {
+  options_.adapter = &token_venue();
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  options_.haste = 100;
+  venue_.tokens_failed = 2;
+  start();
+  const auto is_dialled_with = [&](const std::string& token) {
+    const auto clients = venue_.clients_of("btcusdt@aggTrade");
+    return clients.size() == 1 &&
+           clients[0]->path.starts_with("/market/stream?token=" + token + "&connectId=");
+  };
+  ASSERT_TRUE(until([&] { return is_dialled_with("1") && feed_->status().is_live; }));
+  const std::string first = venue_.clients().begin()->second.path;
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == 1; }));
+  // Each 18 s, as the reply says, and not each hour.
+  ASSERT_TRUE(until([&] { return venue_.pings > 0; }));
+  venue_.cut("btcusdt@aggTrade");
+  ASSERT_TRUE(until([&] { return is_dialled_with("2") && feed_->status().is_live; }));
+  EXPECT_EQ(feed_->status().losses, 1u);
+  EXPECT_NE(venue_.clients().begin()->second.path.substr(first.find("connectId")),
+            first.substr(first.find("connectId")));
+}
+
+TEST_F(LiveFeedTest, AReplacementHasATokenOfItsOwn) {
+  options_.adapter = &token_venue();
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  options_.haste = 40'000;
+  start();
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  std::int64_t id = 0;
+  ASSERT_TRUE(until([&] {
+    venue_.trade(++id);
+    return feed_->status().roll_overs >= 2;
+  }));
+  EXPECT_EQ(feed_->status().losses, 0u);
+  EXPECT_GE(venue_.tokens, 3u);
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).back() == id; }));
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 1; i < ids.size(); ++i) ASSERT_EQ(ids[i], ids[i - 1] + 1);
+}
+
+TEST_F(LiveFeedTest, ATokenThatLeadsNowhereIsToldAndAskedForAgain) {
+  options_.adapter = &token_venue();
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  options_.haste = 100;
+  venue_.token_endpoint = "https://127.0.0.1/";
+  start();
+  ASSERT_TRUE(until([&] { return has_told("no token: the reply names no WebSocket"); }));
+  venue_.token_endpoint = "nonsense";
+  ASSERT_TRUE(until([&] { return has_told("no token: the reply names no address"); }));
+  venue_.token_endpoint = {};
+  ASSERT_TRUE(until([&] { return feed_->status().is_live; }));
+  // One that never comes keeps nobody from ending.
+  venue_.gives_tokens = false;
+  const std::size_t asked = venue_.requests.size();
+  venue_.cut("btcusdt@aggTrade");
+  ASSERT_TRUE(until([&] {
+    return std::find(venue_.requests.begin() + static_cast<std::ptrdiff_t>(asked),
+                     venue_.requests.end(), "/api/v1/token") != venue_.requests.end();
+  }));
+  feed_->request_stop();
+  ASSERT_TRUE(until([&] { return feed_->is_stopped(); }));
+}
+
 TEST_F(LiveFeedTest, StoppingSaysSoLast) {
   start();
   ASSERT_TRUE(until_live());
@@ -466,6 +602,15 @@ TEST_F(LiveFeedTest, StoppingSaysSoLast) {
   EXPECT_EQ(all.back().as<market::FeedStatus>().state, FeedState::down);
   EXPECT_EQ(records_.back().header.type, RecordType::tick);
   EXPECT_EQ(feed_->do_work(), 0);
+}
+
+TEST_F(LiveFeedTest, ANameThatNoContractHasIsToldAsAnError) {
+  options_.symbols = {"BTC", "NONE"};
+  start();
+  ASSERT_TRUE(until_live());
+  EXPECT_TRUE(has_told("error: binance: no contract is called 'NONE'"));
+  EXPECT_FALSE(has_told("'BTC'"));
+  EXPECT_FALSE(has_told("warn: ")) << "all else is as it should be";
 }
 
 TEST_F(LiveFeedTest, RefusesWhatCannotBe) {

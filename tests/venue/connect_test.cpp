@@ -128,22 +128,22 @@ TEST(SubscriptionPlan, ATokenCanComeBeforeTheDial) {
   static constexpr TokenStep token{
       .method = "POST",
       .target = "/api/v1/bullet-public",
-      .url_of = [](std::string_view body, std::uint64_t connect_id, std::string& url) {
+      .read = [](std::string_view body, std::uint64_t connect_id, TokenReply& said) {
         const Json reply = Json::parse(body, nullptr, false);
         if (!reply.is_object() || !reply.contains("data")) return false;
-        url = reply["data"]["instanceServers"][0]["endpoint"].get<std::string>() +
-              "?token=" + reply["data"]["token"].get<std::string>() +
-              "&connectId=" + std::to_string(connect_id);
+        said.url = reply["data"]["instanceServers"][0]["endpoint"].get<std::string>() +
+                   "?token=" + reply["data"]["token"].get<std::string>() +
+                   "&connectId=" + std::to_string(connect_id);
         return true;
       }};
   static constexpr auto sockets =
       std::to_array<Socket>({{.name = "classic", .token = &token, .waits_for_greeting = true}});
   const Connect connect{.sockets = sockets};
-  std::string url;
-  ASSERT_TRUE(connect.sockets[0].token->url_of(
-      R"({"data":{"token":"abc","instanceServers":[{"endpoint":"wss://ws.example/"}]}})", 7, url));
-  EXPECT_EQ(url, "wss://ws.example/?token=abc&connectId=7");
-  EXPECT_FALSE(connect.sockets[0].token->url_of("{}", 7, url));
+  TokenReply said;
+  ASSERT_TRUE(connect.sockets[0].token->read(
+      R"({"data":{"token":"abc","instanceServers":[{"endpoint":"wss://ws.example/"}]}})", 7, said));
+  EXPECT_EQ(said.url, "wss://ws.example/?token=abc&connectId=7");
+  EXPECT_FALSE(connect.sockets[0].token->read("{}", 7, said));
 }
 
 TEST(SubscriptionPlan, FramesStayWithinTheirBytes) {

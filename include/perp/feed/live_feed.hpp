@@ -8,6 +8,7 @@
 // One thread owns it and calls do_work(); the loop inside waits, so the worker's own idle strategy
 // is `spin`. Nothing is allocated and no lock is taken per message between reconnects.
 #include <perp/core/histogram.hpp>
+#include <perp/core/log.hpp>
 #include <perp/core/record_ring.hpp>
 #include <perp/core/time.hpp>
 #include <perp/feed/ring_writer.hpp>
@@ -24,11 +25,13 @@ namespace perp::feed {
 
 struct LiveFeedOptions {
   market::VenueId venue = market::VenueId::none;
+  const venue::Adapter* adapter = nullptr;  ///< in place of the venue's own; outlives the feed
   /// Coins ("BTC") or native names ("BTCUSDT"); empty: every live primary perpetual of the venue.
   std::vector<std::string> symbols{};
   venue::StreamKinds kinds = venue::all_kinds;
   bool is_testnet = false;
   /// "wss://127.0.0.1:8443" and "https://127.0.0.1:8443" in place of the venue's own; paths stay.
+  /// Where a token's reply says where to dial (venue::TokenStep), that counts.
   std::string websocket_origin{};
   std::string rest_origin{};
   std::string ledger_folder = "var/run";  ///< of the hosts' accounts (host_ledger.hpp)
@@ -108,10 +111,12 @@ struct LiveFeedStatus {
 class LiveFeed {
  public:
   /// @param ring this feed is its only producer; outlives this. @param wait_for_room called while
-  /// the ring is full, as RingWriter's `idle`. @param log one line for people per event; called on
-  /// the feed's thread. @throws core::Error naming the option.
+  /// the ring is full, as RingWriter's `idle`. @param log one line for people per event, at most
+  /// `info` for what is as it should be, `warn` for a loss, a ban, a hole, `error` for a refusal;
+  /// called on the feed's thread. @throws core::Error naming the option.
   LiveFeed(const LiveFeedOptions& options, core::RecordRing& ring,
-           std::function<void()> wait_for_room, std::function<void(const std::string&)> log);
+           std::function<void()> wait_for_room,
+           std::function<void(core::LogLevel, const std::string&)> log);
   ~LiveFeed();
   LiveFeed(const LiveFeed&) = delete;
   LiveFeed& operator=(const LiveFeed&) = delete;
