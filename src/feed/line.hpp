@@ -122,7 +122,9 @@ class Line final : private net::WebSocketHandler {
   bool waits_for_greeting_ = false;
   core::MonoNs opened_at_{};
   core::MonoNs heard_at_{};
-  core::MonoNs pinged_at_{};
+  core::MonoNs told_at_{};    ///< when a message came last, pings and pongs apart
+  core::MonoNs pinged_at_{};  ///< in either way
+  core::MonoNs asked_at_{};   ///< by the venue's own rule
   bool awaits_pong_ = false;
   std::uint64_t messages_ = 0;
   std::uint64_t unexpected_ = 0;

@@ -1,5 +1,7 @@
+#include "feed/latencies_of.hpp"
 #include "feed/shard.hpp"
 #include "feed/status_writer.hpp"
+#include "feed/venue_address.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/feed/live_feed.hpp>
@@ -41,15 +43,6 @@ std::string key_of(market::VenueId id) {
   return venue == nullptr ? std::string() : std::string(venue->key);
 }
 
-std::string origin_of(const std::string& wanted, std::string_view own, std::string_view testnet,
-                      bool is_testnet, const char* what) {
-  if (!wanted.empty()) return wanted;
-  if (!is_testnet) return std::string(own);
-  if (testnet.empty())
-    throw core::Error("the venue has no testnet", what, "give its address, or leave testnet out");
-  return std::string(testnet);
-}
-
 }  // namespace
 
 struct LiveFeed::Impl final : private ShardOwner {
@@ -58,21 +51,6 @@ struct LiveFeed::Impl final : private ShardOwner {
   struct Wish {
     std::vector<std::string> symbols{};
     venue::StreamKinds kinds = 0;
-  };
-  struct ShardCounts {
-    std::uint64_t losses = 0;
-    std::uint64_t roll_overs = 0;
-    std::uint64_t resubscribed = 0;
-    std::uint64_t overlap_duplicates = 0;
-    std::uint64_t unexpected = 0;
-
-    void add(const Shard& shard) {
-      losses += shard.losses();
-      roll_overs += shard.roll_overs();
-      resubscribed += shard.resubscribed();
-      overlap_duplicates += shard.overlap_duplicates();
-      unexpected += shard.unexpected();
-    }
   };
 
   Impl(const LiveFeedOptions& wanted, core::RecordRing& ring, std::function<void()> wait_for_room,
@@ -392,7 +370,8 @@ struct LiveFeed::Impl final : private ShardOwner {
     rest.fetch_token(step, random.next(),
                      [this, number, ticket](const venue::TokenReply* token, std::string why) {
                        net::Url url;
-                       if (token != nullptr) why = read_address(token->url, url);
+                       if (token != nullptr)
+                         why = read_address(token->url, rest_origin.is_secure(), url);
                        std::optional<net::Proxy> proxy;
                        if (why.empty() && options.obeys_proxy_variables)
                          proxy = net::proxy_of_environment(url.host);
@@ -400,19 +379,6 @@ struct LiveFeed::Impl final : private ShardOwner {
                          if (shard->number() == number)
                            shard->on_token(ticket, why.empty() ? token : nullptr, url, proxy, why);
                      });
-  }
-
-  /// What a venue says is not taken on trust. @returns what is wrong with it, or nothing
-  std::string read_address(const std::string& text, net::Url& url) const {
-    try {
-      url = net::Url::parse(text);
-    } catch (const core::Error&) {  // a reply is no reason to end a feed
-      return "the reply names no address";
-    }
-    if (!url.is_websocket()) return "the reply names no WebSocket";
-    if (rest_origin.scheme == net::Url::Scheme::https && url.scheme != net::Url::Scheme::wss)
-      return "the reply names an address without TLS";
-    return {};
   }
 
   void on_book_wanted(const venue::Topic& topic) override { fetch_book(symbols[topic.symbol]); }
@@ -568,22 +534,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     made.resubscribed = counts.resubscribed;
     made.overlap_duplicates = counts.overlap_duplicates;
     made.unexpected_messages = counts.unexpected;
-    if (ticks % latency_ticks == 0 || is_stopping) {
-      latencies.clear();
-      for (const market::RecordKind& kind : market::record_kinds)
-        for (std::size_t i = 0; i < latency_span_count; ++i) {
-          const auto span = static_cast<LatencySpan>(i);
-          const core::Histogram* const found = writer.latency_ns(kind.type, span);
-          if (found == nullptr || found->count() == 0) continue;
-          latencies.push_back({.type = kind.type,
-                               .span = span,
-                               .count = found->count(),
-                               .negative = found->negative_count(),
-                               .p50_ns = found->percentile(50),
-                               .p99_ns = found->percentile(99),
-                               .max_ns = found->max()});
-        }
-    }
+    if (ticks % latency_ticks == 0 || is_stopping) latencies = latencies_of(writer);
     made.latencies = latencies;
     for (const market::RecordKind& kind : market::record_kinds)
       if (const std::uint64_t count = writer.conflation().replaced(kind.type); count > 0)

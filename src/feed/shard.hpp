@@ -196,4 +196,21 @@ class Shard final : private LineOwner {
   std::uint64_t unexpected_ = 0;  ///< of lines that are gone
 };
 
+/// Of several, those that are gone among them.
+struct ShardCounts {
+  std::uint64_t losses = 0;
+  std::uint64_t roll_overs = 0;
+  std::uint64_t resubscribed = 0;
+  std::uint64_t overlap_duplicates = 0;
+  std::uint64_t unexpected = 0;
+
+  void add(const Shard& shard) {
+    losses += shard.losses();
+    roll_overs += shard.roll_overs();
+    resubscribed += shard.resubscribed();
+    overlap_duplicates += shard.overlap_duplicates();
+    unexpected += shard.unexpected();
+  }
+};
+
 }  // namespace perp::feed
