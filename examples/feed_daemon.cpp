@@ -35,7 +35,7 @@ int run(int argc, char** argv) {
   core::IdleStrategy full({.kind = core::IdleKind::park, .park_ns = core::ns_per_ms}, room);
   feed::LiveFeed feed(
       options, ring, [&] { full.prepare(), full.idle(0); },
-      [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+      [](core::LogLevel, const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
 
   core::Worker worker({.name = "feed", .idle = {.kind = core::IdleKind::spin}});  // the loop waits
   worker.start([&] { return feed.do_work(); });

@@ -36,7 +36,7 @@ int run(int argc, char** argv) {
   core::IdleStrategy full({.kind = core::IdleKind::park, .park_ns = core::ns_per_ms}, room);
   feed::LiveFeed feed(
       options, ring, [&] { full.prepare(), full.idle(0); },
-      [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+      [](core::LogLevel, const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
   engine.writer().for_each_instrument([&](const market::RecordHeader& header) {
     if (header.venue == options.venue)
       feed.state().instruments.restore(header.instrument,

@@ -1,14 +1,26 @@
 // perp config: is it right, what is in force and why, what keys there are.
 #include "app/commands.hpp"
+#include "app/config_import.hpp"
 #include "app/config_options.hpp"
+
+#include <perp/core/error.hpp>
 
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <string>
 
 namespace perp::app {
 namespace {
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw core::Error("cannot be read", path, "expected a YAML or JSON file");
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
 
 void check(Context& context, const ConfigArguments& arguments) {
   const Config config = load_config(arguments);
@@ -63,8 +75,23 @@ void add_config(CLI::App& app, Context& context) {
     std::fputs(text.c_str(), stdout);
   });
 
-  group->add_subcommand("keys", "Every key with its variable, flag, bounds and default (Markdown).")
-      ->callback([] { std::fputs(settings_markdown().c_str(), stdout); });
-}
+  auto old_file = std::make_shared<std::string>();
+  auto* import = group->add_subcommand(
+      "import", "A file of ours from a YAML or JSON file of a program that came before.");
+  import->add_option("file", *old_file, "config.yaml, default.json")->required();
+  import->footer(
+      "The file goes to stdout; what has no place in it, secrets among it, is listed on stderr.\n"
+      "Example:\n"
+      "  perp config import config.yaml >perp.toml");
+  import->callback([old_file] {
+    const ImportedConfig imported = import_config(read_text(*old_file), *old_file);
+  std::fputs(imported.toml.c_str(), stdout);
+  for (const std::string& line : imported.left) fmt::print(stderr, "not taken: {}\n", line);
+  fmt::print(stderr, "{} keys taken, {} not\n", imported.taken, imported.left.size());
+});
+
+group->add_subcommand("keys", "Every key with its variable, flag, bounds and default (Markdown).")
+    ->callback([] { std::fputs(settings_markdown().c_str(), stdout); });
+}  // namespace perp::app
 
 }  // namespace perp::app

@@ -6,13 +6,20 @@
 #include "app/recording_options.hpp"
 #include "app/summary.hpp"
 
+#include <perp/core/error.hpp>
+#include <perp/market/venue_id.hpp>
+
 #include <fmt/format.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace perp::app {
 namespace {
@@ -40,34 +47,77 @@ std::string joined(const std::vector<std::string>& names) {
 class Reloading {
  public:
   Reloading(const ConfigArguments& arguments, const Config& config, core::Logger& log)
-      : arguments_(arguments), started_(config), current_(config), log_(log) {}
+      : arguments_(arguments), started_(config), current_(config), log_(log) {
+    for (const LiveVenueOptions& venue : live_options(config).venues)
+      begun_.emplace(market::find_venue(venue.feed.venue)->key, config);
+  }
 
-  std::optional<LiveChange> reload() {
+  void reload(const std::function<void(const LiveChange&)>& take) {
     const Config fresh = load_config(arguments_);
     for (const ConfigFault& fault : fresh.faults())
       log_.error("config", fault.what, {{"place", fault.place}});
     if (!fresh.faults().empty()) {
       log_.error("config", "nothing is changed: the configuration has faults",
                  {{"faults", fresh.faults().size()}});
-      return std::nullopt;
+      return;
     }
-    const std::vector<std::string> fixed = changed_settings(started_, fresh, false);
-    if (!fixed.empty())
-      log_.warn("config", "these take effect with the next start", {{"settings", joined(fixed)}});
     const std::vector<std::string> taken = changed_settings(current_, fresh, true);
-    log_.info("config", taken.empty() ? "read again, nothing to take" : "read again and taken",
-              {{"settings", joined(taken)}});
     LiveChange change{.status_ns = status_ns_of(fresh)};
     for (const std::string& name : taken)
-      if (!name.starts_with("logging.")) change.loader = loader_options(fresh);
+      if (is_of_loader(name)) change.loader = loader_options(fresh);
+    // One of the places that catch: what a person wrote is to be told, and the daemon goes on.
+    try {
+      change.venues = live_options(fresh).venues;
+      take(change);
+    } catch (const core::Error& error) {
+      log_.error("config", fmt::format("nothing is changed: {}", error.what()));
+      return;
+    }
+    tell_fixed(fresh, change.venues);
+    log_.info("config", taken.empty() ? "read again, nothing to take" : "read again and taken",
+              {{"settings", joined(taken)}});
     log_.set_level(log_options(fresh).level);
     current_ = fresh;
-    return change;
   }
 
  private:
+  static bool is_of_loader(const std::string& name) {
+    return name.starts_with("database.") || name.starts_with("loader.") || name.starts_with("db_");
+  }
+  /// What differs from what is in force and is not taken. A venue that was started by a reload has
+  /// its settings from there.
+  void tell_fixed(const Config& fresh, const std::vector<LiveVenueOptions>& venues) {
+    std::map<std::string, const Config*, std::less<>> running;
+    for (const LiveVenueOptions& venue : venues) {
+      const std::string key(market::find_venue(venue.feed.venue)->key);
+      const auto before = begun_.find(key);
+      running.emplace(key, before == begun_.end() ? &fresh : &before->second);
+    }
+    std::map<std::string, Config, std::less<>> begun;
+    for (const auto& [key, config] : running) begun.emplace(key, *config);
+    begun_ = std::move(begun);
+
+    std::vector<std::string> fixed;
+    for (const std::string& name : changed_settings(started_, fresh, false))
+      if (venue_of(name).empty()) fixed.push_back(name);
+    for (const auto& [key, config] : begun_)
+      for (const std::string& name : changed_settings(config, fresh, false))
+        if (venue_of(name) == key) fixed.push_back(name);
+    if (!fixed.empty())
+      log_.warn("config", "these take effect with the next start", {{"settings", joined(fixed)}});
+  }
+  /// "okx" of "exchanges.okx.testnet" and "pins.okx"; empty for a setting of none.
+  static std::string venue_of(const std::string& name) {
+    for (const market::Venue& venue : market::venues) {
+      const std::string key(venue.key);
+      if (name == "pins." + key || name.starts_with("exchanges." + key + ".")) return key;
+    }
+    return {};
+  }
+
   const ConfigArguments& arguments_;
-  const Config started_;  ///< what needs a restart is as it was then
+  const Config started_;                              ///< what needs a restart is as it was then
+  std::map<std::string, Config, std::less<>> begun_;  ///< by venue: as it was when it was started
   Config current_;
   core::Logger& log_;
 };
@@ -80,8 +130,10 @@ void run_live(Context& context, const RunArguments& arguments, const Config& con
   std::signal(SIGHUP, on_hangup);
   Reloading reloading(arguments.config, config, log);
   LiveRun run(options, log, manager);
-  const Report report = run.run(
-      {.stop = context.stop, .hangups = &hangups, .reload = [&] { return reloading.reload(); }});
+  const Report report =
+      run.run({.stop = context.stop, .hangups = &hangups, .reload = [&](const auto& take) {
+                 reloading.reload(take);
+               }});
   std::fputs((context.format == "json" ? summary_json(report) : summary_text(report)).c_str(),
              stdout);
   if (!run.was_loader_abandoned()) return;

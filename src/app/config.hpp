@@ -82,6 +82,8 @@ class Config {
 
 /// Each fault on a line.
 std::string faults_text(const std::vector<ConfigFault>& faults);
+/// A value as TOML writes it.
+std::string toml_literal(const SettingValue& value);
 /// A file that gives the same configuration, without secrets. @param with_origin each line says
 /// where the value came from
 std::string config_toml(const Config& config, bool with_origin);

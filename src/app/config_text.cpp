@@ -19,16 +19,6 @@ std::string quoted(const std::string& text) {
   return out;
 }
 
-std::string literal(const SettingValue& value) {
-  if (const auto* yes = std::get_if<bool>(&value)) return *yes ? "true" : "false";
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
-  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
-  std::string out = "[";
-  for (const std::string& word : std::get<std::vector<std::string>>(value))
-    out += (out.size() == 1 ? "" : ", ") + quoted(word);
-  return out + "]";
-}
-
 Json json_of(const SettingValue& value) {
   if (const auto* yes = std::get_if<bool>(&value)) return *yes;
   if (const auto* number = std::get_if<std::int64_t>(&value)) return *number;
@@ -50,6 +40,16 @@ std::string origin_text(const Origin& origin) {
 
 }  // namespace
 
+std::string toml_literal(const SettingValue& value) {
+  if (const auto* yes = std::get_if<bool>(&value)) return *yes ? "true" : "false";
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
+  std::string out = "[";
+  for (const std::string& word : std::get<std::vector<std::string>>(value))
+    out += (out.size() == 1 ? "" : ", ") + quoted(word);
+  return out + "]";
+}
+
 std::string config_toml(const Config& config, bool with_origin) {
   std::string out;
   std::string table;
@@ -65,10 +65,10 @@ std::string config_toml(const Config& config, bool with_origin) {
       }
       const SettingValue& value = config.value(setting.name);
       const std::string key = is_top ? setting.name : setting.name.substr(dot + 1);
-      std::string line = std::holds_alternative<std::monostate>(value)
-                             ? fmt::format("# {} is not set", key)
-                         : is_shown(setting, value) ? fmt::format("{} = {}", key, literal(value))
-                                                    : fmt::format("# {} is set (a secret)", key);
+      std::string line =
+          std::holds_alternative<std::monostate>(value) ? fmt::format("# {} is not set", key)
+          : is_shown(setting, value) ? fmt::format("{} = {}", key, toml_literal(value))
+                                     : fmt::format("# {} is set (a secret)", key);
       if (with_origin)
         line = fmt::format("{:<44} # {}", line, origin_text(config.origin(setting.name)));
       out += line + "\n";

@@ -3,6 +3,7 @@
 #include "app/output.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/market/record_kind.hpp>
 
 #include <fmt/format.h>
 
@@ -30,6 +31,19 @@ WarehouseOptions completed(WarehouseOptions options, core::Logger& log) {
   return options;
 }
 
+/// Of trades, or of whatever the venue sends first in the order of kinds.
+std::string latency_of(const feed::LiveFeedStatus& status) {
+  const feed::LatencyStatus* found = nullptr;
+  for (const feed::LatencyStatus& one : status.latencies)
+    if (one.span == feed::LatencySpan::match_to_receive &&
+        (found == nullptr || one.type == market::RecordType::trade))
+      found = &one;
+  if (found == nullptr) return {};
+  return fmt::format(" {} {}/{}", market::name_of(found->type),
+                     duration_text(static_cast<double>(found->p50_ns)),
+                     duration_text(static_cast<double>(found->p99_ns)));
+}
+
 std::string state_of(const feed::LiveFeedStatus& status) {
   if (status.is_live) return "live";
   if (!status.has_instruments) return "asking for instruments";
@@ -50,13 +64,19 @@ LiveRun::LiveRun(const LiveOptions& options, core::Logger& log, ServiceManager& 
             {{"checkpoint", found.checkpoint.empty() ? "none" : found.checkpoint},
              {"replayed", found.replayed},
              {"journal_end", side_.engine().writer().end()}});
-  for (const LiveVenueOptions& venue : options_.venues) {
-    side_.add_ring(rings_.emplace_back(options_.ring_bytes));
-    venues_.emplace_back(venue, rings_.back(), side_,
-                         [&log](const std::string& line) { log.info("feed", line); });
-  }
-  messages_.resize(venues_.size());
-  rounds_.resize(venues_.size() + 1);
+  for (const LiveVenueOptions& venue : options_.venues) venues_.push_back(make_venue(venue));
+}
+
+std::unique_ptr<LiveRun::Supervised> LiveRun::make_venue(const LiveVenueOptions& options) {
+  const auto [found, is_new] = rings_.try_emplace(options.feed.venue, options_.ring_bytes);
+  if (is_new) side_.add_ring(found->second);
+  core::Logger& log = log_;
+  return std::unique_ptr<Supervised>(
+      new Supervised{.live = LiveVenue(options, found->second, side_,
+                                       [&log](core::LogLevel level, const std::string& line) {
+                                         log.write(level, "feed", line);
+                                       }),
+                     .ring = found->second});
 }
 
 template <class Predicate>
@@ -72,11 +92,13 @@ bool LiveRun::await(core::MonoNs deadline, Predicate&& predicate) {
 Report LiveRun::run(const LiveSignals& signals) {
   start();
   watch(signals);
-  Report report;
-  report.was_stopped = signals.stop->load();
-  report.feed_seconds = side_.seconds();
+  const bool was_stopped = signals.stop->load();
+  const double feed_seconds = side_.seconds();
   end();
-  for (LiveVenue& venue : venues_) venue.report(report);
+  Report report = std::move(report_);
+  report.was_stopped = was_stopped;
+  report.feed_seconds = feed_seconds;
+  for (const auto& venue : venues_) venue->live.report(report);
   side_.report(report);
   report.journal_folder = options_.warehouse.engine.journal.folder;
   report.total_seconds = side_.seconds();
@@ -88,7 +110,7 @@ void LiveRun::start() {
   status_at_ = started_ + options_.status_ns;
   manager_.status("starting");
   side_.start();
-  for (LiveVenue& venue : venues_) venue.start();
+  for (const auto& venue : venues_) venue->live.start();
 }
 
 bool LiveRun::should_end(const LiveSignals& signals) {
@@ -100,11 +122,12 @@ bool LiveRun::should_end(const LiveSignals& signals) {
     log_.info("run", "the time is over");
     return true;
   }
-  for (const LiveVenue& venue : venues_)
-    if (venue.has_failed()) {
-      log_.error("run", "a feed has failed: everything ends", {{"venue", venue.name()}});
-      return true;
-    }
+  for (const Venues* venues : {&venues_, &ending_})
+    for (const auto& venue : *venues)
+      if (venue->live.has_failed()) {
+        log_.error("run", "a feed has failed: everything ends", {{"venue", venue->live.name()}});
+        return true;
+      }
   if (side_.has_failed()) log_.error("run", "the engine has failed: everything ends");
   return side_.has_failed();
 }
@@ -113,6 +136,7 @@ void LiveRun::watch(const LiveSignals& signals) {
   while (!should_end(signals)) {
     const core::MonoNs now = core::mono_now();
     if (!is_ready_) look_at_readiness();
+    if (!ending_.empty()) bury_ended();
     if (signals.hangups != nullptr && signals.hangups->load() != hangups_seen_) reload(signals);
     if (options_.status_ns > 0 && now >= status_at_) tell_status();
     if (manager_.is_there() && now >= manager_status_at_) {
@@ -126,7 +150,7 @@ void LiveRun::watch(const LiveSignals& signals) {
 
 void LiveRun::look_at_readiness() {
   const bool are_all_there = std::all_of(venues_.begin(), venues_.end(), [](const auto& venue) {
-    const feed::LiveFeedStatus status = venue.status();
+    const feed::LiveFeedStatus status = venue->live.status();
     return status.is_live || status.has_instruments;
   });
   if (!are_all_there && core::mono_now() - started_ < ready_ns_max) return;
@@ -142,13 +166,15 @@ std::string LiveRun::status_line() {
   std::string line;
   const core::MonoNs now = core::mono_now();
   const double seconds = static_cast<double>(std::max<std::int64_t>(now - counted_at_, 1)) / 1e9;
-  for (std::size_t i = 0; i < venues_.size(); ++i) {
-    const feed::LiveFeedStatus status = venues_[i].status();
-    const auto rate = static_cast<double>(status.ring.messages - messages_[i]) / seconds;
-    line += fmt::format("{} {} {}/s", venues_[i].name(), state_of(status),
+  for (const auto& venue : venues_) {
+    const feed::LiveFeedStatus status = venue->live.status();
+    const auto rate = static_cast<double>(status.ring.messages - venue->messages) / seconds;
+    line += fmt::format("{} {} {}/s", venue->live.name(), state_of(status),
                         grouped(static_cast<std::uint64_t>(rate)));
+    line += latency_of(status);
     if (status.losses > 0) line += fmt::format(" {} losses", status.losses);
     if (status.holes > 0) line += fmt::format(" {} holes", status.holes);
+    if (status.ring.conflated > 0) line += fmt::format(" {} conflated", status.ring.conflated);
     line += "; ";
   }
   const WarehouseGauges gauges = side_.gauges();
@@ -174,7 +200,7 @@ std::string LiveRun::status_line() {
 void LiveRun::tell_status() {
   log_.info("status", status_line());
   const core::MonoNs now = core::mono_now();
-  for (std::size_t i = 0; i < venues_.size(); ++i) messages_[i] = venues_[i].status().ring.messages;
+  for (const auto& venue : venues_) venue->messages = venue->live.status().ring.messages;
   counted_at_ = now;
   status_at_ = now + options_.status_ns;
 }
@@ -184,40 +210,103 @@ void LiveRun::tell_alive() {
   const core::MonoNs now = core::mono_now();
   if (manager_.watchdog_ns() == 0 || now < alive_at_) return;
   alive_at_ = now + manager_.watchdog_ns() / 4;
-  const auto has_ended = [&](std::size_t i) {
-    return i < venues_.size() ? venues_[i].has_stopped() : side_.has_engine_ended();
-  };
-  bool do_all_live = true;
-  for (std::size_t i = 0; i < rounds_.size(); ++i) {
-    const std::uint64_t rounds = i < venues_.size() ? venues_[i].rounds() : side_.gauges().rounds;
-    do_all_live = do_all_live && (rounds != rounds_[i] || has_ended(i));
-    rounds_[i] = rounds;
-  }
+  const WarehouseGauges gauges = side_.gauges();
+  bool do_all_live = gauges.rounds != engine_rounds_ || side_.has_engine_ended();
+  engine_rounds_ = gauges.rounds;
+  for (const Venues* venues : {&venues_, &ending_})
+    for (const auto& venue : *venues) {
+      const std::uint64_t rounds = venue->live.rounds();
+      do_all_live = do_all_live && (rounds != venue->rounds || venue->live.has_stopped());
+      venue->rounds = rounds;
+    }
   if (do_all_live) manager_.alive();
 }
 
 void LiveRun::reload(const LiveSignals& signals) {
   hangups_seen_ = signals.hangups->load();
   manager_.reloading();
-  if (const std::optional<LiveChange> change = signals.reload(); change) {
-    options_.status_ns = change->status_ns;
-    status_at_ = core::mono_now() + options_.status_ns;
-    if (change->loader) {
-      WarehouseOptions options = options_.warehouse;
-      options.loader = *change->loader;
-      side_.change_loader(completed(std::move(options), log_).loader);
-    }
-  }
+  signals.reload([this](const LiveChange& change) { take(change); });
   manager_.ready();
+}
+
+void LiveRun::take(const LiveChange& change) {
+  take_venues(change.venues);  // what can fail comes first
+  options_.status_ns = change.status_ns;
+  status_at_ = core::mono_now() + options_.status_ns;
+  if (!change.loader) return;
+  WarehouseOptions options = options_.warehouse;
+  options.loader = *change.loader;
+  side_.change_loader(completed(std::move(options), log_).loader);
+}
+
+/// Either all of it or nothing: what is new runs before anything else is touched.
+void LiveRun::take_venues(const std::vector<LiveVenueOptions>& wanted) {
+  bury_ended();
+  const auto is_of = [](market::VenueId id) {
+    return [id](const auto& venue) { return venue->live.id() == id; };
+  };
+  Venues fresh;
+  for (const LiveVenueOptions& options : wanted) {
+    const auto is_it = is_of(options.feed.venue);
+    if (std::any_of(venues_.begin(), venues_.end(), is_it)) continue;
+    if (std::any_of(ending_.begin(), ending_.end(), is_it))
+      throw core::Error("this venue has not ended yet",
+                        std::string(market::find_venue(options.feed.venue)->key),
+                        "try again when it has");
+    fresh.push_back(make_venue(options));
+  }
+  for (const auto& venue : fresh) venue->live.start();
+  // A thread that cannot be had, or not on its CPU, fails before its first round.
+  for (const auto& venue : fresh) {
+    await(core::mono_now() + feeds_end_ns,
+          [&] { return venue->live.rounds() > 0 || venue->live.has_failed(); });
+    if (venue->live.has_failed()) venue->live.join();
+  }
+  for (auto& venue : venues_) {
+    const auto still = std::find_if(wanted.begin(), wanted.end(), [&](const auto& options) {
+      return options.feed.venue == venue->live.id();
+    });
+    if (still != wanted.end()) {
+      venue->live.want(still->feed);
+      continue;
+    }
+    log_.info("run", "a venue is not wanted any more", {{"venue", venue->live.name()}});
+    venue->live.request_stop();
+    ending_.push_back(std::move(venue));
+  }
+  std::erase(venues_, nullptr);
+  for (auto& venue : fresh) {
+    log_.info("run", "a venue is new", {{"venue", venue->live.name()}});
+    venues_.push_back(std::move(venue));
+  }
+  // Its last records are in the journal when this is over, unless something is in the way.
+  await(core::mono_now() + feeds_end_ns, [this] {
+    return std::all_of(ending_.begin(), ending_.end(),
+                       [](const auto& venue) { return venue->has_ended(); });
+  });
+  bury_ended();
+}
+
+void LiveRun::bury_ended() {
+  for (auto& venue : ending_) {
+    if (!venue->has_ended() || venue->live.has_failed()) continue;
+    venue->live.join();
+    venue->live.report(report_);
+    log_.info("run", "a venue has ended", {{"venue", venue->live.name()}});
+    venue.reset();
+  }
+  std::erase(ending_, nullptr);
 }
 
 void LiveRun::end() {
   const core::MonoNs begin = core::mono_now();
   manager_.stopping();
-  for (LiveVenue& venue : venues_) venue.request_stop();
+  for (auto& venue : ending_) venues_.push_back(std::move(venue));
+  ending_.clear();
+  for (const auto& venue : venues_) venue->live.request_stop();
   if (!await(begin + feeds_end_ns, [&] {
         return std::all_of(venues_.begin(), venues_.end(),
-                           [](const auto& venue) { return venue.has_stopped(); });
+                           [](const auto& venue) { return venue->live.has_stopped(); });
       }))
     log_.warn("run", "not every feed has ended in time");
   std::exception_ptr failure;
@@ -233,8 +322,8 @@ void LiveRun::end() {
     auto engine = [&] { side_.join_engine(); };
     join(engine);
   }
-  for (LiveVenue& venue : venues_) {
-    auto feed = [&] { venue.join(); };
+  for (const auto& venue : venues_) {
+    auto feed = [&] { venue->live.join(); };
     join(feed);
   }
   side_.feeds_have_ended();

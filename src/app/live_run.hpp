@@ -1,6 +1,7 @@
 #pragma once
 // The daemon: one live feed per venue, the engine, the loader, and a supervisor (the calling
-// thread) that watches over them, talks to the service manager and ends everything in order.
+// thread) that watches over them, talks to the service manager, takes other venues, symbols and
+// streams while it runs, and ends everything in order.
 //
 // The end, within 5 s of the wish: feeds say good-bye and publish what they hold, the engine drains
 // the rings and makes the journal durable with a checkpoint, the loader goes on to the journal's
@@ -14,8 +15,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +34,8 @@ struct LiveOptions {
 
 /// What a reload may change while it runs.
 struct LiveChange {
+  /// All that are to run from now on. Of one that runs already its symbols and kinds are taken.
+  std::vector<LiveVenueOptions> venues{};
   std::int64_t status_ns = 0;
   std::optional<warehouse::LoaderOptions> loader{};  ///< only if it differs
 };
@@ -40,8 +44,9 @@ struct LiveChange {
 struct LiveSignals {
   const std::atomic<bool>* stop = nullptr;
   const std::atomic<std::uint32_t>* hangups = nullptr;  ///< counts them
-  /// A hangup came: reads the configuration anew; nothing if it is to stay as it is.
-  std::function<std::optional<LiveChange>()> reload{};
+  /// A hangup came: reads the configuration anew and calls `take` if it is right. What `take`
+  /// throws (core::Error) has changed nothing.
+  std::function<void(const std::function<void(const LiveChange&)>& take)> reload{};
 };
 
 class LiveRun {
@@ -57,6 +62,17 @@ class LiveRun {
   bool was_loader_abandoned() const noexcept { return was_loader_abandoned_; }
 
  private:
+  /// A venue, and what was last seen of it.
+  struct Supervised {
+    LiveVenue live;
+    core::RecordRing& ring;
+    std::uint64_t messages = 0;  ///< at counted_at_
+    std::uint64_t rounds = 0;    ///< at the last sign of life
+    bool has_ended() const { return live.has_stopped() && ring.size_guess() == 0; }
+  };
+  using Venues = std::vector<std::unique_ptr<Supervised>>;
+
+  std::unique_ptr<Supervised> make_venue(const LiveVenueOptions& options);
   void start();
   void watch(const LiveSignals& signals);
   bool should_end(const LiveSignals& signals);
@@ -64,6 +80,9 @@ class LiveRun {
   void tell_status();
   void tell_alive();
   void reload(const LiveSignals& signals);
+  void take(const LiveChange& change);
+  void take_venues(const std::vector<LiveVenueOptions>& wanted);
+  void bury_ended();
   void end();
   void end_loader(core::MonoNs begin);
   template <class Predicate>
@@ -73,16 +92,19 @@ class LiveRun {
   LiveOptions options_;
   core::Logger& log_;
   ServiceManager& manager_;
-  std::deque<core::RecordRing> rings_;  // outlive the engine
+  // By venue, of all that ever ran: they outlive the engine, and a venue that comes back writes the
+  // ring that it had.
+  std::map<market::VenueId, core::RecordRing> rings_;
   WarehouseSide side_;
-  std::deque<LiveVenue> venues_;
+  Venues venues_;
+  Venues ending_;  // not wanted any more
+  Report report_;  // of venues that have ended
   core::MonoNs started_{};
   core::MonoNs status_at_{};          // the next line
   core::MonoNs manager_status_at_{};  // the next word to the manager
   core::MonoNs alive_at_{};           // the next sign of life
   core::MonoNs counted_at_{};         // when messages_ was taken
-  std::vector<std::uint64_t> messages_;
-  std::vector<std::uint64_t> rounds_;  // of each venue and the engine, at the last sign of life
+  std::uint64_t engine_rounds_ = 0;   // at the last sign of life
   std::uint32_t hangups_seen_ = 0;
   bool is_ready_ = false;
   bool was_loader_abandoned_ = false;

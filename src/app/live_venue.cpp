@@ -9,8 +9,9 @@
 namespace perp::app {
 
 LiveVenue::LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, WarehouseSide& side,
-                     std::function<void(const std::string&)> log)
-    : ring_(ring),
+                     std::function<void(core::LogLevel, const std::string&)> log)
+    : options_(options.feed),
+      ring_(ring),
       side_(side),
       name_(market::find_venue(options.feed.venue)->key),
       wait_for_room_(side),
@@ -27,11 +28,20 @@ LiveVenue::LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, Wa
       worker_(
           {.name = "perp-" + name_, .cpu = options.cpu, .idle = {.kind = core::IdleKind::spin}}) {
   // A journal that goes on keeps its ids: the same symbol stays the same number.
-  side.engine().writer().for_each_instrument([&](const market::RecordHeader& header) {
-    if (header.venue == options.feed.venue)
-      feed_.state().instruments.restore(header.instrument,
-                                        market::payload<market::Instrument>(header));
+  side.with_engine([&](engine::Engine& engine) {
+    engine.writer().for_each_instrument([&](const market::RecordHeader& header) {
+      if (header.venue == options.feed.venue)
+        feed_.state().instruments.restore(header.instrument,
+                                          market::payload<market::Instrument>(header));
+    });
   });
+}
+
+void LiveVenue::want(const feed::LiveFeedOptions& options) {
+  if (options.symbols == options_.symbols && options.kinds == options_.kinds) return;
+  options_.symbols = options.symbols;
+  options_.kinds = options.kinds;
+  feed_.want(options.symbols, options.kinds);
 }
 
 void LiveVenue::start() {
@@ -61,6 +71,7 @@ void LiveVenue::report(Report& report) {
   report.feed.record_bytes += status.ring.record_bytes;
   report.feed.errors += status.ring.errors;
   report.feed.full_waits += status.ring.full_waits;
+  report.feed.conflated += status.ring.conflated;
   report.lost_at_stop += status.lost_at_stop;
   report.decode_ns.merge(feed_.decode_ns());
   report.errors.insert(report.errors.end(), feed_.refusals().begin(), feed_.refusals().end());

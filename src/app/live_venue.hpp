@@ -3,6 +3,7 @@
 // thread; the feed's own thread does the rest.
 #include "app/warehouse_side.hpp"
 
+#include <perp/core/log.hpp>
 #include <perp/core/record_ring.hpp>
 #include <perp/core/worker.hpp>
 #include <perp/feed/live_feed.hpp>
@@ -25,9 +26,12 @@ class LiveVenue {
   /// knows. @param log one line per event, called from the feed's thread
   /// @throws core::Error naming the option
   LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, WarehouseSide& side,
-            std::function<void(const std::string&)> log);
+            std::function<void(core::LogLevel, const std::string&)> log);
 
   void start();
+  market::VenueId id() const noexcept { return options_.venue; }
+  /// Takes other symbols and kinds of streams, if they are others.
+  void want(const feed::LiveFeedOptions& options);
   /// The feed closes its connections and publishes the rest. Does not wait.
   void request_stop() noexcept;
   bool has_stopped() const noexcept { return feed_.is_stopped() || worker_.has_failed(); }
@@ -47,6 +51,7 @@ class LiveVenue {
     rounds_.store(rounds_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
+  feed::LiveFeedOptions options_;  // as they are now
   core::RecordRing& ring_;
   WarehouseSide& side_;
   std::string name_;

@@ -66,10 +66,12 @@ void add_venues(std::vector<Setting>& all) {
     all.push_back({.name = table + "enabled",
                    .type = SettingType::boolean,
                    .other_variable = upper + "_ENABLED",
+                   .is_reloaded = true,
                    .help = fmt::format("{} takes part. Not set: as `venues` says.", venue.name)});
     all.push_back({.name = table + "symbols",
                    .type = SettingType::list,
                    .complaint = is_some,
+                   .is_reloaded = true,
                    .help = fmt::format("Its coins or native names, or all. Not set: `symbols`.")});
     all.push_back({.name = table + "testnet",
                    .type = SettingType::boolean,
@@ -168,12 +170,14 @@ std::vector<Setting> make_settings() {
                  .flag = "--venues",
                  .choices = venue_choices(),
                  .complaint = is_some,
+                 .is_reloaded = true,
                  .help = "Which venues take part."});
   all.push_back({.name = "symbols",
                  .type = SettingType::list,
                  .fallback = List{"all"},
                  .flag = "--symbols",
                  .complaint = is_some,
+                 .is_reloaded = true,
                  .help = "Coins (BTC) or native names (BTCUSDT); all: every primary perpetual."});
   all.push_back({.name = "streams",
                  .type = SettingType::list,
@@ -181,6 +185,7 @@ std::vector<Setting> make_settings() {
                  .flag = "--streams",
                  .choices = stream_choices(),
                  .complaint = is_some,
+                 .is_reloaded = true,
                  .help = "What is asked for of each symbol, as far as the venue has it."});
   all.push_back({.name = "testnet",
                  .type = SettingType::boolean,

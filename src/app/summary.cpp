@@ -86,13 +86,13 @@ void add_live(std::string& out, const Report& report) {
                    ? "-"
                    : duration_text(static_cast<double>(feed.clock_offset_ns))});
   out += feeds.text() + "\n";
-  Table latencies({"feed", "record", "from the venue's time to receipt: count", "negative", "p50",
-                   "p99", "max"});
+  Table latencies({"feed", "record", "latency", "count", "negative", "p50", "p99", "max"});
   for (const feed::LiveFeedStatus& feed : report.live)
     for (const feed::LatencyStatus& row : feed.latencies)
       latencies.row({std::string(market::find_venue(feed.venue)->key),
-                     std::string(market::name_of(row.type)), grouped(row.count),
-                     grouped(row.negative), duration_text(static_cast<double>(row.p50_ns)),
+                     std::string(market::name_of(row.type)), std::string(feed::name_of(row.span)),
+                     grouped(row.count), grouped(row.negative),
+                     duration_text(static_cast<double>(row.p50_ns)),
                      duration_text(static_cast<double>(row.p99_ns)),
                      duration_text(static_cast<double>(row.max_ns))});
   if (!latencies.empty()) out += latencies.text() + "\n";
@@ -119,11 +119,15 @@ Json live_json(const feed::LiveFeedStatus& feed) {
   };
   auto latencies = Json::object();
   for (const feed::LatencyStatus& row : feed.latencies)
-    latencies[std::string(market::name_of(row.type))] = {{"count", row.count},
-                                                         {"negative", row.negative},
-                                                         {"p50", ns(row.p50_ns)},
-                                                         {"p99", ns(row.p99_ns)},
-                                                         {"max", ns(row.max_ns)}};
+    latencies[std::string(market::name_of(row.type))][std::string(feed::name_of(row.span))] = {
+        {"count", row.count},
+        {"negative", row.negative},
+        {"p50", ns(row.p50_ns)},
+        {"p99", ns(row.p99_ns)},
+        {"max", ns(row.max_ns)}};
+  auto conflated = Json::object();
+  for (const feed::ConflatedStatus& row : feed.conflated)
+    conflated[std::string(market::name_of(row.type))] = row.count;
   return {{"symbols", feed.symbols},
           {"messages", feed.ring.messages},
           {"losses", feed.losses},
@@ -138,6 +142,7 @@ Json live_json(const feed::LiveFeedStatus& feed) {
           {"requests_failed", feed.requests_failed},
           {"clock_offset_ns", ns(feed.clock_offset_ns)},
           {"clock_error_ns", ns(feed.clock_error_ns)},
+          {"conflated", std::move(conflated)},
           {"latency_ns", std::move(latencies)},
           {"io", feed.io},
           {"system_calls", feed.loop.system_calls},
@@ -211,7 +216,12 @@ std::string summary_text(const Report& report) {
   add_line(
       out, "engine",
       percentiles(report.batch_ns) + ", a batch from found in the ring to journalled and folded");
-  add_line(out, "ring full", fmt::format("{} waits", grouped(report.feed.full_waits)));
+  std::string conflated;
+  for (const feed::LiveFeedStatus& feed : report.live)
+    for (const feed::ConflatedStatus& row : feed.conflated)
+      conflated += fmt::format("; {} of {}'s {} replaced by newer ones", grouped(row.count),
+                               market::find_venue(feed.venue)->key, market::name_of(row.type));
+  add_line(out, "ring full", fmt::format("{} waits{}", grouped(report.feed.full_waits), conflated));
   add_line(out, "journal",
            fmt::format("{}: {}, {} blocks, {} syncs, {} waits",
                        report.journal_folder.empty() ? "temporary" : report.journal_folder,

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 
 namespace perp::app {
@@ -31,10 +32,41 @@ WarehouseSide::WarehouseSide(const WarehouseOptions& options)
 
 void WarehouseSide::start() {
   started_ = core::mono_now();
+  is_started_ = true;
   worker_.start([this] { return round(); });
   // A daemon may be given a database later.
   if (!options_.loader.dsn.empty() || options_.is_daemon)
     loader_.emplace(options_.loader, options_.is_daemon, options_.tell);
+}
+
+void WarehouseSide::with_engine(const std::function<void(engine::Engine&)>& task) {
+  if (!is_started_) return task(engine_);
+  std::unique_lock lock(task_mutex_);
+  task_ = &task;
+  task_failure_ = nullptr;
+  has_task_.store(true, std::memory_order_relaxed);
+  wake();
+  // Looked at now and then: an engine that fails tells nobody.
+  while (!task_is_done_.wait_for(lock, std::chrono::milliseconds(10),
+                                 [this] { return task_ == nullptr; }))
+    if (has_failed()) {
+      task_ = nullptr;
+      throw core::Error("nothing can be taken in", "the engine", "it has ended");
+    }
+  if (task_failure_ != nullptr) std::rethrow_exception(std::exchange(task_failure_, nullptr));
+}
+
+void WarehouseSide::run_task() noexcept {
+  const std::lock_guard lock(task_mutex_);
+  has_task_.store(false, std::memory_order_relaxed);
+  if (task_ == nullptr) return;
+  try {
+    (*task_)(engine_);
+  } catch (...) {  // the owner's: it waits for it
+    task_failure_ = std::current_exception();
+  }
+  task_ = nullptr;
+  task_is_done_.notify_all();
 }
 
 double WarehouseSide::seconds() const {
@@ -45,6 +77,7 @@ int WarehouseSide::round() {
   set(rounds_, rounds_.load(std::memory_order_relaxed) + 1);
   // Asked before the drain: what was published before the feeds ended is then certainly seen.
   const bool were_feeds_done = feeds_ended_.load();
+  if (has_task_.load(std::memory_order_relaxed)) run_task();
   if (is_waiting_for_disk()) return 0;
   int work = 0;
   try {

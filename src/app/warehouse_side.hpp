@@ -11,8 +11,11 @@
 #include <perp/engine/engine.hpp>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -44,8 +47,14 @@ class WarehouseSide {
 
   /// Before start().
   engine::Engine& engine() { return engine_; }
-  void add_ring(core::RecordRing& ring) { engine_.add_ring(ring); }
   void start();
+  /// Calls `task` on the thread that has the engine: this one before start(), the engine's between
+  /// two of its rounds afterwards. Waits for it. @throws core::Error if the engine has failed, and
+  /// what the task throws
+  void with_engine(const std::function<void(engine::Engine&)>& task);
+  void add_ring(core::RecordRing& ring) {
+    with_engine([&](engine::Engine& engine) { engine.add_ring(ring); });
+  }
 
   /// A feed has published. @thread any
   void wake() noexcept { worker_.doorbell().ring(); }
@@ -74,6 +83,7 @@ class WarehouseSide {
 
  private:
   int round();
+  void run_task() noexcept;
   bool is_waiting_for_disk();
 
   WarehouseOptions options_;
@@ -96,7 +106,15 @@ class WarehouseSide {
   std::atomic<std::uint64_t> end_{0};
   std::atomic<std::uint64_t> durable_{0};
   std::atomic<std::int64_t> engine_time_ns_{core::unknown_ns};
-  core::Worker worker_;  // ended before what its round touches
+  std::mutex task_mutex_;
+  std::condition_variable task_is_done_;
+  const std::function<void(engine::Engine&)>* task_ = nullptr;  // guarded by task_mutex_
+  std::exception_ptr task_failure_;                             // guarded by task_mutex_
+  // Written by the owner under task_mutex_, read by the engine's round without it: a hint to look,
+  // so relaxed.
+  std::atomic<bool> has_task_{false};
+  bool is_started_ = false;  // the owner's
+  core::Worker worker_;      // ended before what its round touches
   std::optional<LoaderRunner> loader_;
 };
 

@@ -23,7 +23,13 @@ Line::Line(const LineSetting& setting, LineOwner& owner, const venue::Subscripti
       frame_rate_(socket().limits.frames),
       client_(setting.loop, *this, message_limits) {}
 
-void Line::dial(const net::Url& url, const net::WebSocketConnectOptions& options) {
+void Line::dial(const net::Url& url, const net::WebSocketConnectOptions& options,
+                const venue::TokenReply* token) {
+  ping_rule_ = socket().ping;
+  if (token != nullptr && token->ping_interval_ns > 0)
+    ping_rule_.interval_ns = token->ping_interval_ns;
+  if (token != nullptr && token->pong_timeout_ns > 0)
+    ping_rule_.pong_timeout_ns = token->pong_timeout_ns;
   frames_.clear();
   asked_.clear();
   why_.clear();
@@ -69,7 +75,7 @@ void Line::send_frames(core::MonoNs now) {
 }
 
 void Line::ping(core::MonoNs now) {
-  const venue::PingRule& rule = socket().ping;
+  const venue::PingRule& rule = ping_rule_;
   if (awaits_pong_) {
     const std::int64_t limit_ns =
         hastened(rule.pong_timeout_ns > 0 ? rule.pong_timeout_ns : answer_ns);
@@ -80,17 +86,18 @@ void Line::ping(core::MonoNs now) {
       end_dead("no answer to a ping");
     return;
   }
-  const core::MonoNs last = std::max(pinged_at_, opened_at_);
-  if (rule.interval_ns > 0 && now - (rule.is_only_when_quiet ? std::max(last, heard_at_) : last) >=
+  // The venue counts its own pings and messages: a WebSocket ping puts none of them off.
+  const core::MonoNs asked = std::max(asked_at_, opened_at_);
+  if (rule.interval_ns > 0 && now - (rule.is_only_when_quiet ? std::max(asked, told_at_) : asked) >=
                                   hastened(rule.interval_ns)) {
-    pinged_at_ = now;
+    pinged_at_ = asked_at_ = now;
     awaits_pong_ = rule.pong_timeout_ns > 0;
     static_cast<void>(send(rule.text));
     return;
   }
   // A connection on which nothing comes may be half open; a WebSocket ping tells, whatever the
   // venue's own rule is.
-  if (now - std::max(last, heard_at_) >= hastened(quiet_ns)) {
+  if (now - std::max({pinged_at_, opened_at_, heard_at_}) >= hastened(quiet_ns)) {
     pinged_at_ = now;
     awaits_pong_ = true;
     if (!client_.send_ping({})) give_up("the venue does not take what is sent");
@@ -136,6 +143,7 @@ void Line::on_message(const net::WebSocketMessage& message, core::WallNs receive
     return;
   }
   if (message.event == net::WebSocketEvent::ping) return;
+  told_at_ = heard_at_;
   ++messages_;
   const venue::Incoming incoming = setting_.connect.classify(table_, message.text());
   if (incoming.kind == venue::IncomingKind::data && incoming.subscription != venue::no_subscription)

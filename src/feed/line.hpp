@@ -56,7 +56,9 @@ class Line final : private net::WebSocketHandler {
   Line(const LineSetting& setting, LineOwner& owner, const venue::SubscriptionTable& table,
        const std::vector<venue::Topic>& topics);
 
-  void dial(const net::Url& url, const net::WebSocketConnectOptions& options);
+  /// @param token what the venue said of this connection; nullptr where it is not asked
+  void dial(const net::Url& url, const net::WebSocketConnectOptions& options,
+            const venue::TokenReply* token = nullptr);
   /// Queues frames about these topics, by their numbers.
   void ask(venue::Verb verb, std::span<const std::uint32_t> subscriptions);
   /// Sends what a message asked for at once (a venue's own ping).
@@ -112,6 +114,7 @@ class Line final : private net::WebSocketHandler {
   LineOwner& owner_;
   const venue::SubscriptionTable& table_;
   const std::vector<venue::Topic>& topics_;
+  venue::PingRule ping_rule_;
   RateWindow frame_rate_;
   std::deque<Frame> frames_;  ///< to be sent
   std::deque<Frame> asked_;   ///< sent, not answered; without their text
@@ -119,7 +122,9 @@ class Line final : private net::WebSocketHandler {
   bool waits_for_greeting_ = false;
   core::MonoNs opened_at_{};
   core::MonoNs heard_at_{};
-  core::MonoNs pinged_at_{};
+  core::MonoNs told_at_{};    ///< when a message came last, pings and pongs apart
+  core::MonoNs pinged_at_{};  ///< in either way
+  core::MonoNs asked_at_{};   ///< by the venue's own rule
   bool awaits_pong_ = false;
   std::uint64_t messages_ = 0;
   std::uint64_t unexpected_ = 0;

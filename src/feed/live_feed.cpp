@@ -1,5 +1,7 @@
+#include "feed/latencies_of.hpp"
 #include "feed/shard.hpp"
 #include "feed/status_writer.hpp"
+#include "feed/venue_address.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/feed/live_feed.hpp>
@@ -15,6 +17,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace perp::feed {
@@ -22,10 +25,13 @@ namespace {
 
 constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
 constexpr std::uint64_t latency_ticks = 20;  ///< percentiles are worth a look each 2 s
+constexpr std::uint64_t gap_lines_max = 5;   ///< in so many ticks:
+constexpr std::uint64_t gap_ticks = 50;
 constexpr std::int64_t stop_ns_max = 2 * core::ns_per_second;
 
-const venue::Adapter& adapter_of(market::VenueId id) {
-  const venue::Adapter* adapter = venue::find_adapter(id);
+const venue::Adapter& adapter_of(const LiveFeedOptions& options) {
+  const venue::Adapter* const adapter =
+      options.adapter != nullptr ? options.adapter : venue::find_adapter(options.venue);
   if (adapter == nullptr || adapter->connect == nullptr)
     throw core::Error("no such live venue", "LiveFeedOptions::venue",
                       "see `perp venues` for those that are known");
@@ -37,23 +43,21 @@ std::string key_of(market::VenueId id) {
   return venue == nullptr ? std::string() : std::string(venue->key);
 }
 
-std::string origin_of(const std::string& wanted, std::string_view own, std::string_view testnet,
-                      bool is_testnet, const char* what) {
-  if (!wanted.empty()) return wanted;
-  if (!is_testnet) return std::string(own);
-  if (testnet.empty())
-    throw core::Error("the venue has no testnet", what, "give its address, or leave testnet out");
-  return std::string(testnet);
-}
-
 }  // namespace
 
 struct LiveFeed::Impl final : private ShardOwner {
+  /// What one may have with a contract. Delisted ones are not wanted again.
+  enum class Interest : std::uint8_t { wanted, dropped, ended };
+  struct Wish {
+    std::vector<std::string> symbols{};
+    venue::StreamKinds kinds = 0;
+  };
+
   Impl(const LiveFeedOptions& wanted, core::RecordRing& ring, std::function<void()> wait_for_room,
-       std::function<void(const std::string&)> log_line)
+       std::function<void(core::LogLevel, const std::string&)> log_line)
       : options(wanted),
         log(std::move(log_line)),
-        adapter(adapter_of(wanted.venue)),
+        adapter(adapter_of(wanted)),
         connect(*adapter.connect),
         name(key_of(wanted.venue)),
         random(wanted.seed != 0 ? wanted.seed : static_cast<std::uint64_t>(core::wall_now().ns)),
@@ -71,12 +75,9 @@ struct LiveFeed::Impl final : private ShardOwner {
       throw core::Error("cannot hurry so", "LiveFeedOptions::haste", "expected 1 to 100,000");
     if (rest_origin.is_websocket())
       throw core::Error("not an address for requests", rest_origin.text(), "expected https://host");
-    for (const venue::Socket& socket : connect.sockets) {
-      if (socket.token != nullptr)
-        throw core::Error("this venue's connections need a token", std::string(socket.name),
-                          "dialling by token is not built in");
+    for (const venue::Socket& socket : connect.sockets)
       address_frames.emplace_back(socket.limits.frames_per_address);
-    }
+    writer.conflate();
     writer.listen([this](const market::RecordHeader& gap) { note_gap(gap); },
                   [this](const market::RecordHeader& trade) { first_trade(trade); });
   }
@@ -98,18 +99,10 @@ struct LiveFeed::Impl final : private ShardOwner {
     std::erase_if(host, [](char c) { return c == '[' || c == ']'; });
     auto& slot = ledgers[host];
     if (slot != nullptr) return *slot;
-    HostLedgerOptions made;
+    HostLedgerOptions made = ledger_options(connect);
     made.folder = options.ledger_folder;
     made.host = host;
-    made.report = [this](const std::string& what) { log(name + ": " + what); };
-    if (!connect.sockets.empty() && connect.sockets.front().limits.dials.count > 0) {
-      made.connects.limit = connect.sockets.front().limits.dials.count;
-      made.connects.window_ns = connect.sockets.front().limits.dials.window_ns;
-    }
-    for (const venue::RestPool& pool : connect.pools)
-      made.pools.push_back({.name = std::string(pool.name),
-                            .limit = pool.budget.count,
-                            .window_ns = pool.budget.window_ns});
+    made.report = [this](const std::string& what) { warn(name + ": " + what); };
     slot = std::make_unique<HostLedger>(std::move(made));
     return *slot;
   }
@@ -124,16 +117,23 @@ struct LiveFeed::Impl final : private ShardOwner {
     if (options.obeys_proxy_variables) made.proxy = net::proxy_of_environment(rest_origin.host);
     made.seed = random.next();
     made.haste = options.haste;
-    made.log = [this](const std::string& what) { log(name + ": " + what); };
-    made.on_book_failed = [this](const std::string& symbol) { rest.fetch_book(symbol); };
+    made.log = [this](core::LogLevel level, const std::string& what) {
+      log(level, name + ": " + what);
+    };
+    made.on_book_failed = [this](const std::string& symbol) {
+      if (is_wanted(symbol)) rest.fetch_book(symbol);
+    };
     return made;
   }
+
+  void info(const std::string& what) const { log(core::LogLevel::info, what); }
+  void warn(const std::string& what) const { log(core::LogLevel::warn, what); }
 
   // The beginning ------------------------------------------------------------------------------
 
   void start() {
-    log(fmt::format("{}: io engine {} ({})", name, net::name_of(loop.io().engine),
-                    loop.io().reason));
+    info(fmt::format("{}: io engine {} ({})", name, net::name_of(loop.io().engine),
+                     loop.io().reason));
     status_writer.connection(market::FeedState::connecting, 0, "asking for instruments",
                              core::wall_now());
     rest.load_instruments([this] { on_instruments(); });
@@ -143,19 +143,35 @@ struct LiveFeed::Impl final : private ShardOwner {
   /// The list is in, for the first time or again: what is new is added, what is gone given back.
   void on_instruments() {
     has_instruments = true;
-    std::vector<std::string> fresh;
+    if (choose(Choice::adds)) plan();
+  }
+
+  void take_wish() {
+    Wish taken;
+    {
+      const std::lock_guard lock(wish_mutex);
+      has_wish.store(false, std::memory_order_relaxed);
+      taken = std::move(wish);
+    }
+    const bool is_other_kind = taken.kinds != options.kinds;
+    options.symbols = std::move(taken.symbols);
+    options.kinds = taken.kinds;
+    has_told_unknown = false;
+    rest.want(options.kinds);
+    if (!has_instruments || is_stopping) return;
+    if (choose(Choice::adds_and_drops) || is_other_kind) plan();
+  }
+
+  enum class Choice : std::uint8_t { adds, adds_and_drops };
+  /// Goes through the instruments for those that are wanted. @returns whether a plan is due
+  bool choose(Choice choice) {
+    bool is_changed = false;
     std::vector<bool> is_found(options.symbols.size());
     for (const market::InstrumentEntry& entry : state.instruments.entries()) {
       const market::Instrument& instrument = entry.instrument;
       const std::string native(instrument.native.view());
       const bool is_tradable =
           instrument.status == market::InstrumentStatus::live && instrument.is_provisional == 0;
-      const auto known = std::find(symbols.begin(), symbols.end(), native);
-      if (known != symbols.end()) {
-        const auto index = static_cast<std::size_t>(known - symbols.begin());
-        if (instrument.status == market::InstrumentStatus::delisted && !is_ended[index])
-          end(static_cast<std::uint32_t>(index));
-      }
       bool is_wanted = options.symbols.empty() && instrument.is_primary != 0;
       for (std::size_t i = 0; i < options.symbols.size(); ++i) {
         const bool is_it =
@@ -165,54 +181,94 @@ struct LiveFeed::Impl final : private ShardOwner {
         is_found[i] = true;
         is_wanted = true;
       }
-      if (known == symbols.end() && is_wanted && is_tradable) fresh.push_back(native);
+      const auto known = std::find(symbols.begin(), symbols.end(), native);
+      if (known == symbols.end()) {
+        if (!is_wanted || !is_tradable) continue;
+        symbols.push_back(native);
+        interests.push_back(Interest::wanted);
+        is_changed = true;
+        continue;
+      }
+      const auto index = static_cast<std::size_t>(known - symbols.begin());
+      Interest& interest = interests[index];
+      if (instrument.status == market::InstrumentStatus::delisted && interest != Interest::ended) {
+        end(static_cast<std::uint32_t>(index));
+      } else if (is_wanted && is_tradable && interest == Interest::dropped) {
+        interest = Interest::wanted;
+        is_changed = true;
+      } else if (!is_wanted && choice == Choice::adds_and_drops && interest == Interest::wanted) {
+        interest = Interest::dropped;
+        holes.erase(entry.id);
+        asked_up_to.erase(entry.id);
+        is_changed = true;
+      }
     }
     for (std::size_t i = 0; i < is_found.size(); ++i)
       if (!is_found[i] && !has_told_unknown)
-        log(fmt::format("{}: no contract is called '{}'", name, options.symbols[i]));
+        log(core::LogLevel::error,
+            fmt::format("{}: no contract is called '{}'", name, options.symbols[i]));
     has_told_unknown = true;
-    if (!fresh.empty()) subscribe(std::move(fresh));
+    return is_changed;
   }
 
   void end(std::uint32_t symbol) {
-    is_ended[symbol] = true;
-    log(fmt::format("{}: {} is delisted", name, symbols[symbol]));
+    interests[symbol] = Interest::ended;
+    info(fmt::format("{}: {} is delisted", name, symbols[symbol]));
     for (const auto& shard : shards) shard->end_symbol(symbol);
   }
 
-  void subscribe(std::vector<std::string> fresh) {
-    symbols.insert(symbols.end(), fresh.begin(), fresh.end());
-    is_ended.resize(symbols.size());
-    const std::vector<std::string_view> views(symbols.begin(), symbols.end());
-    venue::Plan plan = venue::plan_subscriptions(connect, options.kinds, views);
+  bool is_wanted(const std::string& symbol) const {
+    const auto found = std::find(symbols.begin(), symbols.end(), symbol);
+    return found != symbols.end() &&
+           interests[static_cast<std::size_t>(found - symbols.begin())] == Interest::wanted;
+  }
+
+  /// Brings the connections to what is wanted: only what differs moves.
+  void plan() {
+    std::vector<std::uint32_t> wanted;
+    std::vector<std::string> names;
+    for (std::uint32_t i = 0; i < symbols.size(); ++i)
+      if (interests[i] == Interest::wanted) {
+        wanted.push_back(i);
+        names.push_back(symbols[i]);
+      }
+    std::vector<venue::Shard> carried;
+    for (const auto& shard : shards) carried.push_back(shard->carried());
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    venue::Plan plan = venue::plan_subscriptions(connect, options.kinds, views, carried);
     if (plan.left_out > 0)
-      log(fmt::format("{}: {} topics are beyond what the venue allows one address and left out",
-                      name, plan.left_out));
+      warn(fmt::format("{}: {} topics are beyond what the venue allows one address and left out",
+                       name, plan.left_out));
     for (std::size_t i = 0; i < plan.shards.size(); ++i) {
-      venue::Shard& planned = plan.shards[i];
-      // A plan grows at its end only: what a shard has stays where it is.
-      const std::size_t has = i < shards.size() ? shards[i]->topic_count() : 0;
-      std::vector<venue::Topic> topics(
-          std::make_move_iterator(planned.topics.begin() + static_cast<std::ptrdiff_t>(has)),
-          std::make_move_iterator(planned.topics.end()));
-      if (topics.empty()) continue;
+      std::vector<venue::Topic> topics = std::move(plan.shards[i].topics);
       std::vector<std::uint32_t> instruments;
-      for (const venue::Topic& topic : topics) instruments.push_back(instrument_of(topic));
+      for (venue::Topic& topic : topics) {
+        if (topic.symbol != venue::no_symbol) topic.symbol = wanted[topic.symbol];
+        instruments.push_back(instrument_of(topic));
+      }
       if (i < shards.size()) {
-        shards[i]->add(std::move(topics), std::move(instruments));
+        shards[i]->want(std::move(topics), std::move(instruments));
         continue;
       }
-      shards.push_back(make_shard(planned.socket, std::move(topics), std::move(instruments)));
+      shards.push_back(
+          make_shard(plan.shards[i].socket, std::move(topics), std::move(instruments)));
       shards.back()->start();
     }
-    log(fmt::format("{}: {} contracts on {} connections", name, symbols.size(), shards.size()));
-    rest.start_polls(symbols, plan.polled);
+    for (auto& shard : shards)
+      if (shard->carried().topics.empty()) {
+        shard->stop();
+        leaving.push_back(std::move(shard));
+      }
+    std::erase(shards, nullptr);
+    info(fmt::format("{}: {} contracts on {} connections", name, names.size(), shards.size()));
+    symbols_wanted = static_cast<std::uint32_t>(names.size());
+    rest.start_polls(names, plan.polled);
   }
 
   std::unique_ptr<Shard> make_shard(std::uint32_t socket, std::vector<venue::Topic> topics,
                                     std::vector<std::uint32_t> instruments) {
     const venue::Socket& kind = connect.sockets[socket];
-    net::Url url = url_of(kind);
+    net::Url url = kind.token == nullptr ? url_of(kind) : rest_origin;
     if (kind.is_topic_the_target) url.target += topics.front().text;
     net::WebSocketConnectOptions dialling;
     for (const venue::HeaderField& field : kind.fields)
@@ -220,7 +276,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     if (options.obeys_proxy_variables)
       dialling.transport.proxy = net::proxy_of_environment(url.host);
     HostLedger& ledger = ledger_of(url);
-    return std::make_unique<Shard>(static_cast<std::uint32_t>(shards.size() + 1),
+    return std::make_unique<Shard>(++shards_made,
                                    ShardSetting{.line = {.loop = loop,
                                                          .resolver = resolver,
                                                          .tls = tls,
@@ -307,7 +363,23 @@ struct LiveFeed::Impl final : private ShardOwner {
 
   /// The hole's record is in the ring since the stream came back; this says that it stays one.
   void say_left(const char* what, const std::string& symbol, const std::string& why) {
-    log(fmt::format("{}: {} of {} stay missing: {}", name, what, symbol, why));
+    warn(fmt::format("{}: {} of {} stay missing: {}", name, what, symbol, why));
+  }
+
+  void on_token_wanted(std::uint32_t number, std::uint64_t ticket,
+                       const venue::TokenStep& step) override {
+    rest.fetch_token(step, random.next(),
+                     [this, number, ticket](const venue::TokenReply* token, std::string why) {
+                       net::Url url;
+                       if (token != nullptr)
+                         why = read_address(token->url, rest_origin.is_secure(), url);
+                       std::optional<net::Proxy> proxy;
+                       if (why.empty() && options.obeys_proxy_variables)
+                         proxy = net::proxy_of_environment(url.host);
+                       for (const auto& shard : shards)
+                         if (shard->number() == number)
+                           shard->on_token(ticket, why.empty() ? token : nullptr, url, proxy, why);
+                     });
   }
 
   void on_book_wanted(const venue::Topic& topic) override { fetch_book(symbols[topic.symbol]); }
@@ -317,12 +389,27 @@ struct LiveFeed::Impl final : private ShardOwner {
     rest.fetch_book(symbol);
   }
 
+  /// A venue that loses much does not drown what else is to be told.
+  void tell_gap(const std::string& symbol, const market::Gap& gap) {
+    if (gaps_told++ >= gap_lines_max) return;
+    warn(fmt::format("{}: {} of {} has a hole: {}", name, market::name_of(gap.stream), symbol,
+                     gap.cause == market::GapCause::checksum ? "its checksum is another"
+                                                             : "its ids do not follow"));
+  }
+  void begin_telling_gaps() {
+    if (gaps_told > gap_lines_max)
+      warn(fmt::format("{}: {} more holes", name, gaps_told - gap_lines_max));
+    gaps_told = 0;
+  }
+
   /// What decoders found missing, once their batch is written.
   void take_gaps() {
     for (const GapRecord& found : std::exchange(gaps, {})) {
       const market::InstrumentEntry* entry = entry_of(found.instrument);
       if (entry == nullptr) continue;
       const std::string symbol(entry->instrument.native.view());
+      if (!is_wanted(symbol)) continue;
+      tell_gap(symbol, found.gap);
       switch (found.gap.stream) {
         case market::RecordType::book_delta:
         case market::RecordType::book_snapshot:
@@ -372,9 +459,17 @@ struct LiveFeed::Impl final : private ShardOwner {
     } else {
       for (const auto& shard : shards) shard->tick(moment);
     }
+    for (auto& shard : leaving) {
+      shard->tick(moment);
+      if (!shard->is_idle()) continue;
+      gone.add(*shard);
+      shard.reset();
+    }
+    std::erase(leaving, nullptr);
     status_writer.tick(moment.wall);
     writer.publish();
     if (++ticks % 2 == 0) copy_status();
+    if (ticks % gap_ticks == 0) begin_telling_gaps();
   }
 
   int do_work() {
@@ -385,6 +480,8 @@ struct LiveFeed::Impl final : private ShardOwner {
     }
     const int events = loop.run_once();
     if (!gaps.empty()) take_gaps();
+    // A flag alone: what was wished is read under the mutex.
+    if (has_wish.load(std::memory_order_relaxed)) take_wish();
     if (stop_requested.load(std::memory_order_relaxed)) stop();  // a flag alone
     return events;
   }
@@ -395,8 +492,9 @@ struct LiveFeed::Impl final : private ShardOwner {
       stop_at = core::mono_now() + stop_ns_max;
       for (const auto& shard : shards) shard->stop();
     }
-    const bool are_idle = std::all_of(shards.begin(), shards.end(),
-                                      [](const auto& shard) { return shard->is_idle(); });
+    const auto is_idle = [](const auto& shard) { return shard->is_idle(); };
+    const bool are_idle = std::all_of(shards.begin(), shards.end(), is_idle) &&
+                          std::all_of(leaving.begin(), leaving.end(), is_idle);
     if (!are_idle && core::mono_now() < stop_at) return;
     const core::WallNs now = core::wall_now();
     status_writer.connection(market::FeedState::down, 0, "stopped", now);
@@ -404,7 +502,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     writer.publish();
     tick_timer.cancel();
     copy_status();
-    log(name + ": stopped");
+    info(name + ": stopped");
     is_stopped.store(true);
   }
 
@@ -413,7 +511,7 @@ struct LiveFeed::Impl final : private ShardOwner {
         .venue = options.venue,
         .is_live = !shards.empty(),
         .has_instruments = has_instruments,
-        .symbols = static_cast<std::uint32_t>(symbols.size()),
+        .symbols = symbols_wanted,
         .ring = writer.stats(),
         .lost_at_stop = writer.lost_at_stop(),
         .books_resynced = books_resynced,
@@ -425,28 +523,23 @@ struct LiveFeed::Impl final : private ShardOwner {
         .checksum_mismatches = state.checksum_mismatches,
         .io = fmt::format("{}: {}", net::name_of(loop.io().engine), loop.io().reason),
         .loop = loop.stats()};
+    ShardCounts counts = gone;
+    for (const auto& shard : leaving) counts.add(*shard);
     for (const auto& shard : shards) {
       made.connections.push_back(shard->status());
       made.is_live = made.is_live && shard->is_live();
-      made.losses += shard->losses();
-      made.roll_overs += shard->roll_overs();
-      made.resubscribed += shard->resubscribed();
-      made.overlap_duplicates += shard->overlap_duplicates();
-      made.unexpected_messages += shard->unexpected();
+      counts.add(*shard);
     }
-    if (ticks % latency_ticks == 0 || is_stopping) {
-      latencies.clear();
-      for (const market::RecordKind& kind : market::record_kinds)
-        if (const core::Histogram* found = writer.latency_ns(kind.type);
-            found != nullptr && found->count() > 0)
-          latencies.push_back({.type = kind.type,
-                               .count = found->count(),
-                               .negative = found->negative_count(),
-                               .p50_ns = found->percentile(50),
-                               .p99_ns = found->percentile(99),
-                               .max_ns = found->max()});
-    }
+    made.losses = counts.losses;
+    made.roll_overs = counts.roll_overs;
+    made.resubscribed = counts.resubscribed;
+    made.overlap_duplicates = counts.overlap_duplicates;
+    made.unexpected_messages = counts.unexpected;
+    if (ticks % latency_ticks == 0 || is_stopping) latencies = latencies_of(writer);
     made.latencies = latencies;
+    for (const market::RecordKind& kind : market::record_kinds)
+      if (const std::uint64_t count = writer.conflation().replaced(kind.type); count > 0)
+        made.conflated.push_back({kind.type, count});
     const VenueRestStats asked = rest.stats();
     made.requests = asked.requests;
     made.requests_failed = asked.failed;
@@ -460,7 +553,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   }
 
   LiveFeedOptions options;
-  std::function<void(const std::string&)> log;
+  std::function<void(core::LogLevel, const std::string&)> log;
   const venue::Adapter& adapter;
   const venue::Connect& connect;
   std::string name;
@@ -487,29 +580,48 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::map<const HostLedger*, HostScout> scouts;
   VenueRest rest;
   std::vector<RateWindow> address_frames;  ///< by socket
-  std::vector<std::string> symbols;        ///< native, in the order of the plan
-  std::vector<bool> is_ended;
+  std::vector<std::string> symbols;        ///< native: all that ever were wanted
+  std::vector<Interest> interests;         ///< in each of them
+  std::uint32_t symbols_wanted = 0;
   std::vector<std::unique_ptr<Shard>> shards;
+  std::vector<std::unique_ptr<Shard>> leaving;  ///< without topics, closing
+  ShardCounts gone;                             ///< of those that have closed
+  std::uint32_t shards_made = 0;
   std::map<std::uint32_t, TradeHole> holes;           ///< by instrument, waiting for their end
   std::map<std::uint32_t, std::int64_t> asked_up_to;  ///< by instrument: the last one's first trade
   std::vector<GapRecord> gaps;
+  std::uint64_t gaps_told = 0;  ///< since the last gap_ticks, those that were not told among them
   bool has_instruments = false;
   bool has_told_unknown = false;
   std::uint64_t ticks = 0;
   std::vector<LatencyStatus> latencies;
   std::uint64_t books_resynced = 0;
   net::Timer tick_timer;
+  std::mutex wish_mutex;
+  Wish wish;  ///< guarded by wish_mutex
+  // Written by any thread under wish_mutex, read by the loop each round without it: a hint to look,
+  // so relaxed.
+  std::atomic<bool> has_wish{false};
   mutable std::mutex status_mutex;
   LiveFeedStatus status;  ///< guarded by status_mutex
 };
 
 LiveFeed::LiveFeed(const LiveFeedOptions& options, core::RecordRing& ring,
-                   std::function<void()> wait_for_room, std::function<void(const std::string&)> log)
+                   std::function<void()> wait_for_room,
+                   std::function<void(core::LogLevel, const std::string&)> log)
     : impl_(std::make_unique<Impl>(options, ring, std::move(wait_for_room), std::move(log))) {}
 LiveFeed::~LiveFeed() = default;
 
 venue::VenueState& LiveFeed::state() { return impl_->state; }
 int LiveFeed::do_work() { return impl_->do_work(); }
+void LiveFeed::want(std::vector<std::string> symbols, venue::StreamKinds kinds) {
+  {
+    const std::lock_guard lock(impl_->wish_mutex);
+    impl_->wish = {std::move(symbols), kinds};
+    impl_->has_wish.store(true, std::memory_order_relaxed);
+  }
+  impl_->loop.wake();
+}
 void LiveFeed::wake() noexcept { impl_->loop.wake(); }
 void LiveFeed::request_stop() noexcept {
   impl_->stop_requested.store(true, std::memory_order_relaxed);
@@ -521,8 +633,8 @@ LiveFeedStatus LiveFeed::status() const {
   return impl_->status;
 }
 const std::vector<Refusal>& LiveFeed::refusals() const { return impl_->writer.refusals(); }
-const core::Histogram* LiveFeed::latency_ns(market::RecordType type) const {
-  return impl_->writer.latency_ns(type);
+const core::Histogram* LiveFeed::latency_ns(market::RecordType type, LatencySpan span) const {
+  return impl_->writer.latency_ns(type, span);
 }
 const core::Histogram& LiveFeed::decode_ns() const { return impl_->writer.decode_ns(); }
 

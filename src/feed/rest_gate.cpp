@@ -1,11 +1,22 @@
 #include "feed/rest_gate.hpp"
 
-#include <perp/feed/limit_headers.hpp>
-
 #include <algorithm>
 #include <string>
 
 namespace perp::feed {
+namespace {
+
+/// Whole seconds until the venue's window begins anew, both by the venue's clock; empty where it
+/// does not say, or says what has passed.
+std::string until_reset(const LimitReading& limits, std::string_view date, core::WallNs now) {
+  if (limits.reset_at.ns <= 0) return {};
+  const core::WallNs from = parse_http_date(date, now).value_or(now);
+  const std::int64_t wait_ns = limits.reset_at.ns - from.ns;
+  if (wait_ns <= 0) return {};
+  return std::to_string((wait_ns + core::ns_per_second - 1) / core::ns_per_second);
+}
+
+}  // namespace
 
 RestGate::RestGate(HostLedger& ledger, const venue::Connect& connect, const net::HttpClient& client)
     : ledger_(ledger),
@@ -78,7 +89,14 @@ RestGate::Reply RestGate::on_reply(Moment now, const venue::RestCall& call,
   }
   const net::HttpHead& head = reply.response->head();
   const int status = reply.status();
-  const bool is_ban = ledger_.on_status(now, status, head.value("Retry-After"), head.value("Date"));
+  // Some venues say it in the body of a 200.
+  const bool is_too_often = status == 429 || (connect_.is_too_often != nullptr && status < 400 &&
+                                              connect_.is_too_often(reply.response->body_text()));
+  std::string retry_after(head.value("Retry-After"));
+  if (is_too_often && retry_after.empty())
+    retry_after = until_reset(limits_of(call, head), head.value("Date"), now.wall);
+  const bool is_ban =
+      ledger_.on_status(now, is_too_often ? 429 : status, retry_after, head.value("Date"));
   if (is_ban) host_opens_at_ = banned_until_ = ledger_.banned_until(now);
   read_weight(now, call, head);
   if (status >= 500)
@@ -90,14 +108,18 @@ RestGate::Reply RestGate::on_reply(Moment now, const venue::RestCall& call,
   return status >= 500 ? Reply::failed : Reply::refused;
 }
 
-void RestGate::read_weight(Moment now, const venue::RestCall& call, const net::HttpHead& head) {
+LimitReading RestGate::limits_of(const venue::RestCall& call, const net::HttpHead& head) const {
   const venue::RestPool& pool = connect_.pools[call.pool];
-  if (call.is_used_field_wrong) return;
   const LimitStyle style = !pool.used_field.empty()        ? LimitStyle::binance
                            : !pool.remaining_field.empty() ? LimitStyle::bybit
                                                            : LimitStyle::none;
-  const LimitReading reading =
-      read_limits(style, [&](std::string_view name) { return head.value(name); });
+  return read_limits(style, [&](std::string_view name) { return head.value(name); });
+}
+
+void RestGate::read_weight(Moment now, const venue::RestCall& call, const net::HttpHead& head) {
+  const venue::RestPool& pool = connect_.pools[call.pool];
+  if (call.is_used_field_wrong) return;
+  const LimitReading reading = limits_of(call, head);
   // Nothing left is nothing left, whatever the venue's unit is.
   if (reading.remaining && *reading.remaining == 0)
     ledger_.on_used(now, pool.name, pool.budget.count);

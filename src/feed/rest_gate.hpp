@@ -3,6 +3,7 @@
 // the host's breaker, connections. Nothing here sends. The feed's thread; cold.
 #include <perp/feed/circuit_breaker.hpp>
 #include <perp/feed/host_ledger.hpp>
+#include <perp/feed/limit_headers.hpp>
 #include <perp/net/http_client.hpp>
 #include <perp/venue/connect.hpp>
 
@@ -44,6 +45,7 @@ class RestGate {
   bool is_breaker_shut(Moment now);
   bool may_connect(Moment now);
   bool grant_connect(Moment now);
+  LimitReading limits_of(const venue::RestCall& call, const net::HttpHead& head) const;
   void read_weight(Moment now, const venue::RestCall& call, const net::HttpHead& head);
 
   HostLedger& ledger_;

@@ -1,6 +1,7 @@
 #include <perp/core/platform.hpp>
 #include <perp/feed/ring_writer.hpp>
 #include <perp/market/record_kind.hpp>
+#include <perp/venue/connect.hpp>
 
 #include <algorithm>
 #include <array>
@@ -29,33 +30,90 @@ constexpr auto timed_types = std::to_array<market::RecordType>(
 
 }  // namespace
 
+std::string_view name_of(LatencySpan span) noexcept {
+  switch (span) {
+    case LatencySpan::match_to_receive: return "match_to_receive";
+    case LatencySpan::send_to_receive: return "send_to_receive";
+    case LatencySpan::receive_to_decoded: return "receive_to_decoded";
+    case LatencySpan::receive_to_published: return "receive_to_published";
+  }
+  return "unknown";
+}
+
 RingWriter::RingWriter(core::RecordRing& ring, std::function<void()> idle,
                        const std::atomic<bool>& stop)
     : ring_(&ring), idle_(std::move(idle)), stop_(&stop) {}
 
 bool RingWriter::ensure(std::size_t bytes) {
-  if (claim_.has_value() && claim_bytes_ - claim_->bytes().size() >= bytes) return true;
-  publish();
-  const std::size_t want = std::min(std::max(bytes, usual_claim_bytes), ring_->max_claim());
-  if (want < bytes) return false;
-  for (bool is_first = true;; is_first = false) {
-    if (const std::span<std::byte> space = ring_->try_claim(want); !space.empty()) {
-      claim_.emplace(space);
-      claim_bytes_ = space.size();
-      return true;
-    }
+  if (bytes > ring_->max_claim()) return false;
+  for (bool is_first = true; !try_ensure(bytes); is_first = false) {
     if (is_first) ++stats_.full_waits;
     if (stop_->load(std::memory_order_relaxed))
       return false;  // a flag alone: nothing is read behind it
     idle_();
   }
+  return true;
+}
+
+/// Room now, behind what waits for it.
+bool RingWriter::try_ensure(std::size_t bytes) {
+  if (!conflation_.empty() && !flush_conflated()) return false;
+  return claim(bytes);
+}
+
+bool RingWriter::claim(std::size_t bytes) {
+  if (claim_.has_value() && claim_bytes_ - claim_->bytes().size() >= bytes) return true;
+  commit();
+  const std::size_t want = std::min(std::max(bytes, usual_claim_bytes), ring_->max_claim());
+  if (want < bytes) return false;
+  std::span<std::byte> space = ring_->try_claim(want);
+  if (space.empty() && bytes < want) space = ring_->try_claim(bytes);
+  if (space.empty()) return false;
+  claim_.emplace(space);
+  claim_bytes_ = space.size();
+  return true;
+}
+
+bool RingWriter::flush_conflated() {
+  while (const market::RecordHeader* const oldest = conflation_.front()) {
+    if (!claim(oldest->size)) return false;
+    write(*oldest);
+    conflation_.pop_front();
+  }
+  return true;
 }
 
 void RingWriter::publish() {
+  if (!conflation_.empty()) flush_conflated();
+  commit();
+}
+
+void RingWriter::commit() {
   if (!claim_.has_value()) return;
   ring_->commit(claim_->bytes().size());
   claim_.reset();
   claim_bytes_ = 0;
+  if (unpublished_count_ == 0) return;
+  const std::int64_t now_ns = core::wall_now().ns;
+  for (; unpublished_count_ > 0; --unpublished_count_) {
+    const Unpublished& message = unpublished_[unpublished_count_ - 1];
+    histogram(message.type, LatencySpan::receive_to_published)->record(now_ns - message.receive_ns);
+  }
+}
+
+/// The spans that a record does not keep, of one message in eight of each kind.
+void RingWriter::measure(const venue::VenueState& state, const venue::Frame& frame,
+                         const market::RecordHeader& first) {
+  core::Histogram* const decoded = histogram(first.type, LatencySpan::receive_to_decoded);
+  if (decoded == nullptr || frame.receive_ns == core::unknown_ns) return;
+  if (measured_[static_cast<std::size_t>(first.type)]++ % 8 != 0) return;
+  decoded->record(core::wall_now().ns - frame.receive_ns);
+  if (unpublished_count_ < unpublished_.size())
+    unpublished_[unpublished_count_++] = {first.type, frame.receive_ns};
+  const venue::Connect* const connect = state.adapter.connect;
+  if (connect == nullptr || connect->read_sent == nullptr) return;
+  if (const std::int64_t sent_ns = connect->read_sent(frame.payload); sent_ns != core::unknown_ns)
+    histogram(first.type, LatencySpan::send_to_receive)->record(frame.receive_ns - sent_ns);
 }
 
 void RingWriter::stamp(std::size_t from) {
@@ -79,9 +137,11 @@ void RingWriter::listen(std::function<void(const market::RecordHeader&)> on_gap,
                         std::function<void(const market::RecordHeader&)> on_awaited_trade) {
   on_gap_ = std::move(on_gap);
   on_awaited_trade_ = std::move(on_awaited_trade);
-  latencies_.resize(market::record_type_limit);
+  latencies_.resize(market::record_type_limit * latency_span_count);
   for (const market::RecordType type : timed_types)
-    latencies_[static_cast<std::size_t>(type)] = std::make_unique<core::Histogram>();
+    for (std::size_t span = 0; span < latency_span_count; ++span)
+      latencies_[static_cast<std::size_t>(type) * latency_span_count + span] =
+          std::make_unique<core::Histogram>();
 }
 
 RingWriter::LastTrade RingWriter::last_trade(std::uint32_t instrument) const {
@@ -101,7 +161,7 @@ void RingWriter::notice(const market::RecordHeader& header) {
     return;
   }
   if ((header.flags & (market::flag_backfill | market::flag_snapshot)) != 0) return;
-  if (core::Histogram* const latency = latencies_[static_cast<std::size_t>(header.type)].get();
+  if (core::Histogram* const latency = histogram(header.type, LatencySpan::match_to_receive);
       latency != nullptr && header.exchange_ns != core::unknown_ns)
     latency->record(header.receive_ns - header.exchange_ns);
   if (header.exchange_ns != core::unknown_ns &&
@@ -127,7 +187,8 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
   ++stats_.messages;
   stats_.bytes += frame.payload.size();
   const std::size_t bound = std::min(bound_of(frame.payload.size()), usual_claim_bytes);
-  if (ensure(bound)) {
+  // Without room it is decoded beside the ring: which of its records wait is theirs to say.
+  if (is_conflating_ ? try_ensure(bound) : ensure(bound)) {
     const std::size_t before = claim_->bytes().size();
     const std::size_t records = claim_->record_count();
     const bool is_sampled = stats_.messages % 8 == 0;
@@ -135,6 +196,10 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
     const venue::DecodeStatus status = state.adapter.decode(state, frame, *claim_);
     if (is_sampled) decode_ns_.record(clock_.mono_now() - begun);
     if (status == venue::DecodeStatus::ok) {
+      const std::span<const std::byte> bytes = std::as_const(*claim_).bytes();
+      if (on_gap_ != nullptr && bytes.size() > before)
+        measure(state, frame,
+                *reinterpret_cast<const market::RecordHeader*>(bytes.data() + before));
       stamp(before);
       return status;
     }
@@ -147,6 +212,9 @@ venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Fra
   scratch_.reset();
   const venue::DecodeStatus status = state.adapter.decode(state, frame, scratch_);
   if (status == venue::DecodeStatus::ok) {
+    const std::span<const std::byte> bytes = std::as_const(scratch_).bytes();
+    if (on_gap_ != nullptr && !bytes.empty())
+      measure(state, frame, *reinterpret_cast<const market::RecordHeader*>(bytes.data()));
     flush_scratch();
   } else {
     refuse(state, status, frame.payload, {}, frame.receive_ns);
@@ -176,10 +244,19 @@ void RingWriter::flush_scratch(const std::function<bool(const market::RecordHead
 }
 
 void RingWriter::record(const market::RecordHeader& header) {
+  if (is_conflating_ && Conflation::takes(header) && !try_ensure(header.size)) {
+    conflation_.put(header);
+    stats_.conflated = conflation_.replaced();
+    return;
+  }
   if (!ensure(header.size)) {
     ++lost_at_stop_;
     return;
   }
+  write(header);
+}
+
+void RingWriter::write(const market::RecordHeader& header) {
   const std::size_t before = claim_->bytes().size();
   std::byte* copy = claim_->append(header.size);
   PERP_ASSERT(copy != nullptr);

@@ -48,50 +48,92 @@ Shard::Shard(std::uint32_t number, ShardSetting setting, std::vector<venue::Topi
       setting_(std::move(setting)),
       liveness_(hastened_liveness(setting_.haste)),
       backoff_(hastened_backoff(setting_.haste), setting_.random) {
-  add(std::move(topics), std::move(instruments));
+  add(std::move(topics), instruments);
 }
 
-void Shard::say(const std::string& what) const {
-  setting_.log(
-      fmt::format("{} connection {} ({}): {}", setting_.venue_key, number_, socket().name, what));
+void Shard::say(core::LogLevel level, const std::string& what) const {
+  setting_.log(level, fmt::format("{} connection {} ({}): {}", setting_.venue_key, number_,
+                                  socket().name, what));
 }
 
-void Shard::add(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments) {
+void Shard::want(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments) {
+  std::vector<bool> is_wanted(topics_.size());
+  std::vector<venue::Topic> fresh;
+  std::vector<std::uint32_t> fresh_instruments;
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    const std::uint32_t known = table_.find(topics[i].text);
+    if (known != venue::no_subscription) is_wanted[known] = true;
+    if (known != venue::no_subscription && !subscriptions_[known].is_ended) continue;
+    fresh.push_back(std::move(topics[i]));
+    fresh_instruments.push_back(instruments[i]);
+  }
+  std::vector<std::uint32_t> ended;
+  for (std::uint32_t i = 0; i < is_wanted.size(); ++i)
+    if (!is_wanted[i] && !subscriptions_[i].is_ended) ended.push_back(i);
+  // First what makes room.
+  end(ended, "not wanted any more");
+  if (!fresh.empty()) add(std::move(fresh), fresh_instruments);
+}
+
+void Shard::add(std::vector<venue::Topic> topics, const std::vector<std::uint32_t>& instruments) {
   std::vector<std::uint32_t> fresh;
   for (std::size_t i = 0; i < topics.size(); ++i) {
+    ++unanswered_;
+    const std::uint32_t known = table_.find(topics[i].text);
+    if (known != venue::no_subscription) {  // it was given back, and begins anew without a hole
+      subscriptions_[known] = {.instrument = instruments[i]};
+      pulses_[known] = {};
+      fresh.push_back(known);
+      continue;
+    }
     fresh.push_back(static_cast<std::uint32_t>(topics_.size()));
     topics_.push_back(std::move(topics[i]));
     subscriptions_.push_back({.instrument = instruments[i]});
     pulses_.push_back({});
     liveness_.add(setting_.line.loop.now(), Liveness::no_interval);
-    ++unanswered_;
   }
   table_ = venue::SubscriptionTable(texts_of(topics_));
-  if (line_ != nullptr && line_->is_open()) {
-    for (const std::uint32_t subscription : fresh)
-      liveness_.on_request(subscription, setting_.line.loop.now());
-    line_->ask(venue::Verb::subscribe, fresh);
-  }
-  if (successor_ != nullptr && successor_->is_open())
-    successor_->ask(venue::Verb::subscribe, fresh);
+  for (const std::uint32_t subscription : fresh)
+    liveness_.on_request(subscription, setting_.line.loop.now());
+  ask(venue::Verb::subscribe, fresh);
 }
 
 void Shard::end_symbol(std::uint32_t symbol) {
   std::vector<std::uint32_t> ended;
-  for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+  for (std::uint32_t i = 0; i < topics_.size(); ++i)
+    if (topics_[i].symbol == symbol && !subscriptions_[i].is_ended) ended.push_back(i);
+  end(ended, "delisted");
+}
+
+void Shard::end(const std::vector<std::uint32_t>& ended, std::string_view reason) {
+  for (const std::uint32_t i : ended) {
     Subscription& subscription = subscriptions_[i];
-    if (topics_[i].symbol != symbol || subscription.is_ended) continue;
     if (!pulses_[i].is_live && !subscription.is_refused) --unanswered_;
-    if (pulses_[i].is_live)
+    // What was never live needs no end; what is missing at the moment will not come back.
+    if (pulses_[i].is_live || subscription.lost.ns != core::unknown_ns)
       setting_.status.status(subscription.instrument, stream_of(i).kinds, market::FeedState::down,
-                             number_, "delisted", core::wall_now());
-    pulses_[i].is_live = false;
+                             number_, reason, core::wall_now());
+    pulses_[i].is_live = pulses_[i].wants_book = false;
     subscription.is_ended = true;
     liveness_.expect(i, Liveness::no_interval);
-    ended.push_back(i);
+    liveness_.on_acknowledged(i, setting_.line.loop.now());  // nothing is awaited of it
   }
-  if (!ended.empty() && line_ != nullptr && line_->is_open())
-    line_->ask(venue::Verb::unsubscribe, ended);
+  if (ended.empty()) return;
+  ask(venue::Verb::unsubscribe, ended);
+  if (unanswered_ == 0) raise(LifeEvent::acknowledged);
+}
+
+/// On whatever is open: a replacement that is still on its way asks for what is wanted then.
+void Shard::ask(venue::Verb verb, const std::vector<std::uint32_t>& subscriptions) {
+  for (Line* line : {line_.get(), successor_.get()})
+    if (line != nullptr && line->is_open()) line->ask(verb, subscriptions);
+}
+
+venue::Shard Shard::carried() const {
+  venue::Shard carried{.socket = setting_.line.socket};
+  for (std::size_t i = 0; i < topics_.size(); ++i)
+    if (!subscriptions_[i].is_ended) carried.topics.push_back(topics_[i]);
+  return carried;
 }
 
 std::unique_ptr<Line> Shard::make_line() {
@@ -127,24 +169,26 @@ void Shard::act(LifeAction action) {
       tell_open_holes();
       break;
     case LifeAction::subscribe: subscribe(); break;
-    case LifeAction::begin: say(fmt::format("live with {} topics", topics_.size())); break;
+    case LifeAction::begin:
+      say(core::LogLevel::info, fmt::format("live with {} topics", topics_.size()));
+      break;
     case LifeAction::resubscribe: break;  // topic by topic, in watch()
     case LifeAction::dial_successor:
       successor_wanted_ = true;
       roll_is_due_ = false;
-      say("is replaced before the venue cuts it");
+      say(core::LogLevel::info, "is replaced before the venue cuts it");
       break;
     case LifeAction::adopt_successor: adopt(); break;
     case LifeAction::drop_successor:
       if (successor_ != nullptr) retired_ = std::move(successor_);
-      successor_wanted_ = false;
+      successor_wanted_ = awaits_token_ = false;
       // What it brought first, the old one brings yet: that is still a repeat.
       overlap_ends_ = setting_.line.loop.now() + overlap_tail_ns;
       for (Pulse& pulse : pulses_) pulse.is_cut_over = false;
       roll_at_ = now_.mono + backoff_.on_lost();
       break;
     case LifeAction::close:
-      dial_wanted_ = successor_wanted_ = false;
+      dial_wanted_ = successor_wanted_ = awaits_token_ = false;
       if (successor_ != nullptr) successor_->abort();
       if (line_->is_open()) {
         line_->close("good-bye");
@@ -168,7 +212,28 @@ void Shard::dial(Line& line) {
   }
   (is_from_successor(line) ? successor_wanted_ : dial_wanted_) = false;
   setting_.status.connection(market::FeedState::connecting, number_, socket().name, now_.wall);
-  line.dial(setting_.url, setting_.connect);
+  if (socket().token == nullptr) {
+    line.dial(setting_.url, setting_.connect);
+    return;
+  }
+  awaits_token_ = true;
+  setting_.owner.on_token_wanted(number_, ++token_ticket_, *socket().token);
+}
+
+void Shard::on_token(std::uint64_t ticket, const venue::TokenReply* token, const net::Url& url,
+                     const std::optional<net::Proxy>& proxy, const std::string& why) {
+  if (!awaits_token_ || ticket != token_ticket_) return;
+  awaits_token_ = false;
+  // While one is replaced it is alive: the token is the replacement's.
+  Line& line = state_ == LifeState::rolling ? *successor_ : *line_;
+  if (token != nullptr) {
+    setting_.connect.transport.proxy = proxy;
+    line.dial(url, setting_.connect, token);
+    return;
+  }
+  net::WebSocketEnd end;
+  end.text = fmt::format("no token: {}", why);
+  on_line_end(line, end);
 }
 
 void Shard::on_line_open(Line& line) {
@@ -185,7 +250,7 @@ void Shard::on_line_open(Line& line) {
     line.ask(venue::Verb::subscribe, all);
     return;
   }
-  say(fmt::format("open ({})", line.security()));
+  say(core::LogLevel::info, fmt::format("open ({})", line.security()));
   raise(LifeEvent::opened);
 }
 
@@ -215,12 +280,13 @@ void Shard::wait() {
   waits_from_ = setting_.line.loop.now();
   wait_until_ = waits_from_ + wait_ns;
   dial_wanted_ = false;
-  say(fmt::format("lost: {}; again in {:.1f} s", last_end_, static_cast<double>(wait_ns) / 1e9));
+  say(core::LogLevel::warn,
+      fmt::format("lost: {}; again in {:.1f} s", last_end_, static_cast<double>(wait_ns) / 1e9));
 }
 
 void Shard::adopt() {
   ++roll_overs_;
-  successor_wanted_ = false;
+  successor_wanted_ = awaits_token_ = false;  // one that comes yet was for another dial
   is_adopted_ = true;
   messages_ += line_->messages();
   unexpected_ += line_->unexpected();
@@ -230,7 +296,8 @@ void Shard::adopt() {
   overlap_ends_ = setting_.line.loop.now() + overlap_tail_ns;
   heard_ns_ = core::wall_now();
   if (state_ == LifeState::live) {
-    say(fmt::format("replaced, {} messages came twice", overlap_duplicates()));
+    say(core::LogLevel::info,
+        fmt::format("replaced, {} messages came twice", overlap_duplicates()));
     roll_at_ = line_->opened_at() + hastened(socket().limits.roll_over_ns);
     return;
   }
@@ -274,12 +341,14 @@ void Shard::on_line_data(Line& line, std::uint32_t subscription, std::string_vie
   heard_ns_ = receive_ns;
   if (subscription != venue::no_subscription) {
     const core::MonoNs now = setting_.line.loop.now();
+    Pulse& pulse = pulses_[subscription];
+    if (!pulse.is_live) [[unlikely]] {
+      if (subscriptions_[subscription].is_ended) return;  // on its way when it was given back
+      if (!is_from_successor(line)) go_live(subscription);
+    }
     liveness_.on_data(subscription, now);
     backoff_.on_data(now);
-    Pulse& pulse = pulses_[subscription];
     ++pulse.messages;
-    if (!pulse.is_live && !is_from_successor(line)) [[unlikely]]
-      go_live(subscription);
     if (pulse.wants_book) [[unlikely]] {
       pulse.wants_book = false;
       setting_.owner.on_book_wanted(topics_[subscription]);
@@ -367,7 +436,8 @@ void Shard::lose_all(core::WallNs since, std::string_view reason) {
 void Shard::on_line_refused(Line& line, std::uint32_t index, venue::Refusal refusal,
                             std::string_view words) {
   if (&line == retired_.get()) return;
-  say(fmt::format("the venue refuses {}: {} ({})",
+  say(core::LogLevel::error,
+      fmt::format("the venue refuses {}: {} ({})",
                   index == venue::no_subscription ? "a request" : topics_[index].text, words,
                   venue::name_of(refusal)));
   if (index == venue::no_subscription) return;
@@ -396,7 +466,7 @@ void Shard::on_line_end(Line& line, const net::WebSocketEnd& end) {
   if (end.kind == net::WebSocketEnd::Kind::refused)
     static_cast<void>(setting_.ledger.on_status(now_, end.status, end.retry_after));
   if (is_from_successor(line)) {
-    say(fmt::format("its replacement was lost: {}", why));
+    say(core::LogLevel::warn, fmt::format("its replacement was lost: {}", why));
     raise(LifeEvent::successor_lost);
     return;
   }
@@ -478,7 +548,7 @@ void Shard::watch(Moment moment) {
   }
   if (silent == 0) return;
   if (is_connection_silent(silent, watched)) {
-    say(fmt::format("{} of {} topics are silent", silent, watched));
+    say(core::LogLevel::warn, fmt::format("{} of {} topics are silent", silent, watched));
     last_end_ = "most topics are silent";
     line_->close("no data");
     return;
@@ -488,7 +558,7 @@ void Shard::watch(Moment moment) {
     if (subscription.is_ended || subscription.is_refused ||
         liveness_.state(i) != Liveness::State::silent || moment.mono < subscription.ask_again)
       continue;
-    say(fmt::format("{} is silent and asked for again", topics_[i].text));
+    say(core::LogLevel::warn, fmt::format("{} is silent and asked for again", topics_[i].text));
     raise(LifeEvent::silent);
     ask_again(i);
   }
@@ -535,7 +605,8 @@ void Shard::tick(Moment moment) {
     if (!pulses_[i].is_answered_by_successor && !subscriptions_[i].is_ended &&
         !subscriptions_[i].is_refused) {
       if (is_successor_overdue()) {
-        say(fmt::format("its replacement is given up: no answer to {}", topics_[i].text));
+        say(core::LogLevel::warn,
+            fmt::format("its replacement is given up: no answer to {}", topics_[i].text));
         successor_->abort();
         raise(LifeEvent::successor_lost);
       }
@@ -561,13 +632,14 @@ ConnectionStatus Shard::status() const {
   ConnectionStatus status{.number = number_,
                           .socket = std::string(socket().name),
                           .state = std::string(to_text(state_)),
-                          .topics = static_cast<std::uint32_t>(topics_.size()),
                           .opened = opened_,
                           .lost = losses_,
                           .messages = messages(),
                           .last_end = last_end_};
   if (line_ != nullptr && line_->is_open()) status.security = line_->security();
   for (std::uint32_t i = 0; i < topics_.size(); ++i) {
+    if (subscriptions_[i].is_ended) continue;
+    ++status.topics;
     status.refused += subscriptions_[i].is_refused ? 1U : 0U;
     status.silent += liveness_.state(i) == Liveness::State::silent ? 1U : 0U;
   }

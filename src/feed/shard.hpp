@@ -9,6 +9,7 @@
 #include "feed/status_writer.hpp"
 #include "feed/topic_activity.hpp"
 
+#include <perp/core/log.hpp>
 #include <perp/core/prng.hpp>
 #include <perp/feed/backoff.hpp>
 #include <perp/feed/connection_life.hpp>
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,10 @@ class ShardOwner {
                        core::WallNs to) = 0;
   /// A book stream runs that needs a snapshot by HTTP.
   virtual void on_book_wanted(const venue::Topic& topic) = 0;
+  /// The venue is to say where to dial; Shard::on_token() of that shard, if it is still there, is
+  /// to be told. @param ticket to be given back
+  virtual void on_token_wanted(std::uint32_t shard, std::uint64_t ticket,
+                               const venue::TokenStep& step) = 0;
 
  protected:
   ~ShardOwner() = default;
@@ -50,7 +56,7 @@ struct ShardSetting {
   HostScout& scout;    ///< of that host
   net::Url url{};      ///< with its target
   net::WebSocketConnectOptions connect{};
-  std::function<void(const std::string&)> log;
+  std::function<void(core::LogLevel, const std::string&)> log;
   core::Prng random;
   double haste = 1;  ///< LiveFeedOptions::haste
 };
@@ -66,19 +72,25 @@ class Shard final : private LineOwner {
   void stop();
   bool is_idle() const noexcept { return state_ == LifeState::idle; }
   bool is_live() const noexcept;
+  std::uint32_t number() const noexcept { return number_; }
+  /// What was asked for by ShardOwner::on_token_wanted(); one that is not wanted any more is passed
+  /// over. @param token nullptr: there is none, for what reason is in `why`
+  void on_token(std::uint64_t ticket, const venue::TokenReply* token, const net::Url& url,
+                const std::optional<net::Proxy>& proxy, const std::string& why);
   /// Each 100 ms. @param moment both clocks now
   void tick(Moment moment);
 
-  /// More topics for this connection, behind those it has.
-  void add(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments);
+  /// All topics that this connection is to carry from now on: those that it lacks are asked for,
+  /// those that are not among them given back, all others notice nothing.
+  void want(std::vector<venue::Topic> topics, std::vector<std::uint32_t> instruments);
   /// The contract is no more: its topics are given back and not missed.
   void end_symbol(std::uint32_t symbol);
   /// A book lost a step: its topic is asked for again, so that a snapshot follows.
   /// @returns whether the topic of that instrument's book is here.
   bool resubscribe_book(std::uint32_t instrument);
 
-  std::size_t topic_count() const noexcept { return topics_.size(); }
-  const std::vector<venue::Topic>& topics() const noexcept { return topics_; }
+  /// What it carries: as planned, without what was given back.
+  venue::Shard carried() const;
   ConnectionStatus status() const;
   std::uint64_t losses() const noexcept { return losses_; }
   std::uint64_t roll_overs() const noexcept { return roll_overs_; }
@@ -115,6 +127,10 @@ class Shard final : private LineOwner {
   void on_line_closing(Line& line) override;
   void on_line_end(Line& line, const net::WebSocketEnd& end) override;
 
+  /// Asks for topics that it never had or gave back.
+  void add(std::vector<venue::Topic> topics, const std::vector<std::uint32_t>& instruments);
+  void end(const std::vector<std::uint32_t>& ended, std::string_view reason);
+  void ask(venue::Verb verb, const std::vector<std::uint32_t>& subscriptions);
   std::unique_ptr<Line> make_line();
   void raise(LifeEvent event);
   void act(LifeAction action);
@@ -142,7 +158,7 @@ class Shard final : private LineOwner {
   std::int64_t hastened(std::int64_t ns) const noexcept {
     return static_cast<std::int64_t>(static_cast<double>(ns) / setting_.haste);
   }
-  void say(const std::string& what) const;
+  void say(core::LogLevel level, const std::string& what) const;
   const venue::Stream& stream_of(std::uint32_t subscription) const {
     return setting_.line.connect.streams[topics_[subscription].stream];
   }
@@ -167,6 +183,8 @@ class Shard final : private LineOwner {
   bool is_overlapping_ = false;
   bool is_adopted_ = false;  ///< of the two that overlap line_ is the new one
   core::MonoNs overlap_ends_{};
+  std::uint64_t token_ticket_ = 0;  ///< the last one that was asked for; older ones are not wanted
+  bool awaits_token_ = false;
   bool dial_wanted_ = false;
   bool successor_wanted_ = false;
   bool roll_is_due_ = false;
@@ -186,6 +204,23 @@ class Shard final : private LineOwner {
   std::uint64_t cut_over_ = 0;
   std::uint64_t messages_ = 0;    ///< of lines that are gone
   std::uint64_t unexpected_ = 0;  ///< of lines that are gone
+};
+
+/// Of several, those that are gone among them.
+struct ShardCounts {
+  std::uint64_t losses = 0;
+  std::uint64_t roll_overs = 0;
+  std::uint64_t resubscribed = 0;
+  std::uint64_t overlap_duplicates = 0;
+  std::uint64_t unexpected = 0;
+
+  void add(const Shard& shard) {
+    losses += shard.losses();
+    roll_overs += shard.roll_overs();
+    resubscribed += shard.resubscribed();
+    overlap_duplicates += shard.overlap_duplicates();
+    unexpected += shard.unexpected();
+  }
 };
 
 }  // namespace perp::feed

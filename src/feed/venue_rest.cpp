@@ -75,9 +75,9 @@ const venue::RestCall* VenueRest::Impl::find_call(venue::RestPurpose purpose) co
   return nullptr;
 }
 
-void VenueRest::Impl::tell(const std::string& what) {
+void VenueRest::Impl::tell(core::LogLevel level, const std::string& what) {
   if (!options.log || told.size() >= told_max || !told.insert(what).second) return;
-  options.log(what);
+  options.log(level, what);
 }
 
 void VenueRest::Impl::ask(RestJob job) {
@@ -112,7 +112,12 @@ void VenueRest::Impl::send(RestJob job) {
   venue::RestQuery query = job.query;
   query.symbol = job.symbol;
   query.cursor = job.cursor;
-  std::optional<venue::RestRequest> request = venue::make_request(state.adapter, *job.call, query);
+  std::optional<venue::RestRequest> request;
+  if (job.token == nullptr)
+    request = venue::make_request(state.adapter, *job.call, query);
+  else
+    request =
+        venue::RestRequest{.method = job.token->method, .target = std::string(job.token->target)};
   if (!request) return give_up_later(std::move(job), "a value that it needs is not known");
   ++counts.requests;
   counts.weight += job.weight;
@@ -139,7 +144,8 @@ void VenueRest::Impl::on_reply(RestJob job, const net::HttpReply& reply) {
       ++counts.bans;
       const std::int64_t ban_ns = gate.banned_until() - moment.mono;
       if (options.log)
-        options.log(fmt::format("{}: HTTP {}: nothing is asked for {:.1f} s", endpoint,
+        options.log(core::LogLevel::warn,
+                    fmt::format("{}: HTTP {}: nothing is asked for {:.1f} s", endpoint,
                                 reply.status(), static_cast<double>(ban_ns) * 1e-9));
       // What tells the state of now is asked when it is due again.
       if (job.call->interval_ns > 0 && job.priority != RestPriority::instruments)
@@ -158,7 +164,7 @@ void VenueRest::Impl::on_reply(RestJob job, const net::HttpReply& reply) {
       ++counts.refused;
       const std::string why = fmt::format("{}: HTTP {} {}", endpoint, reply.status(),
                                           excerpt_of(reply.response->body_text()));
-      tell(why);
+      tell(core::LogLevel::error, why);
       if (job.priority == RestPriority::instruments)
         ask_again(std::move(job), why);
       else
@@ -174,7 +180,7 @@ void VenueRest::Impl::on_reply(RestJob job, const net::HttpReply& reply) {
       ++(status == venue::DecodeStatus::venue_error ? counts.refused : counts.bad_bodies);
       const std::string why = fmt::format("{}: {}: {}", endpoint, venue::name_of(status),
                                           excerpt_of(reply.response->body_text()));
-      tell(why);
+      tell(core::LogLevel::error, why);
       ask_again(std::move(job), why);
       break;
     }
@@ -269,6 +275,17 @@ std::vector<WeightPool> ledger_pools(const venue::Connect& connect) {
                      .limit = pool.budget.count,
                      .window_ns = pool.budget.window_ns});
   return pools;
+}
+
+HostLedgerOptions ledger_options(const venue::Connect& connect) {
+  HostLedgerOptions options;
+  if (!connect.sockets.empty() && connect.sockets.front().limits.dials.count > 0) {
+    options.connects.limit = connect.sockets.front().limits.dials.count;
+    options.connects.window_ns = connect.sockets.front().limits.dials.window_ns;
+  }
+  options.pools = ledger_pools(connect);
+  if (connect.too_often_ns > 0) options.ban_429_ns = connect.too_often_ns;
+  return options;
 }
 
 }  // namespace perp::feed

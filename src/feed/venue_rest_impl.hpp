@@ -21,7 +21,7 @@
 
 namespace perp::feed {
 
-enum class RestPriority : std::uint8_t { instruments, book, fill, clock, poll };
+enum class RestPriority : std::uint8_t { instruments, token, book, fill, clock, poll };
 
 /// One request, from the moment it is wanted until it is answered or given up.
 struct RestJob {
@@ -29,8 +29,9 @@ struct RestJob {
   RestPriority priority = RestPriority::poll;
   std::string symbol{};
   std::string cursor{};
-  venue::RestQuery query{};  ///< numbers only: its texts are the two above
-  std::uint32_t weight = 0;  ///< 0: the call's
+  venue::RestQuery query{};                 ///< numbers only: its texts are the two above
+  const venue::TokenStep* token = nullptr;  ///< what to ask, in place of the call's words
+  std::uint32_t weight = 0;                 ///< 0: the call's
   core::MonoNs not_before{};
   std::uint32_t failures = 0;
   std::uint64_t order = 0;  ///< of being wanted; kept when it is asked again
@@ -57,7 +58,7 @@ struct VenueRest::Impl {
   /// From the next tick: its callback may change the queue.
   void give_up_later(RestJob job, const std::string& why);
   /// For people, once for each distinct text.
-  void tell(const std::string& what);
+  void tell(core::LogLevel level, const std::string& what);
   void run_later(std::function<void()> call) { later.push_back(std::move(call)); }
   const venue::RestCall* find_call(venue::RestPurpose purpose) const;
   /// Decodes a reply into the ring and publishes it.

@@ -40,7 +40,7 @@ void VenueRest::Impl::ask_list(std::size_t call, std::string cursor, std::uint32
                                 job.call->query.find("<cursor") != std::string_view::npos;
          if (has_pages) next = connect.next_cursor(reply.response->body_text());
          if (!next.empty() && (next == job.cursor || page + 1 >= list_pages_max)) {
-           tell(fmt::format("{}: its pages do not end", job.call->endpoint));
+           tell(core::LogLevel::error, fmt::format("{}: its pages do not end", job.call->endpoint));
            return venue::DecodeStatus::unknown_value;
          }
          listing.read(state.instruments, reply.response->body_text());
@@ -77,7 +77,8 @@ void VenueRest::Impl::end_lists() {
   }
   writer.publish();
   if (disbelieved > 0)
-    tell(fmt::format("the list of instruments lacks {} that it had: not believed", disbelieved));
+    tell(core::LogLevel::warn,
+         fmt::format("the list of instruments lacks {} that it had: not believed", disbelieved));
   if (on_loaded) on_loaded();
 }
 
@@ -161,6 +162,9 @@ void VenueRest::Impl::ask_seed(const venue::RestCall& call, const std::string& s
 void VenueRest::start_polls(std::span<const std::string> symbols, venue::StreamKinds polled) {
   Impl& impl = *impl_;
   impl.schedule.restart(impl.connect.calls, symbols, polled, impl.options.haste);
+  std::erase_if(impl.seeded, [&](const std::string& symbol) {
+    return std::find(symbols.begin(), symbols.end(), symbol) == symbols.end();
+  });
   std::vector<std::string> fresh;
   for (const std::string& symbol : symbols)
     if (impl.seeded.insert(symbol).second) fresh.push_back(symbol);
@@ -170,6 +174,31 @@ void VenueRest::start_polls(std::span<const std::string> symbols, venue::StreamK
   });
   impl.ask_seeds(fresh);
   impl.has_polls = true;
+}
+
+void VenueRest::fetch_token(
+    const venue::TokenStep& step, std::uint64_t connect_id,
+    std::function<void(const venue::TokenReply* reply, const std::string& why)> done) {
+  static constexpr venue::RestCall call{.purpose = venue::RestPurpose::token, .endpoint = "token"};
+  impl_->ask({.call = &call,
+              .priority = RestPriority::token,
+              .token = &step,
+              .weight = step.weight,
+              .take =
+                  [&step, connect_id, done](RestJob&, const net::HttpReply& reply) {
+                    venue::TokenReply said;
+                    if (!step.read(reply.response->body_text(), connect_id, said))
+                      return venue::DecodeStatus::missing_field;
+                    done(&said, {});
+                    return venue::DecodeStatus::ok;
+                  },
+              .give_up = [done](const std::string& why) { done(nullptr, why); }});
+}
+
+void VenueRest::want(venue::StreamKinds kinds) {
+  if (kinds == impl_->options.kinds) return;
+  impl_->options.kinds = kinds;
+  impl_->seeded.clear();
 }
 
 void VenueRest::Impl::advance(Moment moment) {

@@ -191,9 +191,7 @@ void Transport::feed(std::span<const std::byte> data, core::WallNs receive_ns) {
 void Transport::flush() {
   if (!socket_.is_connected()) return;
   is_flush_refused_ = false;
-  if (tls_ && (state_ == State::open || state_ == State::ending) && !outgoing_.data().empty() &&
-      tls_->write(outgoing_.data()))
-    outgoing_.clear();
+  encrypt();
   for (;;) {
     const std::span<const std::byte> waiting =
         tls_ ? tls_->output() : std::span<const std::byte>(outgoing_.data());
@@ -207,14 +205,27 @@ void Transport::flush() {
       tls_->consume_output(piece.size());
     else
       outgoing_.consume(piece.size());
-    // Room for more of what is to be encrypted.
-    if (tls_ && tls_->output().empty() && !outgoing_.data().empty() &&
-        (state_ == State::open || state_ == State::ending) && tls_->write(outgoing_.data()))
-      outgoing_.clear();
+    if (tls_ && tls_->output().empty()) encrypt();
+  }
+}
+
+/// As much as there is room for: all of it at once would never fit, being larger encrypted.
+void Transport::encrypt() {
+  if (!tls_ || (state_ != State::open && state_ != State::ending)) return;
+  while (!outgoing_.data().empty()) {
+    const std::span<const std::byte> waiting = std::as_const(outgoing_).data();
+    const auto piece = waiting.first(std::min(waiting.size(), hand_over_bytes));
+    if (!tls_->write(piece)) return;
+    outgoing_.consume(piece.size());
   }
 }
 
 void Transport::on_drained() {
+  if (state_ == State::ending) {
+    timer_.start_in(options_.end_timeout_ns);
+    say_finish();
+    return;
+  }
   flush();
   if (is_flush_refused_ || state_ != State::open) return;
   handler_.on_flushed();
@@ -235,13 +246,21 @@ void Transport::end_with(TransportEnd::Kind kind, TlsErrorKind tls, const std::s
     return;
   }
   state_ = State::ending;
+  timer_.start_in(options_.end_timeout_ns);
+  say_finish();
+}
+
+/// Behind all that was written: what the socket's queue has no room for goes first, as the peer
+/// takes it.
+void Transport::say_finish() {
   flush();
+  if (is_flush_refused_) return;
   if (tls_) {
     tls_->close();
     flush();
+    if (is_flush_refused_) return;
   }
   socket_.finish();
-  timer_.start_in(options_.end_timeout_ns);
 }
 
 void Transport::end_with_tls_error() {
@@ -253,7 +272,8 @@ void Transport::end_with_tls_error() {
 }
 
 bool Transport::on_peer_finished() {
-  if (state_ == State::ending || !exists()) return false;
+  if (!exists()) return false;
+  if (state_ == State::ending) return is_flush_refused_;  // it may take what is left all the same
   if (tls_) {
     if (tls_->end_of_input() == TlsState::failed) end_with_tls_error();
     return false;
@@ -301,7 +321,9 @@ void Transport::on_time() {
 }
 
 void Transport::report() {
-  const TransportEnd end = std::move(end_);
+  TransportEnd end = std::move(end_);
+  end.unsent_bytes = end.was_open ? unsent_bytes() : 0;
+  if (end.unsent_bytes > 0) end.text += fmt::format("; {} bytes were not taken", end.unsent_bytes);
   abort();
   handler_.on_end(end);
 }

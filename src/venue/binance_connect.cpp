@@ -312,6 +312,11 @@ Incoming classify(const SubscriptionTable& table, std::string_view payload) noex
   return incoming;
 }
 
+/// "E", event time, stands among the first keys of each event; "T" is when it happened.
+std::int64_t read_sent(std::string_view payload) noexcept {
+  return envelope::time_behind(payload.substr(0, 256), R"("E":)");
+}
+
 /// {"serverTime":1499827319559}
 ClockReading read_clock(std::string_view body) noexcept {
   envelope::Cursor root(body);
@@ -332,6 +337,7 @@ constinit const Connect connect{.sockets = sockets,
                                 .is_symbol_lower_case = true,
                                 .write_frame = write_frame,
                                 .classify = classify,
+                                .read_sent = read_sent,
                                 .read_clock = read_clock};
 
 }  // namespace perp::venue::binance

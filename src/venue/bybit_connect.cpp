@@ -177,12 +177,30 @@ Incoming classify(const SubscriptionTable& table, std::string_view payload) noex
   return incoming;
 }
 
+/// "ts", when the system made the message, is among the first keys or the last one; "cts" and "T"
+/// are when it happened.
+std::int64_t read_sent(std::string_view payload) noexcept {
+  constexpr std::string_view key = R"("ts":)";
+  const std::int64_t found = envelope::time_behind(payload.substr(0, 128), key);
+  if (found != core::unknown_ns || payload.size() <= 128) return found;
+  return envelope::time_behind(payload.substr(payload.size() - 48), key);
+}
+
 /// {"retCode":0,..,"result":{"timeSecond":"1688639403","timeNano":"1688639403423213947"},..}
 ClockReading read_clock(std::string_view body) noexcept {
   envelope::Cursor root(body);
   if (!root.enter('{') || !root.find("result") || !root.enter('{') || !root.find("timeNano"))
     return {};
   return envelope::clock_of(root.text(), 1);
+}
+
+/// {"retCode":10006,"retMsg":"Too many visits!",..}; 10018 is the address's limit, 10429 the
+/// system's own protection (https://bybit-exchange.github.io/docs/v5/error).
+bool is_too_often(std::string_view body) noexcept {
+  envelope::Cursor root(body);
+  if (!root.enter('{') || !root.find("retCode")) return false;
+  const std::int32_t code = envelope::code_of(root.raw());
+  return code == 10006 || code == 10018 || code == 10429;
 }
 
 /// {"retCode":0,..,"result":{"category":"linear","list":[..],"nextPageCursor":"first%3DAUSDT"},..}
@@ -218,9 +236,13 @@ constinit const Connect connect{.sockets = sockets,
                                 .calls = calls,
                                 .book_resync = BookResync::resubscribe,
                                 .unknown_topic = UnknownTopic::refuses_frame,
+                                // One to five seconds are asked for; the header stands above it.
+                                .too_often_ns = 5 * ns_per_second,
                                 .write_frame = write_frame,
                                 .classify = classify,
+                                .read_sent = read_sent,
                                 .read_clock = read_clock,
+                                .is_too_often = is_too_often,
                                 .next_cursor = next_cursor};
 
 }  // namespace perp::venue::bybit

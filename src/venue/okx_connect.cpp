@@ -315,6 +315,8 @@ constinit const Connect connect{.sockets = sockets,
                                 .book_resync = BookResync::resubscribe,
                                 .unknown_topic = UnknownTopic::refused_alone,
                                 .is_ack_per_topic = true,
+                                // Limits are per endpoint and 2 s; a 429 (50011) names no time.
+                                .too_often_ns = 2 * ns_per_second,
                                 .write_frame = write_frame,
                                 .classify = classify,
                                 .read_clock = read_clock};

@@ -3,6 +3,7 @@
 #include <perp/venue/subscription_table.hpp>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace perp::venue {
@@ -37,7 +38,13 @@ std::string topic_of(const Connect& connect, const Stream& stream, std::string_v
 /// Places topics, first fit, so that one more contract moves nothing.
 class Planner {
  public:
-  Planner(const Connect& connect, Plan& plan) : connect_(connect), plan_(plan) {}
+  Planner(const Connect& connect, Plan& plan, std::span<const Shard> has)
+      : connect_(connect), plan_(plan), has_(has.size()), loads_(has.size()) {
+    for (const Shard& shard : has) plan_.shards.push_back({.socket = shard.socket});
+  }
+
+  /// It is there already.
+  void keep(std::size_t shard, Topic topic) { put(shard, std::move(topic)); }
 
   void place(Topic topic) {
     const Stream& stream = connect_.streams[topic.stream];
@@ -52,7 +59,10 @@ class Planner {
       if (plan_.shards[i].socket != stream.socket) continue;
       ++open;
       topics += plan_.shards[i].topics.size();
-      if (found == plan_.shards.size() && has_room(limits, loads_[i], stream, topic.text))
+      // What exists was dialled for its own topic, where the topic is the address.
+      const bool is_taken = i < has_ && connect_.sockets[stream.socket].is_topic_the_target;
+      if (found == plan_.shards.size() && !is_taken &&
+          has_room(limits, loads_[i], stream, topic.text))
         found = i;
     }
     const bool is_new = found == plan_.shards.size();
@@ -66,23 +76,28 @@ class Planner {
       plan_.shards.push_back({.socket = stream.socket});
       loads_.emplace_back();
     }
-    Load& load = loads_[found];
-    ++load.topics;
-    load.heavy += stream.is_heavy ? 1 : 0;
-    load.bytes += topic_cost_bytes(topic.text);
-    plan_.shards[found].topics.push_back(std::move(topic));
+    put(found, std::move(topic));
   }
 
  private:
+  void put(std::size_t shard, Topic topic) {
+    Load& load = loads_[shard];
+    ++load.topics;
+    load.heavy += connect_.streams[topic.stream].is_heavy ? 1U : 0U;
+    load.bytes += topic_cost_bytes(topic.text);
+    plan_.shards[shard].topics.push_back(std::move(topic));
+  }
+
   const Connect& connect_;
   Plan& plan_;
-  std::vector<Load> loads_{};
+  std::size_t has_;  ///< connections that exist: the first ones
+  std::vector<Load> loads_;
 };
 
 }  // namespace
 
 Plan plan_subscriptions(const Connect& connect, StreamKinds wanted,
-                        std::span<const std::string_view> symbols) {
+                        std::span<const std::string_view> symbols, std::span<const Shard> has) {
   std::unordered_set<std::string_view> seen;
   for (const std::string_view symbol : symbols) {
     if (symbol.empty()) throw core::Error("an empty symbol", "subscriptions", "it names nothing");
@@ -90,22 +105,41 @@ Plan plan_subscriptions(const Connect& connect, StreamKinds wanted,
       throw core::Error("symbol '" + std::string(symbol) + "' is there twice", "subscriptions",
                         "a contract has one subscription of a kind");
   }
-  Plan plan;
-  Planner planner(connect, plan);
-  StreamKinds streamed = 0;
-  const auto place = [&](bool is_venue_wide, std::uint32_t symbol) {
+  std::vector<Topic> topics;
+  const auto add = [&](bool is_venue_wide, std::uint32_t symbol) {
     for (std::uint32_t i = 0; i < connect.streams.size(); ++i) {
       const Stream& stream = connect.streams[i];
       if ((stream.kinds & wanted) == 0 || stream.is_venue_wide != is_venue_wide) continue;
-      planner.place(
+      topics.push_back(
           {.text = topic_of(connect, stream, is_venue_wide ? std::string_view() : symbols[symbol]),
            .stream = i,
            .symbol = symbol});
     }
   };
+  add(true, no_symbol);
+  for (std::uint32_t i = 0; i < symbols.size(); ++i) add(false, i);
+
+  Plan plan;
+  Planner planner(connect, plan, has);
+  if (!has.empty()) {
+    std::unordered_map<std::string_view, std::size_t> by_text;
+    for (std::size_t i = 0; i < topics.size(); ++i) by_text.emplace(topics[i].text, i);
+    std::vector<bool> is_kept(topics.size());
+    for (std::size_t shard = 0; shard < has.size(); ++shard)
+      for (const Topic& topic : has[shard].topics) {
+        const auto found = by_text.find(topic.text);
+        if (found == by_text.end() || is_kept[found->second]) continue;
+        is_kept[found->second] = true;
+        planner.keep(shard, topics[found->second]);
+      }
+    std::vector<Topic> fresh;
+    for (std::size_t i = 0; i < topics.size(); ++i)
+      if (!is_kept[i]) fresh.push_back(std::move(topics[i]));
+    topics = std::move(fresh);
+  }
+  for (Topic& topic : topics) planner.place(std::move(topic));
+  StreamKinds streamed = 0;
   for (const Stream& stream : connect.streams) streamed |= stream.kinds;
-  place(true, no_symbol);
-  for (std::uint32_t i = 0; i < symbols.size(); ++i) place(false, i);
   StreamKinds polled = 0;
   for (const RestCall& call : connect.calls)
     if (call.purpose == RestPurpose::poll) polled |= call.kinds;

@@ -85,7 +85,8 @@ class Live : public ::testing::Test {
     Trades trades;
     journal::Reader reader(journal);
     while (const market::RecordHeader* record = reader.next())
-      if (!reader.is_repeat() && record->type == market::RecordType::trade)
+      if (!reader.is_repeat() && record->type == market::RecordType::trade &&
+          record->venue == market::VenueId::binance)
         trades[std::string(reader.find_instrument(record->instrument)->native.view())].insert(
             market::payload<market::Trade>(*record).trade_id);
     return trades;
@@ -108,6 +109,7 @@ class Live : public ::testing::Test {
   Folder folder_;
   ManagerSocket manager_{folder_ / "notify"};
   std::unique_ptr<Process> venues_;
+  std::unique_ptr<Process> daemon_;
   /// By venue: WebSocket and REST. At first where nobody answers.
   std::map<std::string, std::pair<std::string, std::string>> addresses_{
       {"binance", {"wss://127.0.0.1:1", "https://127.0.0.1:1"}}};
@@ -186,6 +188,99 @@ TEST_F(Live, AHangupTakesWhatItCanAndNamesTheRest) {
   daemon->signal(SIGTERM);
   ASSERT_EQ(daemon->wait(), 0);
   EXPECT_EQ(daemon->err().find("a signal asks for the end"), std::string::npos);
+}
+
+TEST_F(Live, AHangupTakesVenuesSymbolsAndStreamsAndTheRestNoticesNothing) {
+  serve("3000", "binance,bybit");
+  const auto symbols_of_trades = [&](market::VenueId venue) {
+    std::set<std::string> found;
+    journal::Reader reader(folder_ / "journal");
+    while (const market::RecordHeader* record = reader.next())
+      if (record->type == market::RecordType::trade && record->venue == venue)
+        found.emplace(reader.find_instrument(record->instrument)->native.view());
+    return found;
+  };
+  const auto reload = [&](const std::string& config) {
+    write_config(config);
+    daemon_->signal(SIGHUP);
+    EXPECT_TRUE(manager_.receive_until("RELOADING=1").starts_with("RELOADING=1"));
+    EXPECT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon_->err();
+  };
+  const auto count = [&](const std::string& text) {
+    const std::string log = daemon_->err();
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = log.find(text, at)) != std::string::npos; ++at) ++found;
+    return found;
+  };
+  write_config("symbols = \"BTC\"\nexchanges.bybit.enabled = false\n");
+  daemon_ = start();
+  ASSERT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon_->err();
+  ASSERT_TRUE(daemon_->await_err("binance live")) << daemon_->err();
+
+  // A venue that cannot run: nothing is changed.
+  reload("symbols = \"BTC,ETH\"\npins.bybit = 4095\n");
+  EXPECT_TRUE(daemon_->await_err("nothing is changed: ")) << daemon_->err();
+  EXPECT_NE(daemon_->err().find("4095"), std::string::npos) << daemon_->err();
+
+  // More of both: a contract and a venue.
+  reload("symbols = \"BTC,ETH\"\n");
+  EXPECT_TRUE(daemon_->await_err("a venue is new\" venue=bybit"));
+  EXPECT_TRUE(daemon_->await_err("read again and taken"));
+  EXPECT_TRUE(await(20, [&] {
+    return symbols_of_trades(market::VenueId::bybit).size() == 2 &&
+           symbols_of_trades(market::VenueId::binance).size() == 2;
+  })) << daemon_->err();
+
+  // What cannot be changes nothing, whatever else the file says.
+  reload(
+      "symbols = \"SOL\"\nexchanges.bybit.symbols = \"BTC\"\nexchanges.okx.enabled = true\n"
+      "exchanges.okx.rest_url = \"https://127.0.0.1:1\"\n");
+  EXPECT_TRUE(daemon_->await_err(
+      "nothing is changed: exchanges.okx.websocket_url: one address without the other"));
+  reload("symbols = \"SOL\"\nstreams = \"trade\"\n");
+  EXPECT_TRUE(daemon_->await_err("perp.toml:")) << "it says where";
+  EXPECT_TRUE(daemon_->await_err("did you mean 'trades'?"));
+  EXPECT_EQ(count("contracts on"), 3U) << "binance twice, bybit once: " << daemon_->err();
+
+  // Less of both, and the venue again.
+  reload("symbols = \"BTC\"\nexchanges.bybit.enabled = false\n");
+  EXPECT_TRUE(daemon_->await_err("a venue has ended\" venue=bybit")) << daemon_->err();
+  reload("symbols = \"BTC\"\nstreams = \"trades,bbo\"\nexchanges.bybit.symbols = \"SOL\"\n");
+  EXPECT_TRUE(await(20, [&] {
+    return symbols_of_trades(market::VenueId::bybit) ==
+           std::set<std::string>{"BTCUSDT", "ETHUSDT", "SOLUSDT"};
+  })) << daemon_->err();
+  EXPECT_EQ(count("these take effect with the next start"), 0U) << daemon_->err();
+  daemon_->signal(SIGTERM);
+  ASSERT_EQ(daemon_->wait(), 0) << daemon_->err();
+  venues_->signal(SIGTERM);
+  ASSERT_EQ(venues_->wait(), 0) << venues_->err();
+
+  const json summary = json::parse(daemon_->out());
+  EXPECT_EQ(summary["lost_at_stop"], 0);
+  EXPECT_EQ(summary["decode_errors"], 0) << summary["errors"].dump(1);
+  EXPECT_EQ(summary["live"]["binance"]["losses"], 0) << daemon_->err();
+  EXPECT_EQ(summary["live"]["binance"]["symbols"], 1);
+  EXPECT_EQ(symbols_of_trades(market::VenueId::binance),
+            (std::set<std::string>{"BTCUSDT", "ETHUSDT"}));
+  expect_nothing_is_lost(folder_ / "journal");
+  // The same symbol is the same number, and what was given back says so.
+  std::map<std::string, std::set<std::uint32_t>> ids;
+  std::set<std::string> down;
+  journal::Reader reader(folder_ / "journal");
+  while (const market::RecordHeader* record = reader.next()) {
+    if (record->type == market::RecordType::trade && record->venue == market::VenueId::bybit)
+      ids[std::string(reader.find_instrument(record->instrument)->native.view())].insert(
+          record->instrument);
+    if (record->type != market::RecordType::feed_status || record->instrument == 0) continue;
+    const auto& status = market::payload<market::FeedStatus>(*record);
+    if (status.state == market::FeedState::down &&
+        status.reason.view().find("not wanted") != std::string_view::npos)
+      down.emplace(reader.find_instrument(record->instrument)->native.view());
+  }
+  for (const auto& [symbol, numbers] : ids) EXPECT_EQ(numbers.size(), 1U) << symbol;
+  EXPECT_TRUE(down.contains("ETHUSDT"));
+  EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
 }
 
 TEST_F(Live, EndsByItselfAfterItsTime) {

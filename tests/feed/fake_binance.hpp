@@ -92,6 +92,13 @@ class FakeBinance final : public net::WebServerHandler {
     gone_.clear();
   }
 
+  /// It wants a token before each dial: the n-th one is "n".
+  std::string token_endpoint;     ///< empty: its own
+  std::size_t tokens_failed = 0;  ///< so many requests get a 503
+  bool gives_tokens = true;       ///< otherwise nothing is answered
+  std::size_t tokens = 0;         ///< given
+  std::size_t pings = 0;          ///< by text
+
   std::map<std::int64_t, double> trades;  ///< that happened, told or not
   std::vector<std::string> requests;      ///< targets asked
   std::vector<std::string> listed{"BTCUSDT", "ETHUSDT"};
@@ -112,8 +119,18 @@ class FakeBinance final : public net::WebServerHandler {
       return;
     }
     requests.push_back(target);
-    const std::string body = answer(target);
     net::HttpResponse response;
+    if (target == "/api/v1/token") {
+      EXPECT_EQ(request.method(), "POST");
+      if (!gives_tokens) return;
+      if (tokens_failed > 0) {
+        --tokens_failed;
+        response.status = 503;
+        connection.respond(response);
+        return;
+      }
+    }
+    const std::string body = answer(target);
     response.body = body;
     connection.respond(response);
   }
@@ -129,6 +146,11 @@ class FakeBinance final : public net::WebServerHandler {
             symbol.substr(0, symbol.size() - 4));
       return R"({"timezone":"UTC","serverTime":1790000000000,"symbols":[)" + rows + "]}";
     }
+    if (target == "/api/v1/token")
+      return fmt::format(
+          R"({{"data":{{"token":"{}","instanceServers":[{{"endpoint":"{}","pingInterval":18000,"pingTimeout":10000}}]}}}})",
+          ++tokens,
+          token_endpoint.empty() ? websocket_origin() + "/market/stream" : token_endpoint);
     if (target.starts_with("/fapi/v1/time")) return R"({"serverTime":1790000000000})";
     if (target.starts_with("/fapi/v1/depth"))
       return fmt::format(
@@ -155,6 +177,10 @@ class FakeBinance final : public net::WebServerHandler {
     Client& client = clients_.at(connection.number());
     client.frames.emplace_back(message.text());
     const auto frame = nlohmann::json::parse(message.text());
+    if (frame.contains("type")) {
+      ++pings;
+      return;
+    }
     for (const auto& topic : frame.at("params"))
       if (frame.at("method") == "SUBSCRIBE")
         client.topics.insert(topic.get<std::string>());

@@ -15,7 +15,9 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace perp::feed {
@@ -59,7 +61,9 @@ class LiveFeedTest : public ::testing::Test {
     options_.rest_origin = venue_.rest_origin();
     feed_.emplace(
         options_, ring_, [this] { drain(); },
-        [this](const std::string& line) { log_.push_back(line); });
+        [this](core::LogLevel level, const std::string& line) {
+          log_.push_back(fmt::format("{}: {}", core::name_of(level), line));
+        });
   }
 
   void drain() {
@@ -113,6 +117,12 @@ class LiveFeedTest : public ::testing::Test {
     });
   }
 
+  bool has_told(const std::string& text) const {
+    return std::any_of(log_.begin(), log_.end(), [&](const std::string& line) {
+      return line.find(text) != std::string::npos;
+    });
+  }
+
   net::Loop loop_;
   test::FakeBinance venue_;
   core::RecordRing ring_;
@@ -161,10 +171,25 @@ TEST_F(LiveFeedTest, LatencyIsToldPerKindAndANegativeOneIsAValue) {
   ASSERT_TRUE(until([&] { return of(RecordType::mark_price).size() == 11; }));
   ASSERT_TRUE(until([&] { return !feed_->status().latencies.empty(); }));
   const LiveFeedStatus status = feed_->status();
-  const auto marks = std::find_if(
-      status.latencies.begin(), status.latencies.end(),
-      [](const LatencyStatus& latency) { return latency.type == RecordType::mark_price; });
+  const auto find = [&](LatencySpan span) {
+    return std::find_if(status.latencies.begin(), status.latencies.end(),
+                        [&](const LatencyStatus& latency) {
+                          return latency.type == RecordType::mark_price && latency.span == span;
+                        });
+  };
+  const auto marks = find(LatencySpan::match_to_receive);
   ASSERT_NE(marks, status.latencies.end());
+  // One message of a kind in eight, the first one and the ninth.
+  for (const LatencySpan span : {LatencySpan::send_to_receive, LatencySpan::receive_to_decoded,
+                                 LatencySpan::receive_to_published}) {
+    const auto found = find(span);
+    ASSERT_NE(found, status.latencies.end()) << name_of(span);
+    EXPECT_EQ(found->count, 2u) << name_of(span);
+    EXPECT_LT(found->max_ns, 21 * core::ns_per_second) << name_of(span);
+  }
+  EXPECT_GE(find(LatencySpan::send_to_receive)->p50_ns, 990 * core::ns_per_ms);
+  EXPECT_LE(find(LatencySpan::receive_to_decoded)->max_ns,
+            find(LatencySpan::receive_to_published)->max_ns);
   EXPECT_EQ(marks->count, 11u);
   EXPECT_EQ(marks->negative, 1u);
   EXPECT_GE(marks->p50_ns, 990 * core::ns_per_ms);
@@ -189,6 +214,7 @@ TEST_F(LiveFeedTest, ABookIsJoinedToASnapshotAndAgainAfterALostStep) {
   const auto gaps = of(RecordType::gap);
   ASSERT_EQ(gaps.size(), 1u);
   EXPECT_EQ(gaps[0].as<market::Gap>().cause, market::GapCause::sequence);
+  EXPECT_TRUE(has_told("warn: binance: book_delta of BTCUSDT has a hole: its ids do not follow"));
   venue_.depth(2011, 2030, 2010);
   ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 4; }));
   EXPECT_EQ(of(RecordType::book_delta)[3].as<market::Book>().continuity,
@@ -219,6 +245,7 @@ TEST_F(LiveFeedTest, WhatACutTookIsToldAndFetchedOnce) {
     return record.as<market::Gap>().cause == market::GapCause::disconnect &&
            record.as<market::Gap>().stream == RecordType::trade;
   });
+  EXPECT_TRUE(has_told("warn: binance connection 2 (market): lost: "));
   ASSERT_NE(disconnect, gaps.end());
   EXPECT_LT(disconnect->as<market::Gap>().from_ns, disconnect->as<market::Gap>().to_ns);
   EXPECT_EQ(of(RecordType::trade).size(), 11u);
@@ -353,9 +380,7 @@ TEST_F(LiveFeedTest, AReplacementThatIsNeverAnsweredIsGivenUpAndTheOldOneGoesOn)
   std::int64_t id = 0;
   ASSERT_TRUE(until([&] {
     venue_.trade(++id);
-    return std::any_of(log_.begin(), log_.end(), [](const std::string& line) {
-      return line.find("its replacement is given up") != std::string::npos;
-    });
+    return has_told("its replacement is given up");
   }));
   const std::int64_t then = id;
   venue_.trade(++id);
@@ -381,6 +406,237 @@ TEST_F(LiveFeedTest, ANewContractIsAddedAndADelistedOneGivenBack) {
   EXPECT_EQ(venue_.clients_of("btcusdt@aggTrade").size(), 1u);
 }
 
+TEST_F(LiveFeedTest, AWishAddsAndGivesBackWithoutTouchingTheRest) {
+  start();
+  ASSERT_TRUE(until_live());
+  std::set<std::uint64_t> before;
+  for (auto& [number, client] : venue_.clients()) before.insert(number);
+  std::int64_t id = 0;
+  const auto until_trading = [&](const std::function<bool()>& holds) {
+    return until([&] {
+      venue_.trade(++id);
+      return holds();
+    });
+  };
+  const auto is_subscribed = [&](const char* topic) {
+    return venue_.clients_of(topic).size() == 1;
+  };
+  feed_->want({"BTC", "ETHUSDT"}, options_.kinds);
+  ASSERT_TRUE(until_trading([&] {
+    return is_subscribed("ethusdt@aggTrade") && is_subscribed("ethusdt@depth@100ms") &&
+           feed_->status().symbols == 2;
+  }));
+  // Another kind, and one less: only what differs is asked for.
+  feed_->want({"BTC", "ETHUSDT"}, venue::kinds_of(StreamKind::trades, StreamKind::ticker));
+  ASSERT_TRUE(until_trading([&] {
+    return is_subscribed("ethusdt@ticker") && is_subscribed("btcusdt@ticker") &&
+           venue_.clients_of("btcusdt@markPrice@1s").empty();
+  }));
+  EXPECT_TRUE(has_status(FeedState::down, RecordType::mark_price));
+  EXPECT_FALSE(has_status(FeedState::down, RecordType::trade));
+  feed_->want({"BTC"}, venue::kinds_of(StreamKind::trades, StreamKind::ticker));
+  ASSERT_TRUE(until_trading([&] {
+    return venue_.clients_of("ethusdt@aggTrade").empty() &&
+           venue_.clients_of("ethusdt@ticker").empty() && feed_->status().symbols == 1;
+  }));
+  EXPECT_TRUE(has_status(FeedState::down, RecordType::trade));
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == static_cast<std::size_t>(id); }));
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<std::int64_t>(i) + 1);
+  EXPECT_EQ(feed_->status().losses, 0u);
+  EXPECT_TRUE(of(RecordType::gap).empty());
+  // What carried books alone has nothing to carry any more.
+  ASSERT_TRUE(until([&] { return venue_.client_count() == 1; }));
+  EXPECT_TRUE(before.contains(venue_.clients().begin()->first)) << "it was never dialled anew";
+  for (auto& [number, client] : venue_.clients())
+    EXPECT_EQ(client.topics, std::set<std::string>({"btcusdt@aggTrade", "btcusdt@ticker"}));
+}
+
+TEST_F(LiveFeedTest, WhatWasGivenBackAndIsWantedAgainBeginsAnew) {
+  options_.symbols = {"BTC", "ETH"};
+  start();
+  ASSERT_TRUE(until_live());
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 1; }));
+  feed_->want({"ETH"}, options_.kinds);
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").empty(); }));
+  for (std::int64_t id = 2; id <= 5; ++id) venue_.trade(id);  // nobody asked for them
+  feed_->want({"BTC", "ETH"}, options_.kinds);
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  const auto btc = of(RecordType::trade).front().header.instrument;
+  const auto lives = [&] {
+    const auto all = of(RecordType::feed_status);
+    return std::count_if(all.begin(), all.end(), [&](const Taken& record) {
+      return record.header.instrument == btc &&
+             record.as<market::FeedStatus>().stream == RecordType::trade &&
+             record.as<market::FeedStatus>().state == FeedState::live;
+    });
+  };
+  ASSERT_TRUE(until([&] { return lives() == 2; }));
+  venue_.trade(6);
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 2; }));
+  EXPECT_EQ(trade_ids(0, 0), (std::vector<std::int64_t>{1, 6}));
+  for (const Taken& gap : of(RecordType::gap))
+    EXPECT_NE(gap.as<market::Gap>().cause, market::GapCause::disconnect)
+        << "what was not wanted is no hole";
+}
+
+TEST_F(LiveFeedTest, AWishBeforeTheInstrumentsOrDuringAReplacementIsTaken) {
+  options_.haste = 40'000;
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  start();
+  feed_->want({"BTC", "ETH"}, options_.kinds);
+  ASSERT_TRUE(until([&] { return venue_.clients_of("ethusdt@aggTrade").size() == 1; }));
+  std::int64_t id = 0;
+  int overlaps = 0;
+  bool are_two = false;
+  ASSERT_TRUE(until([&] {
+    venue_.trade(++id);
+    // Both connections speak: one contract less, at the next replacement it is there again.
+    if (!std::exchange(are_two, venue_.client_count() == 2) && are_two)
+      feed_->want(++overlaps % 2 == 1 ? std::vector<std::string>{"BTC"}
+                                      : std::vector<std::string>{"BTC", "ETH"},
+                  options_.kinds);
+    return feed_->status().roll_overs >= 3;
+  }));
+  EXPECT_GE(overlaps, 3);
+  EXPECT_EQ(feed_->status().losses, 0u);
+  feed_->want({"BTC"}, options_.kinds);
+  ASSERT_TRUE(until(
+      [&] { return venue_.client_count() == 1 && venue_.clients_of("ethusdt@aggTrade").empty(); }));
+  ASSERT_TRUE(until([&] { return !trade_ids(0, 0).empty() && trade_ids(0, 0).back() == id; }));
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 1; i < ids.size(); ++i) ASSERT_EQ(ids[i], ids[i - 1] + 1);
+}
+
+TEST_F(LiveFeedTest, WhatALostReplacementBroughtFirstIsNotTakenAgainFromTheOldOne) {
+  options_.haste = 40'000;
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  venue_.clients_answered_max = 1;
+  start();
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == 1; }));
+  const auto say = [&](test::FakeBinance::Client* client, std::int64_t id) {
+    return client->connection->send_text(R"({"stream":"btcusdt@aggTrade","data":)" +
+                                         test::FakeBinance::trade_text(id, 100) + "}");
+  };
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 2; }));
+  const auto both = venue_.clients_of("btcusdt@aggTrade");
+  // The replacement is the faster one, and is lost.
+  ASSERT_TRUE(say(both[1], 2));
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == 2; }));
+  both[1]->connection->abort();
+  ASSERT_TRUE(until(
+      [&] { return has_told("warn: binance connection 1 (market): its replacement was lost"); }));
+  ASSERT_TRUE(say(both[0], 2));
+  ASSERT_TRUE(say(both[0], 3));
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).back() == 3; }));
+  EXPECT_EQ(trade_ids(0, 0), (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(feed_->status().losses, 0u);
+}
+
+/// The venue, dialled by token as KuCoin's is.
+const venue::Adapter& token_venue() {
+  static constexpr venue::TokenStep step{
+      .method = "POST",
+      .target = "/api/v1/token",
+      .read = [](std::string_view body, std::uint64_t connect_id, venue::TokenReply& said) {
+        const auto reply = nlohmann::json::parse(body, nullptr, false);
+        if (!reply.is_object() || !reply.contains("data")) return false;
+        const auto& server = reply["data"]["instanceServers"][0];
+        said.url = fmt::format("{}?token={}&connectId={}", server["endpoint"].get<std::string>(),
+                               reply["data"]["token"].get<std::string>(), connect_id);
+        said.ping_interval_ns = server["pingInterval"].get<std::int64_t>() * core::ns_per_ms;
+        return true;
+      }};
+  static const std::vector<venue::Socket> sockets = [] {
+    const auto own = venue::find_adapter(market::VenueId::binance)->connect->sockets;
+    std::vector<venue::Socket> made(own.begin(), own.end());
+    for (venue::Socket& socket : made) {
+      socket.token = &step;
+      socket.ping = {.interval_ns = core::ns_per_hour, .text = R"({"id":"1","type":"ping"})"};
+    }
+    return made;
+  }();
+  static const venue::Connect connect = [] {
+    venue::Connect made = *venue::find_adapter(market::VenueId::binance)->connect;
+    made.sockets = sockets;
+    return made;
+  }();
+  static const venue::Adapter adapter = [] {
+    venue::Adapter made = *venue::find_adapter(market::VenueId::binance);
+    made.connect = &connect;
+    return made;
+  }();
+  return adapter;
+}
+
+TEST_F(LiveFeedTest, EachDialHasATokenOfItsOwn) {
+  options_.adapter = &token_venue();
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  options_.haste = 100;
+  venue_.tokens_failed = 2;
+  start();
+  const auto is_dialled_with = [&](const std::string& token) {
+    const auto clients = venue_.clients_of("btcusdt@aggTrade");
+    return clients.size() == 1 &&
+           clients[0]->path.starts_with("/market/stream?token=" + token + "&connectId=");
+  };
+  ASSERT_TRUE(until([&] { return is_dialled_with("1") && feed_->status().is_live; }));
+  const std::string first = venue_.clients().begin()->second.path;
+  venue_.trade(1);
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).size() == 1; }));
+  // Each 18 s, as the reply says, and not each hour.
+  ASSERT_TRUE(until([&] { return venue_.pings > 0; }));
+  venue_.cut("btcusdt@aggTrade");
+  ASSERT_TRUE(until([&] { return is_dialled_with("2") && feed_->status().is_live; }));
+  EXPECT_EQ(feed_->status().losses, 1u);
+  EXPECT_NE(venue_.clients().begin()->second.path.substr(first.find("connectId")),
+            first.substr(first.find("connectId")));
+}
+
+TEST_F(LiveFeedTest, AReplacementHasATokenOfItsOwn) {
+  options_.adapter = &token_venue();
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  options_.haste = 40'000;
+  start();
+  ASSERT_TRUE(until([&] { return venue_.clients_of("btcusdt@aggTrade").size() == 1; }));
+  std::int64_t id = 0;
+  ASSERT_TRUE(until([&] {
+    venue_.trade(++id);
+    return feed_->status().roll_overs >= 2;
+  }));
+  EXPECT_EQ(feed_->status().losses, 0u);
+  EXPECT_GE(venue_.tokens, 3u);
+  ASSERT_TRUE(until([&] { return trade_ids(0, 0).back() == id; }));
+  const auto ids = trade_ids(0, 0);
+  for (std::size_t i = 1; i < ids.size(); ++i) ASSERT_EQ(ids[i], ids[i - 1] + 1);
+}
+
+TEST_F(LiveFeedTest, ATokenThatLeadsNowhereIsToldAndAskedForAgain) {
+  options_.adapter = &token_venue();
+  options_.kinds = venue::kinds_of(StreamKind::trades);
+  options_.haste = 100;
+  venue_.token_endpoint = "https://127.0.0.1/";
+  start();
+  ASSERT_TRUE(until([&] { return has_told("no token: the reply names no WebSocket"); }));
+  venue_.token_endpoint = "nonsense";
+  ASSERT_TRUE(until([&] { return has_told("no token: the reply names no address"); }));
+  venue_.token_endpoint = {};
+  ASSERT_TRUE(until([&] { return feed_->status().is_live; }));
+  // One that never comes keeps nobody from ending.
+  venue_.gives_tokens = false;
+  const std::size_t asked = venue_.requests.size();
+  venue_.cut("btcusdt@aggTrade");
+  ASSERT_TRUE(until([&] {
+    return std::find(venue_.requests.begin() + static_cast<std::ptrdiff_t>(asked),
+                     venue_.requests.end(), "/api/v1/token") != venue_.requests.end();
+  }));
+  feed_->request_stop();
+  ASSERT_TRUE(until([&] { return feed_->is_stopped(); }));
+}
+
 TEST_F(LiveFeedTest, StoppingSaysSoLast) {
   start();
   ASSERT_TRUE(until_live());
@@ -394,6 +650,15 @@ TEST_F(LiveFeedTest, StoppingSaysSoLast) {
   EXPECT_EQ(all.back().as<market::FeedStatus>().state, FeedState::down);
   EXPECT_EQ(records_.back().header.type, RecordType::tick);
   EXPECT_EQ(feed_->do_work(), 0);
+}
+
+TEST_F(LiveFeedTest, ANameThatNoContractHasIsToldAsAnError) {
+  options_.symbols = {"BTC", "NONE"};
+  start();
+  ASSERT_TRUE(until_live());
+  EXPECT_TRUE(has_told("error: binance: no contract is called 'NONE'"));
+  EXPECT_FALSE(has_told("'BTC'"));
+  EXPECT_FALSE(has_told("warn: ")) << "all else is as it should be";
 }
 
 TEST_F(LiveFeedTest, RefusesWhatCannotBe) {

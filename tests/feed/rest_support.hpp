@@ -115,11 +115,10 @@ class RestTest : public LedgerFiles {
 
   /// The machine's account with the host; another one of it is another process.
   HostLedger& open_ledger() {
-    HostLedgerOptions made;
+    HostLedgerOptions made = ledger_options(*state.adapter.connect);
     made.folder = folder_;
     made.host = "venue.test";
     made.connects = {"connect", connects_max, 5 * core::ns_per_minute, 100};
-    made.pools = ledger_pools(*state.adapter.connect);
     made.boot_id = "first";
     ledgers.push_back(std::make_unique<HostLedger>(std::move(made)));
     return *ledgers.back();
@@ -128,7 +127,7 @@ class RestTest : public LedgerFiles {
     VenueRestOptions made;
     made.origin = net::Url::parse(fmt::format("http://127.0.0.1:{}", host.port()));
     made.seed = 7;
-    made.log = [this](const std::string& what) { logged.push_back(what); };
+    made.log = [this](core::LogLevel, const std::string& what) { logged.push_back(what); };
     made.on_book_failed = [this](const std::string& symbol) { failed_books.push_back(symbol); };
     return made;
   }

@@ -295,6 +295,73 @@ class BybitBudget : public RestTest {
   BybitBudget() : RestTest(venue::bybit_adapter()) {}
 };
 
+TEST_F(OkxBudget, A429ThatNamesNoTimeHoldsForTheVenuesWindow) {
+  host.script = [](const Asked&) {
+    return Answer{.status = 429, .body = R"({"code":"50011","msg":"Too Many Requests","data":[]})"};
+  };
+  start().load_instruments([] {});
+  advance(0.1);
+  EXPECT_EQ(rest->stats().bans, 1U);
+  ASSERT_EQ(logged.size(), 1U);
+  EXPECT_NE(logged[0].find("HTTP 429: nothing is asked for 2.0 s"), std::string::npos) << logged[0];
+  host.script = [](const Asked&) { return Answer{.body = R"({"code":"0","msg":"","data":[]})"}; };
+  advance(1.7);
+  EXPECT_EQ(host.asked.size(), 1U);
+  advance(20);
+  EXPECT_GT(host.asked.size(), 1U);
+}
+
+struct Limited {
+  int code;
+  std::int64_t reset_s;  ///< behind the reply's Date, which is not ours; 0: not said
+  int expected_s;
+};
+class BybitLimit : public BybitBudget, public testing::WithParamInterface<Limited> {};
+
+TEST_P(BybitLimit, ARefusalInsideA200IsABanUntilItsReset) {
+  const Limited limited = GetParam();
+  std::vector<std::pair<std::string, std::string>> fields{
+      {"Date", "Sun, 06 Nov 1994 08:49:37 GMT"}};
+  if (limited.reset_s != 0)
+    fields.emplace_back("X-Bapi-Limit-Reset-Timestamp",
+                        std::to_string((784'111'777 + limited.reset_s) * 1000 - 400));
+  host.script = [&](const Asked&) {
+    return Answer{
+        .body = fmt::format(R"({{"retCode":{},"retMsg":"Too many visits!","result":{{}}}})",
+                            limited.code),
+        .fields = fields};
+  };
+  start().load_instruments([] {});
+  advance(0.1);
+  EXPECT_EQ(rest->stats().bans, 1U);
+  EXPECT_EQ(rest->stats().refused, 0U);
+  ASSERT_EQ(logged.size(), 1U);
+  EXPECT_NE(logged[0].find(fmt::format("nothing is asked for {}.0 s", limited.expected_s)),
+            std::string::npos)
+      << logged[0];
+  host.script = [](const Asked&) { return Answer{.body = lists::bybit({"BTCUSDT"}, "")}; };
+  advance(limited.expected_s - 0.3);
+  EXPECT_EQ(host.asked.size(), 1U);
+  advance(20);
+  EXPECT_EQ(rest->stats().instrument_lists, 1U) << "what was kept is asked again";
+}
+
+// Whole seconds, upwards; without a time that lies ahead the venue's usual one.
+INSTANTIATE_TEST_SUITE_P(Codes, BybitLimit,
+                         testing::Values(Limited{10006, 7, 7}, Limited{10006, 0, 5},
+                                         Limited{10018, 9, 9}, Limited{10429, 0, 5},
+                                         Limited{10006, -3, 5}, Limited{10429, 2, 2}));
+
+TEST_F(BybitBudget, AnotherRefusalInsideA200IsNone) {
+  host.script = [](const Asked&) {
+    return Answer{.body = R"({"retCode":10001,"retMsg":"params error","result":{}})"};
+  };
+  start().load_instruments([] {});
+  advance(0.1);
+  EXPECT_EQ(rest->stats().bans, 0U);
+  EXPECT_EQ(rest->stats().refused, 1U);
+}
+
 TEST_F(BybitBudget, NothingLeftByTheVenuesCountStopsThePool) {
   host.script = [](const Asked&) {
     return Answer{

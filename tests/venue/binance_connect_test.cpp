@@ -229,5 +229,19 @@ TEST(BinanceConnect, AsksForWhatNoStreamBrings) {
   EXPECT_EQ(connect.pools[0].budget.count, 2400U);
 }
 
+TEST(BinanceConnect, ToldApartIsWhenItWasSent) {
+  EXPECT_EQ(
+      connect.read_sent(
+          R"({"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1790000000123,"a":7,"s":"BTCUSDT","p":"1","q":"1","f":7,"l":7,"T":1790000000100,"m":true}})"),
+      1'790'000'000'123 * core::ns_per_ms);
+  EXPECT_EQ(
+      connect.read_sent(
+          R"({"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":1,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1786000000000,"E":1786000000007}})"),
+      1'786'000'000'007 * core::ns_per_ms);
+  for (const char* text : {"", "{}", R"({"E":})", R"({"E":"1790000000123"})",
+                           R"({"E":17900000001234567890})", R"({"result":null,"id":1})"})
+    EXPECT_EQ(connect.read_sent(text), core::unknown_ns) << text;
+}
+
 }  // namespace
 }  // namespace perp::venue::test

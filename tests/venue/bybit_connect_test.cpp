@@ -161,5 +161,20 @@ TEST(BybitConnect, AsksForWhatNoStreamBrings) {
   EXPECT_EQ(connect.book_resync, BookResync::resubscribe);
 }
 
+TEST(BybitConnect, ToldApartIsWhenItWasSent) {
+  EXPECT_EQ(
+      connect.read_sent(
+          R"({"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1672304486868,"data":[{"T":1672304486865,"s":"BTCUSDT"}]})"),
+      1'672'304'486'868 * core::ns_per_ms);
+  // A ticker has it at its end; "cts" is another time.
+  const std::string data(500, ' ');
+  EXPECT_EQ(connect.read_sent(R"({"topic":"tickers.BTCUSDT","type":"delta","data":{)" + data +
+                              R"(},"cs":24987956059,"ts":1673272861686})"),
+            1'673'272'861'686 * core::ns_per_ms);
+  EXPECT_EQ(connect.read_sent(R"({"topic":"x","data":{)" + data + R"(},"cts":1673272861686})"),
+            core::unknown_ns);
+  EXPECT_EQ(connect.read_sent(R"({"success":true,"op":"subscribe"})"), core::unknown_ns);
+}
+
 }  // namespace
 }  // namespace perp::venue::test

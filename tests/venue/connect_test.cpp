@@ -63,6 +63,40 @@ TEST(SubscriptionPlan, RefusesSymbolsThatAreNone) {
   EXPECT_TRUE(plan_subscriptions(connect, 0, {}).shards.empty());
 }
 
+TEST(SubscriptionPlan, WhatIsCarriedStaysWhereItIs) {
+  // Room for three topics a connection.
+  static constexpr auto sockets = std::to_array<Socket>(
+      {{.name = "all", .origin = "wss://venue.example", .limits = {.topics_per_connection = 3}}});
+  static constexpr auto streams =
+      std::to_array<Stream>({{.kinds = kinds_of(StreamKind::trades), .prefix = "t."},
+                             {.kinds = kinds_of(StreamKind::bbo), .prefix = "b."}});
+  const Connect connect{.sockets = sockets, .streams = streams};
+  const auto texts = [](const Plan& plan) {
+    std::vector<std::vector<std::string>> all;
+    for (const Shard& shard : plan.shards) {
+      all.emplace_back();
+      for (const Topic& topic : shard.topics) all.back().push_back(topic.text);
+    }
+    return all;
+  };
+  using Texts = std::vector<std::vector<std::string>>;
+  const std::vector<std::string_view> three{"A", "B", "C"};
+  const Plan first = plan_subscriptions(connect, all_kinds, three);
+  ASSERT_EQ(texts(first), (Texts{{"t.A", "b.A", "t.B"}, {"b.B", "t.C", "b.C"}}));
+  EXPECT_EQ(texts(plan_subscriptions(connect, all_kinds, three, first.shards)), texts(first));
+  // Without B, and with D: its place is taken, nothing else moves.
+  const std::vector<std::string_view> others{"D", "C", "A"};
+  const Plan second = plan_subscriptions(connect, all_kinds, others, first.shards);
+  EXPECT_EQ(texts(second), (Texts{{"t.A", "b.A", "t.D"}, {"t.C", "b.C", "b.D"}}));
+  for (const Shard& shard : second.shards)
+    for (const Topic& topic : shard.topics)
+      EXPECT_EQ(topic.text.substr(2), others[topic.symbol]) << "numbered as asked for now";
+  EXPECT_EQ(texts(plan_subscriptions(connect, all_kinds, {}, first.shards)), (Texts{{}, {}}));
+  const Plan trades =
+      plan_subscriptions(connect, kinds_of(StreamKind::trades), three, first.shards);
+  EXPECT_EQ(texts(trades), (Texts{{"t.A", "t.B"}, {"t.C"}}));
+}
+
 TEST(SubscriptionPlan, AUrlCanBeTheSubscription) {
   // One connection per stream whose path is the topic, with a field that the venue demands.
   static constexpr auto fields = std::to_array<HeaderField>({{"User-Agent", "perp"}});
@@ -82,6 +116,11 @@ TEST(SubscriptionPlan, AUrlCanBeTheSubscription) {
   EXPECT_EQ(dial_target(connect, plan.shards[0]), "/v1/publicTrades/BTC-USD");
   EXPECT_EQ(dial_target(connect, plan.shards[3]), "/v1/orderbooks/ETH-USD?depth=1");
   EXPECT_TRUE(make_frames(connect, 0, Verb::subscribe, plan.shards[0].topics, 1).empty());
+  const std::vector<std::string_view> other{"SOL-USD"};
+  const Plan next = plan_subscriptions(connect, kinds_of(StreamKind::trades), other, plan.shards);
+  ASSERT_EQ(next.shards.size(), 5U) << "what is dialled keeps its address: there is no room there";
+  EXPECT_TRUE(next.shards[0].topics.empty());
+  EXPECT_EQ(next.shards[4].topics.at(0).text, "/publicTrades/SOL-USD");
 }
 
 TEST(SubscriptionPlan, ATokenCanComeBeforeTheDial) {
@@ -89,22 +128,22 @@ TEST(SubscriptionPlan, ATokenCanComeBeforeTheDial) {
   static constexpr TokenStep token{
       .method = "POST",
       .target = "/api/v1/bullet-public",
-      .url_of = [](std::string_view body, std::uint64_t connect_id, std::string& url) {
+      .read = [](std::string_view body, std::uint64_t connect_id, TokenReply& said) {
         const Json reply = Json::parse(body, nullptr, false);
         if (!reply.is_object() || !reply.contains("data")) return false;
-        url = reply["data"]["instanceServers"][0]["endpoint"].get<std::string>() +
-              "?token=" + reply["data"]["token"].get<std::string>() +
-              "&connectId=" + std::to_string(connect_id);
+        said.url = reply["data"]["instanceServers"][0]["endpoint"].get<std::string>() +
+                   "?token=" + reply["data"]["token"].get<std::string>() +
+                   "&connectId=" + std::to_string(connect_id);
         return true;
       }};
   static constexpr auto sockets =
       std::to_array<Socket>({{.name = "classic", .token = &token, .waits_for_greeting = true}});
   const Connect connect{.sockets = sockets};
-  std::string url;
-  ASSERT_TRUE(connect.sockets[0].token->url_of(
-      R"({"data":{"token":"abc","instanceServers":[{"endpoint":"wss://ws.example/"}]}})", 7, url));
-  EXPECT_EQ(url, "wss://ws.example/?token=abc&connectId=7");
-  EXPECT_FALSE(connect.sockets[0].token->url_of("{}", 7, url));
+  TokenReply said;
+  ASSERT_TRUE(connect.sockets[0].token->read(
+      R"({"data":{"token":"abc","instanceServers":[{"endpoint":"wss://ws.example/"}]}})", 7, said));
+  EXPECT_EQ(said.url, "wss://ws.example/?token=abc&connectId=7");
+  EXPECT_FALSE(connect.sockets[0].token->read("{}", 7, said));
 }
 
 TEST(SubscriptionPlan, FramesStayWithinTheirBytes) {

@@ -8,6 +8,7 @@
 // One thread owns it and calls do_work(); the loop inside waits, so the worker's own idle strategy
 // is `spin`. Nothing is allocated and no lock is taken per message between reconnects.
 #include <perp/core/histogram.hpp>
+#include <perp/core/log.hpp>
 #include <perp/core/record_ring.hpp>
 #include <perp/core/time.hpp>
 #include <perp/feed/ring_writer.hpp>
@@ -24,11 +25,13 @@ namespace perp::feed {
 
 struct LiveFeedOptions {
   market::VenueId venue = market::VenueId::none;
+  const venue::Adapter* adapter = nullptr;  ///< in place of the venue's own; outlives the feed
   /// Coins ("BTC") or native names ("BTCUSDT"); empty: every live primary perpetual of the venue.
   std::vector<std::string> symbols{};
   venue::StreamKinds kinds = venue::all_kinds;
   bool is_testnet = false;
   /// "wss://127.0.0.1:8443" and "https://127.0.0.1:8443" in place of the venue's own; paths stay.
+  /// Where a token's reply says where to dial (venue::TokenStep), that counts.
   std::string websocket_origin{};
   std::string rest_origin{};
   std::string ledger_folder = "var/run";  ///< of the hosts' accounts (host_ledger.hpp)
@@ -56,10 +59,11 @@ struct ConnectionStatus {
   std::string last_end{};  ///< why it was lost last
 };
 
-/// From the venue's time of a record to its receipt, by our clock as it is: subtract the clock
-/// offset's estimate to compare venues. Negative where our clock is behind.
+/// A span of a kind's messages. Those that begin at the venue are by our clock as it is: subtract
+/// the clock offset's estimate to compare venues; negative where our clock is behind.
 struct LatencyStatus {
   market::RecordType type = market::RecordType::padding;
+  LatencySpan span = LatencySpan::match_to_receive;
   std::uint64_t count = 0;
   std::uint64_t negative = 0;
   std::int64_t p50_ns = core::unknown_ns;
@@ -67,14 +71,21 @@ struct LatencyStatus {
   std::int64_t max_ns = core::unknown_ns;
 };
 
+/// Records of a kind that a newer one of their instrument replaced while the ring was full.
+struct ConflatedStatus {
+  market::RecordType type = market::RecordType::padding;
+  std::uint64_t count = 0;
+};
+
 struct LiveFeedStatus {
   market::VenueId venue = market::VenueId::none;
   bool is_live = false;  ///< every connection that is wanted is
   bool has_instruments = false;
-  std::uint32_t symbols = 0;
+  std::uint32_t symbols = 0;  ///< that are wanted and traded
   std::vector<ConnectionStatus> connections{};
-  std::vector<LatencyStatus> latencies{};  ///< of record types that came
+  std::vector<LatencyStatus> latencies{};  ///< of record types that came, by type, then span
   RingWriterStats ring{};
+  std::vector<ConflatedStatus> conflated{};  ///< of record types of which some were
   std::uint64_t lost_at_stop = 0;
   std::uint64_t losses = 0;              ///< of connections
   std::uint64_t roll_overs = 0;          ///< planned replacements
@@ -100,10 +111,12 @@ struct LiveFeedStatus {
 class LiveFeed {
  public:
   /// @param ring this feed is its only producer; outlives this. @param wait_for_room called while
-  /// the ring is full, as RingWriter's `idle`. @param log one line for people per event; called on
-  /// the feed's thread. @throws core::Error naming the option.
+  /// the ring is full, as RingWriter's `idle`. @param log one line for people per event, at most
+  /// `info` for what is as it should be, `warn` for a loss, a ban, a hole, `error` for a refusal;
+  /// called on the feed's thread. @throws core::Error naming the option.
   LiveFeed(const LiveFeedOptions& options, core::RecordRing& ring,
-           std::function<void()> wait_for_room, std::function<void(const std::string&)> log);
+           std::function<void()> wait_for_room,
+           std::function<void(core::LogLevel, const std::string&)> log);
   ~LiveFeed();
   LiveFeed(const LiveFeed&) = delete;
   LiveFeed& operator=(const LiveFeed&) = delete;
@@ -113,6 +126,11 @@ class LiveFeed {
   /// One round: waits as options.loop.idle says if there is nothing to do. @returns events done; an
   /// engine that may sleep is to be woken after more than 0. @thread owner
   int do_work();
+  /// From now on these, in place of the options' symbols and kinds. What is new is subscribed to
+  /// and what is not wanted any more given back and marked `down`, on the connections that are
+  /// there; all else notices nothing. A connection without topics is closed. Done within a round;
+  /// of several wishes the last one counts. @thread any
+  void want(std::vector<std::string> symbols, venue::StreamKinds kinds);
   /// Ends a wait. @thread any
   void wake() noexcept;
   /// Closes its connections, says so in the ring and publishes all of it; is_stopped() follows
@@ -126,7 +144,8 @@ class LiveFeed {
   const std::vector<Refusal>& refusals() const;
   const core::Histogram& decode_ns() const;
   /// As RingWriter's: in full, for whoever merges or exports it.
-  const core::Histogram* latency_ns(market::RecordType type) const;
+  const core::Histogram* latency_ns(market::RecordType type,
+                                    LatencySpan span = LatencySpan::match_to_receive) const;
 
  private:
   struct Impl;

@@ -5,12 +5,17 @@
 // messages larger than a claim.
 //
 // What a full ring does is decided here: it waits, so that the recording is read more slowly or the
-// socket's own flow control acts; each wait is counted. Nothing is dropped.
+// socket's own flow control acts; each wait is counted. Nothing is dropped. A live feed conflates:
+// of kinds whose newest wins (market/record_kind.hpp) one record of each instrument waits beside
+// the ring, replaced by newer ones, and goes in as soon as there is room, before anything that came
+// later; so what is in the ring stays in the order in which it came. All other kinds wait.
 #include <perp/core/histogram.hpp>
 #include <perp/core/record_ring.hpp>
 #include <perp/core/tsc_clock.hpp>
+#include <perp/feed/conflation.hpp>
 #include <perp/venue/adapter.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -28,7 +33,19 @@ struct RingWriterStats {
   std::uint64_t record_bytes = 0;
   std::uint64_t errors = 0;      ///< error records among them
   std::uint64_t full_waits = 0;  ///< times the ring had no room
+  std::uint64_t conflated = 0;   ///< records that a newer one replaced while there was none
 };
+
+/// From where to where a message's time is measured. The first two lie between two clocks: negative
+/// where ours is behind.
+enum class LatencySpan : std::uint8_t {
+  match_to_receive,      ///< RecordHeader::exchange_ns to receive_ns, of every record
+  send_to_receive,       ///< from when the venue says that it sent the message (Connect::read_sent)
+  receive_to_decoded,    ///< to its records in the ring's memory
+  receive_to_published,  ///< to the moment when the consumer may see them
+};
+inline constexpr std::size_t latency_span_count = 4;
+std::string_view name_of(LatencySpan span) noexcept;
 
 /// Refused messages that look alike, counted together. At most `refusal_limit` kinds; further ones
 /// are in the last.
@@ -49,6 +66,9 @@ class RingWriter {
   /// lost_at_stop().
   RingWriter(core::RecordRing& ring, std::function<void()> idle, const std::atomic<bool>& stop);
 
+  /// While the ring is full, records of which only the newest counts do not wait for room.
+  void conflate() { is_conflating_ = true; }
+  const Conflation& conflation() const { return conflation_; }
   /// A live feed listens: told of each gap record that a decoder writes, and of the first trade of
   /// an instrument that await_trade() named, before the record is published. Neither may write.
   void listen(std::function<void(const market::RecordHeader&)> on_gap,
@@ -59,11 +79,12 @@ class RingWriter {
     std::int64_t exchange_ns = core::unknown_ns;
     bool is_awaited = false;
   };
-  /// While somebody listens: from a record's time at the venue to its receipt here, by our clock,
-  /// per record type; history and snapshots left out. nullptr for a type that has none. Negative
-  /// values are those of a clock that is behind.
-  const core::Histogram* latency_ns(market::RecordType type) const {
-    return latencies_.empty() ? nullptr : latencies_[static_cast<std::size_t>(type)].get();
+  /// While somebody listens: per record type; history and snapshots left out. Spans other than
+  /// match_to_receive count the message's first record and one message of a kind in eight, the
+  /// first one among them. nullptr for a type that has none.
+  const core::Histogram* latency_ns(market::RecordType type,
+                                    LatencySpan span = LatencySpan::match_to_receive) const {
+    return latencies_.empty() ? nullptr : histogram(type, span);
   }
   /// Known while somebody listens. @param instrument its id in records
   LastTrade last_trade(std::uint32_t instrument) const;
@@ -101,6 +122,18 @@ class RingWriter {
 
  private:
   bool ensure(std::size_t bytes);
+  bool try_ensure(std::size_t bytes);
+  bool claim(std::size_t bytes);
+  void commit();
+  bool flush_conflated();
+  void write(const market::RecordHeader& header);
+  core::Histogram* histogram(market::RecordType type, LatencySpan span) const {
+    return latencies_[static_cast<std::size_t>(type) * latency_span_count +
+                      static_cast<std::size_t>(span)]
+        .get();
+  }
+  void measure(const venue::VenueState& state, const venue::Frame& frame,
+               const market::RecordHeader& first);
   void stamp(std::size_t from);
   void notice(const market::RecordHeader& header);
   void count_refusal(const Refusal& refusal);
@@ -112,6 +145,8 @@ class RingWriter {
   std::optional<venue::RecordSink> claim_;  ///< over the ring's claimed space
   std::size_t claim_bytes_ = 0;
   venue::RecordSink scratch_;  ///< grows: REST bodies, oversized messages
+  Conflation conflation_;      ///< older than all that comes
+  bool is_conflating_ = false;
   std::uint32_t seq_ = 0;
   std::uint64_t lost_at_stop_ = 0;
   std::int64_t newest_exchange_ns_ = core::unknown_ns;
@@ -120,7 +155,14 @@ class RingWriter {
   std::function<void(const market::RecordHeader&)> on_gap_;
   std::function<void(const market::RecordHeader&)> on_awaited_trade_;
   std::vector<LastTrade> last_trades_;  ///< by instrument's index; empty: nobody listens
-  std::vector<std::unique_ptr<core::Histogram>> latencies_;  ///< by record type
+  std::vector<std::unique_ptr<core::Histogram>> latencies_;  ///< by record type, then span
+  std::array<std::uint32_t, market::record_type_limit> measured_{};
+  struct Unpublished {
+    market::RecordType type;
+    std::int64_t receive_ns;
+  };
+  std::array<Unpublished, 32> unpublished_{};  ///< messages measured since the last publish
+  std::size_t unpublished_count_ = 0;
   core::TscClock clock_;
   core::Histogram decode_ns_;
   std::vector<Refusal> refusals_;

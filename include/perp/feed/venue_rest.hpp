@@ -3,8 +3,8 @@
 // what no stream brings, book snapshots, and the trades and candles that a hole has swallowed.
 // Answers are decoded into the feed's ring. One per venue, on the feed's loop; nothing here waits.
 //
-// Requests stand in one queue, by priority: instruments, books, fills, clock, polls. One goes out
-// when the host has not banned us, its breaker is closed, and the machine's account
+// Requests stand in one queue, by priority: instruments, tokens, books, fills, clock, polls. One
+// goes out when the host has not banned us, its breaker is closed, and the machine's account
 // (feed/host_ledger.hpp) has weight for it; a request that waits for weight keeps what comes behind
 // it in the queue from taking that pool's. What fails by the network, by a time-out, with a 5xx or
 // with a body that is none is asked again after a back-off with full jitter; other refusals are
@@ -13,6 +13,7 @@
 //
 // All calls are made by the loop's thread. Callbacks come from inside the loop or from tick(); they
 // may ask for more, not destroy this. Cold path: allocates, asks the ledger's file.
+#include <perp/core/log.hpp>
 #include <perp/feed/clock_offset.hpp>
 #include <perp/feed/host_ledger.hpp>
 #include <perp/feed/ring_writer.hpp>
@@ -50,7 +51,7 @@ struct VenueRestOptions {
   std::size_t queue_max = 20'000;      ///< waiting requests; polls beyond are skipped
   std::uint32_t attempts_max = 5;      ///< of one request; of instruments no end
   std::uint32_t fill_pages_max = 100;  ///< of one hole
-  std::function<void(const std::string& what)> log{};
+  std::function<void(core::LogLevel level, const std::string& what)> log{};
   /// The snapshot was given up: the book is stale for as long as nobody asks again.
   std::function<void(const std::string& symbol)> on_book_failed{};
 };
@@ -123,6 +124,12 @@ class VenueRest {
   /// symbols that are new, once, what a stream does not bring at its beginning. Of a contract that
   /// is delisted nothing is polled.
   void start_polls(std::span<const std::string> symbols, venue::StreamKinds polled);
+  /// In place of the options' kinds, from the next start_polls() on: all symbols are new to it.
+  void want(venue::StreamKinds kinds);
+  /// Asks where to dial. @param done once, later: what the venue says, or why it says nothing
+  void fetch_token(
+      const venue::TokenStep& step, std::uint64_t connect_id,
+      std::function<void(const venue::TokenReply* reply, const std::string& why)> done);
   /// Asks for a snapshot; nothing if one is asked for already, or if the venue has none.
   void fetch_book(const std::string& symbol);
   /// Trades strictly inside the hole become records, flagged backfill, each once: what a stream
@@ -149,5 +156,8 @@ class VenueRest {
 
 /// The venue's budgets as a ledger wants them.
 std::vector<WeightPool> ledger_pools(const venue::Connect& connect);
+/// These, how many connections may be made, and for how long a 429 without a time holds. Folder and
+/// host are the caller's.
+HostLedgerOptions ledger_options(const venue::Connect& connect);
 
 }  // namespace perp::feed

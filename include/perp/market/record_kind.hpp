@@ -36,7 +36,7 @@ inline constexpr auto record_kinds = std::to_array<RecordKind>({
     {RecordType::feed_status, "feed_status", true, false, sizeof(FeedStatus), "perp_status"},
     {RecordType::gap, "gap", true, false, sizeof(Gap), ""},
     {RecordType::error, "error", true, false, sizeof(DecodeFailure), "perp_errors"},
-    {RecordType::tick, "tick", true, false, sizeof(Tick), ""},
+    {RecordType::tick, "tick", true, true, sizeof(Tick), ""},
     {RecordType::minute, "minute", true, false, sizeof(Minute), "perp_data"},
 });
 

@@ -38,7 +38,8 @@ struct TransportEnd {
   Kind kind = Kind::finished;
   TlsErrorKind tls = TlsErrorKind::none;
   bool was_open = false;
-  std::string text{};  ///< one sentence, with the host
+  std::size_t unsent_bytes = 0;  ///< written, and not taken by the kernel when it ended
+  std::string text{};            ///< one sentence, with the host
 };
 std::string_view name_of(TransportEnd::Kind kind) noexcept;
 
@@ -60,7 +61,8 @@ class TransportHandler {
 struct TransportOptions {
   DialerOptions dial{};
   std::int64_t open_timeout_ns = 10 * core::ns_per_second;  ///< from TCP connection to open
-  std::int64_t end_timeout_ns = 2 * core::ns_per_second;    ///< for the peer to finish as well
+  /// For the peer to take what is left, anew with each piece that it takes, and to finish as well.
+  std::int64_t end_timeout_ns = 2 * core::ns_per_second;
   std::optional<Proxy> proxy = std::nullopt;
 };
 
@@ -87,8 +89,9 @@ class Transport final : private SocketHandler {
   /// Hands over what it can; the rest follows by itself as the peer takes it. No system call: the
   /// loop's next round makes it.
   void flush();
-  /// Says that nothing more will be sent, behind what is outgoing, and waits for the peer's end,
-  /// for end_timeout_ns at most. What still comes is not delivered. on_end() follows.
+  /// Says that nothing more will be sent, behind all that is outgoing, and waits for the peer's
+  /// end, for end_timeout_ns at most. What still comes is not delivered. on_end() follows, and says
+  /// if the peer did not take all.
   void finish();
   /// Ends it here and now without an event.
   void abort() noexcept;
@@ -126,6 +129,8 @@ class Transport final : private SocketHandler {
   /// Tells the peer what is left to tell, then reports `end` once the socket is gone.
   void end_with(TransportEnd::Kind kind, TlsErrorKind tls, const std::string& text);
   void end_with_tls_error();
+  void say_finish();
+  void encrypt();
   void report();
 
   Loop& loop_;

@@ -79,13 +79,22 @@ struct PingRule {
   std::int64_t server_ping_ns = 0;   ///< the venue sends WebSocket pings so often; 0: never
 };
 
-/// A request before each dial whose reply says where to dial (KuCoin's token).
+/// What the reply of a TokenStep says of the connection.
+struct TokenReply {
+  std::string url{};                  ///< the whole address to dial, with the token
+  std::int64_t ping_interval_ns = 0;  ///< in place of PingRule::interval_ns; 0: not said
+  std::int64_t pong_timeout_ns = 0;   ///< in place of PingRule::pong_timeout_ns; 0: not said
+};
+
+/// A request before each dial whose reply says where to dial (KuCoin's token). The reply is used at
+/// once and for one dial: no token grows old.
 struct TokenStep {
   std::string_view method{};  ///< "POST"
   std::string_view target{};  ///< "/api/v1/bullet-public" at the REST origin
-  /// Reply body and an id of ours -> the whole URL to dial. @returns false for a body that says
-  /// none.
-  bool (*url_of)(std::string_view body, std::uint64_t connect_id, std::string& url) = nullptr;
+  std::uint16_t weight = 1;   ///< of the first pool
+  /// @param connect_id an id of ours, another one for each dial. @returns false for a body that
+  /// says no address.
+  bool (*read)(std::string_view body, std::uint64_t connect_id, TokenReply& reply) = nullptr;
 };
 
 /// One kind of connection. Another origin (testnet, proxy, simulator) keeps the target.
@@ -180,6 +189,7 @@ enum class RestPurpose : std::uint8_t {
   seed,           ///< the state of a stream that sends no snapshot
   trade_fill,     ///< trades missed
   kline_fill,     ///< candles missed
+  token,          ///< TokenStep's: where to dial
 };
 
 /// A budget that requests share, per address. Requests cost their weight.
@@ -233,6 +243,9 @@ struct Connect {
   UnknownTopic unknown_topic = UnknownTopic::refused_alone;
   bool is_ack_per_topic = false;      ///< one ack for each topic of a frame, not one for the frame
   bool is_symbol_lower_case = false;  ///< in topics
+  /// For how long nothing is asked after a "too often" that names no time: the venue's window. 0:
+  /// the venue does not say.
+  std::int64_t too_often_ns = 0;
 
   /// Appends one client message about the topics; at most SocketLimits::topics_per_frame of them.
   /// @param id of the answer, from 1. Null where the URL is the subscription.
@@ -241,8 +254,14 @@ struct Connect {
   /// What a message is and whose. Never throws, allocates or reads behind the payload; it does not
   /// judge the message: decode() does. Cost: the keys in front of the one that tells.
   Incoming (*classify)(const SubscriptionTable& table, std::string_view payload) noexcept = nullptr;
+  /// When the venue sent this message by its own word, apart from when what it tells happened;
+  /// unknown: it does not say. Judges nothing else; decode() does. Null: the venue never says.
+  std::int64_t (*read_sent)(std::string_view payload) noexcept = nullptr;
   /// The venue's time in the body of a `clock` call. Judges nothing else: decode_rest() does.
   ClockReading (*read_clock)(std::string_view body) noexcept = nullptr;
+  /// Whether the body of a reply says that we asked too often, whatever its status is. Null: the
+  /// status says it.
+  bool (*is_too_often)(std::string_view body) noexcept = nullptr;
   /// The <cursor> of the next page, as plain text, in the body of a call that has one; empty: this
   /// was the last. Null where no call has a cursor.
   std::string (*next_cursor)(std::string_view body) = nullptr;

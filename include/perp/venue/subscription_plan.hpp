@@ -35,9 +35,13 @@ struct Plan {
 };
 
 /// @param symbols native names as the instrument list spells them
+/// @param has connections that exist, with the topics that they carry. What is wanted of those
+/// stays where it is, what is not is absent from the answer, the rest goes where there is room, on
+/// those first. They keep their places in the answer, without topics where nothing of theirs is
+/// wanted.
 /// @throws core::Error for a symbol that is empty, twice there, or makes too long a topic.
 Plan plan_subscriptions(const Connect& connect, StreamKinds wanted,
-                        std::span<const std::string_view> symbols);
+                        std::span<const std::string_view> symbols, std::span<const Shard> has = {});
 
 /// What a topic counts in SocketLimits::topic_bytes_per_connection.
 constexpr std::size_t topic_cost_bytes(std::string_view topic) { return topic.size() + 3; }
