@@ -33,8 +33,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -140,7 +142,10 @@ class Venue {
           net::websocket_accept(key) + "\r\n\r\n");
     }
     seen_ = tls_.received().size();
-    require(plain_.append(std::as_bytes(std::span(fresh))), "no room");
+    const std::span<std::byte> room = plain_.writable(fresh.size());
+    require(room.size() >= fresh.size(), "no room");
+    std::memcpy(room.data(), fresh.data(), fresh.size());
+    plain_.commit(fresh.size());
     for (;;) {
       const net::WebSocketMessage message = session_.next(plain_);
       if (message.event != net::WebSocketEvent::text) return;
