@@ -10,23 +10,20 @@
 // On-Demand or nlohmann, fields into a Boost queue; `wolfssl_beast_nlohmann` has Debian's wolfSSL
 // with its own AES below. `tls`, `frames`, `classified` are our path cut short, to show where the
 // time goes.
+#include "feed/recorded_mix.hpp"
 #include "harness/goals.hpp"
 #include "harness/two_threads.hpp"
 #include "net/beast_stream.hpp"
 #include "net/tls_pair.hpp"
-#include "venue/binance_readers.hpp"
-#include "venue/recorded.hpp"
 
 #include <perp/core/record_ring.hpp>
 #include <perp/feed/ring_writer.hpp>
 #include <perp/net/websocket_session.hpp>
-#include <perp/net/websocket_writer.hpp>
 #include <perp/venue/connect.hpp>
 #include <perp/venue/registry.hpp>
 #include <perp/venue/subscription_table.hpp>
 
 #include <benchmark/benchmark.h>
-#include <boost/lockfree/spsc_queue.hpp>
 
 #include <array>
 #include <memory>
@@ -37,51 +34,14 @@
 namespace perp::bench {
 namespace {
 
-constexpr std::size_t batch = 4096;
 constexpr const char* suite = "TLS_AES_128_GCM_SHA256";
 
-/// Messages in recorded order, and each one's kind.
-struct Traffic {
-  Messages messages;
-  std::vector<Kind> kinds;
-};
-
-Kind kind_of(std::string_view text) {
-  const std::string_view head = text.substr(0, 60);
-  if (head.find("@bookTicker") != std::string_view::npos) return Kind::book_ticker;
-  if (head.find("@trade") != std::string_view::npos) return Kind::trade;
-  return Kind::depth;
-}
-
 const Traffic* traffic_of(bool is_mix) {
+  constexpr std::size_t batch = 4096;
   static std::array<std::optional<Traffic>, 2> made;
   std::optional<Traffic>& traffic = made[is_mix ? 1 : 0];
-  if (traffic) return &*traffic;
-  if (captures_folder().empty()) return nullptr;
-  std::ifstream file(captures_folder() + "/binance/ws_combined_btcusdt_2024-08-08.tsv");
-  if (!file) return nullptr;
-  traffic.emplace();
-  for (std::string line; std::getline(file, line) && traffic->kinds.size() < batch;) {
-    line.erase(0, line.find('\t') + 1);
-    if (!line.starts_with(R"({"stream")")) continue;  // the book's snapshot, by HTTP
-    const Kind kind = kind_of(line);
-    if (!is_mix && kind != Kind::book_ticker) continue;
-    traffic->messages.add(line);
-    traffic->kinds.push_back(kind);
-  }
-  return &*traffic;
-}
-
-/// Each message as a frame of a server.
-std::vector<std::string> frames_of(const Traffic& traffic) {
-  net::WebSocketWriter writer(net::WebSocketRole::server, net::system_random(), std::nullopt);
-  std::vector<std::string> frames;
-  for (std::size_t i = 0; i < traffic.messages.size(); ++i) {
-    net::StreamBuffer out(std::size_t{1} << 20, std::size_t{1} << 16);
-    require(writer.write_text(traffic.messages[i], out), "no room for a frame");
-    frames.emplace_back(reinterpret_cast<const char*>(out.data().data()), out.data().size());
-  }
-  return frames;
+  if (!traffic) traffic = read_traffic(is_mix, batch);
+  return traffic ? &*traffic : nullptr;
 }
 
 test::PeerOptions server_options() {
@@ -182,53 +142,6 @@ class SslStream : public net::test::BeastStream {
 void teardown(boost::beast::role_type, SslStream&, boost::beast::error_code& error) { error = {}; }
 
 using SslWebSocket = boost::beast::websocket::stream<SslStream, false>;
-
-/// Fields as the peers hand them on: a fixed-size item of a Boost queue, levels in as many as they
-/// need.
-struct Item {
-  std::array<std::uint64_t, 16> values{};
-};
-class QueueOut {
- public:
-  void operator()(double value) { put(std::bit_cast<std::uint64_t>(value)); }
-  void operator()(std::int64_t value) { put(static_cast<std::uint64_t>(value)); }
-  void operator()(std::string_view text) { put(text.size()); }
-  void end() {
-    if (size_ != 0) push();
-  }
-  void drain() {
-    queue_.consume_all([](const Item&) {});
-  }
-
- private:
-  void put(std::uint64_t value) {
-    item_.values[size_++] = value;
-    if (size_ == item_.values.size()) push();
-  }
-  void push() {
-    while (!queue_.push(item_)) drain();
-    size_ = 0;
-  }
-  Item item_;
-  std::size_t size_ = 0;
-  boost::lockfree::spsc_queue<Item, boost::lockfree::capacity<65536>> queue_;
-};
-
-template <class Reader>
-void read_one(Reader& reader, Kind kind, std::string_view text, QueueOut& out) {
-  switch (kind) {
-    case Kind::book_ticker: reader.template read<Kind::book_ticker>(text, out); break;
-    case Kind::trade: reader.template read<Kind::trade>(text, out); break;
-    default: reader.template read<Kind::depth>(text, out); break;
-  }
-  out.end();
-}
-
-/// One flat buffer is used again, with the room behind each message that simdjson needs.
-std::string_view padded(boost::beast::flat_buffer& buffer) {
-  static_cast<void>(buffer.prepare(venue::frame_padding));
-  return {static_cast<const char*>(buffer.data().data()), buffer.size()};
-}
 
 template <class Reader>
 void openssl_beast(benchmark::State& state, bool is_mix) {

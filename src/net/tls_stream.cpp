@@ -306,6 +306,10 @@ TlsStream::TlsStream(const TlsContext& client, std::string_view host,
   impl_->check.name = PeerName::parse(host);
   impl_->check.trust = impl_->context->trust.get();
   secure_client_session(impl_->session.get(), impl_->check);
+  // wolfSSL would guess P-256: slower, and each server's key of the moment may take a megabyte of
+  // its tables (wolfssl.hpp). A server without X25519 asks for another one.
+  if (wolfSSL_UseKeyShare(impl_->session.get(), WOLFSSL_ECC_X25519) != WOLFSSL_SUCCESS)
+    throw core::Error("cannot make a TLS client", std::string(host), "no key for X25519");
   const AesOffload::Scope scope(impl_->offload);
   impl_->shake_hands();
 }

@@ -1,5 +1,6 @@
 // perp capture against python3-websockets: what it writes is what was sent, and what it tells is
 // what happened.
+#include "app/process.hpp"
 #include "app/program.hpp"
 #include "net/certificates.hpp"
 #include "net/foreign_peer.hpp"
@@ -95,6 +96,23 @@ TEST_P(CaptureTest, DialsAgainAndTellsTheHole) {
   EXPECT_NE(outcome.err.find("4001: done; again in"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("hole from"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("2 connections, 1 holes"), std::string::npos) << outcome.err;
+}
+
+TEST_P(CaptureTest, TellsTheHoleThatIsOpenAtItsEnd) {
+  const std::string scheme = GetParam() ? "wss" : "ws";
+  Process capture({"capture", scheme + "://127.0.0.1:" + std::to_string(port_) + "/once/10",
+                   "--tls-ca", test::trusted_root_file(), "--out", folder_ / "c.txt"});
+  ASSERT_TRUE(capture.await_err("again in 600.0 s")) << capture.err();
+  EXPECT_EQ(capture.err().find("hole from"), std::string::npos) << capture.err();
+  capture.signal(SIGTERM);
+  EXPECT_EQ(capture.wait(), 3) << capture.err();
+  EXPECT_EQ(messages_of(folder_ / "c.txt"), numbers(10));
+  const std::string told = capture.err();
+  const std::size_t hole = told.find("hole from ");
+  ASSERT_NE(hole, std::string::npos) << told;
+  EXPECT_EQ(told.substr(told.find(" to ", hole), 12), " to the end\n") << told;
+  EXPECT_NE(told.find("10 messages"), std::string::npos) << told;
+  EXPECT_NE(told.find("1 connections, 1 holes"), std::string::npos) << told;
 }
 
 TEST_P(CaptureTest, ARefusalAndAStallEndItWhereItIsToDialOnce) {

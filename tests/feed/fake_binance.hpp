@@ -21,14 +21,16 @@ namespace perp::feed::test {
 
 class FakeBinance final : public net::WebServerHandler {
  public:
-  explicit FakeBinance(net::Loop& loop)
-      : server_(loop, net::Endpoint::loopback(net::Endpoint::Family::ipv4, 0), nullptr, *this) {}
+  /// @param tls null: plain
+  explicit FakeBinance(net::Loop& loop, const net::TlsContext* tls = nullptr)
+      : security_(tls == nullptr ? "" : "s"),
+        server_(loop, net::Endpoint::loopback(net::Endpoint::Family::ipv4, 0), tls, *this) {}
 
   std::string websocket_origin() const {
-    return fmt::format("ws://127.0.0.1:{}", server_.endpoint().port);
+    return fmt::format("ws{}://127.0.0.1:{}", security_, server_.endpoint().port);
   }
   std::string rest_origin() const {
-    return fmt::format("http://127.0.0.1:{}", server_.endpoint().port);
+    return fmt::format("http{}://127.0.0.1:{}", security_, server_.endpoint().port);
   }
 
   /// One side of the venue's two kinds of connection that subscribed to a topic, in opening order.
@@ -197,6 +199,7 @@ class FakeBinance final : public net::WebServerHandler {
   std::map<std::uint64_t, Client> clients_;
   std::vector<std::uint64_t> gone_;
   std::size_t clients_seen_ = 0;
+  const char* security_;  ///< of a scheme's name
   net::WebServer server_;
 };
 

@@ -27,7 +27,7 @@ struct WallNs {
 struct MonoNs {
   std::int64_t ns = 0;
   friend constexpr auto operator<=>(MonoNs, MonoNs) = default;
-  friend constexpr MonoNs operator+(MonoNs at, std::int64_t ns) { return {at.ns + ns}; }
+  friend constexpr MonoNs operator+(MonoNs at, std::int64_t by_ns) { return {at.ns + by_ns}; }
   friend constexpr std::int64_t operator-(MonoNs to, MonoNs from) { return to.ns - from.ns; }
 };
 

@@ -10,7 +10,8 @@
 //
 // What was sent is handed to the kernel when the next round begins: one system call for all sockets
 // on io_uring (the same one that waits), one per socket on epoll. A round without events costs, on
-// io_uring, two loads and a clock read; on epoll a system call.
+// io_uring, two loads and a clock read; on epoll a system call. A loop on io_uring that only looks
+// and has one connection receives it by a plain call in each round, which is quicker.
 // Nothing is allocated per message once the queues have grown to what the connections need.
 #include <perp/core/idle.hpp>
 #include <perp/core/time.hpp>

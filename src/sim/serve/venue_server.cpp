@@ -117,7 +117,8 @@ void VenueServer::on_request(net::WebConnection& connection,
     RestReply reply;
     on_rest(request, reply);
     if (reply.status >= 400) ++counts_.refusals;
-    std::vector<net::HttpField> fields{{"Content-Type", reply.content_type}};
+    std::vector<net::HttpField> fields{{"Content-Type", reply.content_type},
+                                       {"X-Content-Type-Options", "nosniff"}};
     for (const auto& [name, value] : reply.fields) fields.push_back({name, value});
     connection.respond({.status = reply.status, .fields = fields, .body = reply.body.view()});
     return;

@@ -6,6 +6,7 @@ until its input ends. What it does with a connection is the path's:
   /ping           sends a ping and, once it is answered, the text "ponged"
   /cut            aborts the TCP connection behind one text
   /refuse         answers the handshake with 429 and Retry-After: 7
+  /once/N         as /burst/N the first time, then as /refuse with Retry-After: 600
 usage: websocket_server.py CERTIFICATE KEY   (none: plain)"""
 import asyncio
 import http
@@ -19,7 +20,7 @@ import websockets
 async def serve(socket, path=None):
     path = path or socket.path
     kind, _, number = path.strip("/").partition("/")
-    if kind == "burst":
+    if kind in ("burst", "once"):
         for i in range(int(number)):
             await socket.send(str(i))
         await socket.close(4001, "done")
@@ -39,9 +40,16 @@ async def serve(socket, path=None):
             await socket.send(message)
 
 
+served_once = set()
+
+
 async def refuse(path, headers):
-    if path == "/refuse":
-        return http.HTTPStatus.TOO_MANY_REQUESTS, [("Retry-After", "7")], b"too many requests\n"
+    is_over = path in served_once
+    if path.startswith("/once/"):
+        served_once.add(path)
+    if path == "/refuse" or is_over:
+        wait = "600" if is_over else "7"
+        return http.HTTPStatus.TOO_MANY_REQUESTS, [("Retry-After", wait)], b"too many requests\n"
     return None
 
 
