@@ -132,10 +132,12 @@ void add_database(std::vector<Setting>& all) {
   part("password", "DB_PASSWORD", "Its password.", true);
   all.push_back({.name = "db_retention_days",
                  .type = SettingType::integer,
-                 .fallback = std::int64_t{10},
+                 .fallback = std::int64_t{-1},
+                 .least = -1,
                  .most = 36'500,
                  .is_reloaded = true,
-                 .help = "The live loader drops whole days older than this each hour. 0: keeps."});
+                 .help = "Days kept in perp_data and perp_metrics; stored in the database, whole "
+                         "days are dropped each hour. 0: for ever. -1: what the database says."});
   all.push_back({.name = "loader.lanes",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{2},

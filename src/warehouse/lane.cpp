@@ -50,6 +50,7 @@ bool Lane::pause(std::int64_t ms) const { return pause_unless(*stop_, ms); }
 
 void Lane::run(journal::Position until, bool is_endless, const std::atomic<bool>& stop) {
   stop_ = &stop;
+  is_endless_ = is_endless;
   if (!connect()) return;
   seek(cursor_);
   {
@@ -60,7 +61,6 @@ void Lane::run(journal::Position until, bool is_endless, const std::atomic<bool>
     fill(until, is_endless);
     if (batch_.end != batch_.begin || !batch_.is_empty()) commit();
     if (is_stopped() || is_done_) return;
-    if (is_endless) maintain();
   }
 }
 
@@ -87,11 +87,13 @@ bool Lane::connect() {
     try {
       Connection connection(options_.dsn, fmt::format("perp loader lane {}", lane_));
       connection.set_interrupt(stop_, options_.stop_grace_ms);
-      const Backend backend = stored_backend(connection);
-      if (backend == Backend::automatic)
-        throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
+      const Backend backend = require_schema(connection, "loader");
       if (!lock_lane(connection, lane_, last_pid_, *stop_)) return false;
-      session_ = std::make_unique<Session>(Session{std::move(connection), backend});
+      // A recording of old days is loaded for as long as nobody keeps the retention.
+      const int retention_days = options_.retention_days ? *options_.retention_days
+                                 : is_endless_           ? stored_retention_days(connection)
+                                                         : 0;
+      session_ = std::make_unique<Session>(Session{std::move(connection), backend, retention_days});
       last_pid_ = session_->connection.backend_pid();
       store_.forget_session();
       days_.clear();
@@ -124,9 +126,9 @@ void Lane::read_cursor(journal::Position& position, journal::Position& events_po
 }
 
 void Lane::refuse_expired() {
-  if (options_.retention_days <= 0 || session_->backend != Backend::plain) return;
+  if (session_->retention_days == 0 || session_->backend != Backend::plain) return;
   const std::int64_t oldest = core::floor_to(
-      core::wall_now().ns / core::ns_per_ms - options_.retention_days * day_ms, day_ms);
+      core::wall_now().ns / core::ns_per_ms - session_->retention_days * day_ms, day_ms);
   pending_.rows_expired +=
       std::erase_if(batch_.rows, [&](const Row& row) { return row.ts < oldest; });
 }
@@ -187,7 +189,8 @@ void Lane::prepare() {
   for (const Row& row : batch_.rows) {
     const std::int64_t day = core::floor_to(row.ts, day_ms);
     if (days_.contains(day)) continue;
-    ensure_partitions(session_->connection, day, 1);
+    for (const Table* table : {&perp_data(), &perp_metrics()})
+      ensure_partition(session_->connection, table->name(), day);
     days_.insert(day);
   }
 }
@@ -301,25 +304,6 @@ void Lane::finish_commit(StoreMode mode, bool was_found) {
   pending_ = {};
   batch_.clear(cursor_);
   last_commit_ns_ = core::mono_now().ns;
-}
-
-// Lane 0 of a loader that follows: the daily work that no policy of the server does.
-void Lane::maintain() {
-  if (lane_ != 0 || core::mono_now().ns < next_prune_ns_) return;
-  next_prune_ns_ = core::mono_now().ns + core::ns_per_hour;
-  try {
-    const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
-    if (session_->backend == Backend::plain) ensure_partitions(session_->connection, now_ms, 8);
-    const PruneReport pruned =
-        prune(session_->connection, session_->backend, options_.retention_days, now_ms);
-    for (const std::string& name : pruned.dropped) tell("dropped " + name);
-    if (!pruned.dropped.empty()) days_.clear();
-  } catch (const DatabaseError& error) {
-    // The next batch meets the same server and decides what to do; pruning is tried again in an
-    // hour.
-    tell(fmt::format("maintenance put off: {}", error.what()));
-    if (!error.is_connection_lost()) session_->connection.recover();
-  }
 }
 
 }  // namespace perp::warehouse

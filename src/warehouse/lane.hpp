@@ -41,6 +41,7 @@ class Lane {
   struct Session {
     Connection connection;
     Backend backend;
+    int retention_days;
   };
 
   bool connect();
@@ -57,7 +58,6 @@ class Lane {
   void commit();
   void finish_commit(StoreMode mode, bool was_found);
   void refuse_expired();
-  void maintain();
   bool pause(std::int64_t ms) const;
   bool is_stopped() const { return stop_->load(); }
   void tell(const std::string& what) const;
@@ -69,6 +69,7 @@ class Lane {
   const unsigned lane_;
   const std::string journal_;
   const std::atomic<bool>* stop_ = nullptr;
+  bool is_endless_ = false;
 
   std::unique_ptr<journal::Reader> reader_;
   std::unique_ptr<Session> session_;
@@ -78,7 +79,6 @@ class Lane {
   std::uint64_t damages_told_ = 0;
   bool is_done_ = false;  ///< everything below `until` has been read
   std::int64_t last_commit_ns_ = 0;
-  std::int64_t next_prune_ns_ = 0;
 
   std::vector<Series> series_;
   std::unordered_map<std::string, std::uint32_t> series_by_name_;

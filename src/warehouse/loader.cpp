@@ -4,6 +4,7 @@
 #include <perp/core/time.hpp>
 #include <perp/journal/reader.hpp>
 #include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/maintenance.hpp>
 
 #include <fmt/format.h>
 
@@ -108,11 +109,23 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
         }
         --running;
       });
+    std::exception_ptr maintenance_error;
+    if (is_endless)
+      threads.emplace_back([&] {
+        try {
+          keep_maintained({options.dsn, options.retention_days, options.on_event}, halt);
+        } catch (...) {
+          maintenance_error = std::current_exception();
+          halt = true;
+        }
+      });
     while (running.load() != 0) {
       if (stop.load()) halt = true;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
+    halt = true;  // the lanes have ended: maintenance ends too
     for (std::thread& thread : threads) thread.join();
+    errors.push_back(maintenance_error);
   }
   for (const std::exception_ptr& error : errors)
     if (error) std::rethrow_exception(error);

@@ -39,6 +39,7 @@ class Load : public test::DatabaseTest {
     LoaderOptions out;
     out.dsn = dsn_;
     out.journal_folder = folder_.path();
+    out.retention_days = 0;  // its minutes are of long ago
     out.on_event = [this](const std::string& line) {
       const std::lock_guard guard(mutex_);
       events_.push_back(line);

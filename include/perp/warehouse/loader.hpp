@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,10 @@ struct LoaderOptions {
   std::size_t batch_rows = 50'000;    ///< a batch is stored when it has as many rows
   std::int64_t flush_ms = 1000;       ///< or when its first row waits as long
   std::int64_t stop_grace_ms = 5000;  ///< after stop, a statement may still take as long
-  int retention_days = 0;  ///< > 0: follow() prunes hourly and older rows are refused and counted
+  /// What follow() stores as the retention of perp_data and perp_metrics; nothing: what the
+  /// database says stands. Plain backend: follow(), or a run() that is given a number, refuses and
+  /// counts rows that are older.
+  std::optional<int> retention_days{};
   /// One line per thing worth telling: reconnects, retries, refused rows. Called from lane threads.
   std::function<void(const std::string&)> on_event{};
 };
