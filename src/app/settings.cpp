@@ -5,6 +5,7 @@
 #include <perp/market/venue_id.hpp>
 #include <perp/net/url.hpp>
 #include <perp/venue/connect.hpp>
+#include <perp/warehouse/loader.hpp>
 
 #include <fmt/format.h>
 
@@ -153,6 +154,12 @@ void add_database(std::vector<Setting>& all) {
                  .most = 1'000'000,
                  .is_reloaded = true,
                  .help = "A batch is stored when it has as many rows,"});
+  all.push_back({.name = "loader.tables",
+                 .type = SettingType::list,
+                 .fallback = warehouse::default_fact_tables(),
+                 .choices = warehouse::fact_table_names(),
+                 .is_reloaded = true,
+                 .help = "Which records are also rows of tables of their own. trades are many."});
   all.push_back({.name = "loader.flush_ms",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{1000},

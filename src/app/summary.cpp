@@ -155,11 +155,12 @@ std::string load_text(const Report& report) {
   if (!report.load) return "-";
   const warehouse::LoadReport& load = *report.load;
   return fmt::format(
-      "{} rows in perp_data, {} in perp_metrics; {} batches, {} merged, {} retried, {} reconnects, "
+      "{} rows in perp_data, {} in perp_metrics, {} in tables of facts; {} batches, {} merged, {} "
+      "retried, {} reconnects, "
       "{} rows refused",
-      grouped(load.rows_data), grouped(load.rows_metrics), grouped(load.batches),
-      grouped(load.merged_batches), grouped(load.retries), grouped(load.reconnects),
-      grouped(load.rows_refused));
+      grouped(load.rows_data), grouped(load.rows_metrics), grouped(load.rows_facts),
+      grouped(load.batches), grouped(load.merged_batches), grouped(load.retries),
+      grouped(load.reconnects), grouped(load.rows_refused));
 }
 
 }  // namespace
@@ -284,12 +285,12 @@ std::string summary_json(const Report& report) {
       {"waits", report.journal.waits}};
   if (report.load) {
     const warehouse::LoadReport& load = *report.load;
-    json["database"] = {
-        {"perp_data", load.rows_data},           {"perp_metrics", load.rows_metrics},
-        {"instruments", load.instruments},       {"perp_status", load.status_rows},
-        {"perp_errors", load.error_rows},        {"batches", load.batches},
-        {"merged_batches", load.merged_batches}, {"retries", load.retries},
-        {"reconnects", load.reconnects},         {"rows_refused", load.rows_refused}};
+    json["database"] = {{"perp_data", load.rows_data},      {"perp_metrics", load.rows_metrics},
+                        {"facts", load.rows_facts},         {"instruments", load.instruments},
+                        {"perp_status", load.status_rows},  {"perp_errors", load.error_rows},
+                        {"batches", load.batches},          {"merged_batches", load.merged_batches},
+                        {"retries", load.retries},          {"reconnects", load.reconnects},
+                        {"rows_refused", load.rows_refused}};
   } else {
     json["database"] = nullptr;
   }

@@ -71,6 +71,8 @@ void Lane::seek(journal::Position position) {
   is_done_ = false;
   batch_.clear(position);
   series_by_id_.clear();
+  fact_series_by_id_.clear();
+  repeats_ = {};
   stored_instruments_.clear();
   // What was counted while reading is read again; what happened to the connection stays.
   pending_.rows_expired = pending_.not_primary = pending_.undefined = pending_.inactive = 0;
@@ -89,17 +91,21 @@ bool Lane::connect() {
       connection.set_interrupt(stop_, options_.stop_grace_ms);
       const Backend backend = require_schema(connection, "loader");
       if (!lock_lane(connection, lane_, last_pid_, *stop_)) return false;
+      std::vector<FactTableState> facts = read_fact_states(connection, options_.fact_tables);
       // A recording of old days is loaded for as long as nobody keeps the retention.
       const int retention_days = options_.retention_days ? *options_.retention_days
                                  : is_endless_           ? stored_retention_days(connection)
                                                          : 0;
-      session_ = std::make_unique<Session>(Session{std::move(connection), backend, retention_days});
+      session_ = std::make_unique<Session>(
+          Session{std::move(connection), backend, retention_days, std::move(facts)});
       last_pid_ = session_->connection.backend_pid();
       store_.forget_session();
       days_.clear();
+      fact_chunks_.clear();
       // The database may be another one now (a restored copy): nothing that was known of it is
       // taken for granted.
       for (Series& series : series_) series.is_max_known = series.is_registered = false;
+      for (FactSeries& series : fact_series_) series.is_known = false;
       stored_instruments_.clear();
       read_cursor(cursor_, events_from_);
       return true;
@@ -185,6 +191,7 @@ void Lane::register_series() {
 /// Everything a batch needs before its transaction; may be repeated on a new connection.
 void Lane::prepare() {
   register_series();
+  prepare_facts();
   if (session_->backend != Backend::plain) return;
   for (const Row& row : batch_.rows) {
     const std::int64_t day = core::floor_to(row.ts, day_ms);
@@ -197,7 +204,9 @@ void Lane::prepare() {
 
 void Lane::commit() {
   refuse_expired();
+  refuse_expired_facts();
   sort_and_fold(batch_, series_);
+  judge_facts();
   std::optional<StoreMode> mode;
   int conflicts = 0;
   bool has_renewed_days = false;
@@ -254,12 +263,13 @@ void Lane::commit() {
         // Possibly a partition that somebody dropped since we looked.
         has_renewed_days = true;
         days_.clear();
+        fact_chunks_.clear();
       } else if (is_row_fault(error) && mode != StoreMode::bisect) {
         tell(fmt::format("{}: {}; looking for the row", where(), error.what()));
         mode = StoreMode::bisect;
       } else {
         throw core::Error(
-            fmt::format("the database refuses a batch of {} rows", batch_.rows.size()), where(),
+            fmt::format("the database refuses a batch of {} rows", batch_.row_count()), where(),
             fmt::format("table {}: {}",
                         error.table().empty() ? "perp_data or perp_metrics" : error.table(),
                         error.what()));
@@ -277,13 +287,21 @@ void Lane::finish_commit(StoreMode mode, bool was_found) {
     for (const RefusedRow& row : *refused)
       tell(fmt::format("row refused: {} {} at {}: {}", json_string(row.symbol), row.perpspec,
                        row.ts, row.reason));
-  const std::uint64_t stored = batch_.rows.size() - batch_.bisected.size();
+  finish_facts();
+  // A refused row counts neither in the tables of minutes nor in those of facts.
+  const auto bisected_minutes = static_cast<std::uint64_t>(
+      std::count_if(batch_.bisected.begin(), batch_.bisected.end(),
+                    [](const RefusedRow& row) { return !row.perpspec.empty(); }));
+  const std::uint64_t stored = batch_.rows.size() - bisected_minutes;
+  const std::uint64_t facts =
+      batch_.row_count() - batch_.rows.size() - (batch_.bisected.size() - bisected_minutes);
   const std::uint64_t refused = batch_.refused.size() + batch_.bisected.size();
   cursor_ = batch_.end;
   {
     const std::lock_guard guard(mutex_);
     report_.rows_data += stored;
     report_.rows_metrics += stored;
+    report_.rows_facts += facts;
     report_.instruments += batch_.instruments;
     report_.status_rows += batch_.status_rows;
     report_.error_rows += batch_.error_rows + refused;
