@@ -87,11 +87,16 @@ std::int64_t status_ns_of(const Config& config) {
 }
 
 warehouse::LoaderOptions loader_options(const Config& config) {
-  return {.dsn = dsn_of(config),
-          .lanes = static_cast<unsigned>(config.integer("loader.lanes")),
-          .batch_rows = static_cast<std::size_t>(config.integer("loader.batch_rows")),
-          .flush_ms = config.integer("loader.flush_ms"),
-          .retention_days = static_cast<int>(config.integer("db_retention_days"))};
+  return {
+      .dsn = dsn_of(config),
+      .lanes = static_cast<unsigned>(config.integer("loader.lanes")),
+      .batch_rows = static_cast<std::size_t>(config.integer("loader.batch_rows")),
+      .fact_tables = config.list("loader.tables"),
+      .flush_ms = config.integer("loader.flush_ms"),
+      .keeps_retention = true,
+      .retention_days = config.integer("db_retention_days") < 0
+                            ? std::nullopt
+                            : std::optional(static_cast<int>(config.integer("db_retention_days")))};
 }
 
 core::LogOptions log_options(const Config& config) {

@@ -185,7 +185,8 @@ std::string LiveRun::status_line() {
   line += fmt::format("; journal at {}, {} not yet durable", gauges.end,
                       bytes_text(gauges.end - std::min(gauges.durable, gauges.end)));
   if (const auto load = side_.loader()->report()) {
-    line += fmt::format("; {} rows loaded", grouped(load->rows_data + load->rows_metrics));
+    line += fmt::format("; {} rows loaded",
+                        grouped(load->rows_data + load->rows_metrics + load->rows_facts));
     if (!load->cursors.empty()) {
       const journal::Position least = *std::min_element(load->cursors.begin(), load->cursors.end());
       line +=

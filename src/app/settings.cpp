@@ -5,6 +5,7 @@
 #include <perp/market/venue_id.hpp>
 #include <perp/net/url.hpp>
 #include <perp/venue/connect.hpp>
+#include <perp/warehouse/loader.hpp>
 
 #include <fmt/format.h>
 
@@ -134,10 +135,12 @@ void add_database(std::vector<Setting>& all) {
   part("password", "DB_PASSWORD", "Its password.", true);
   all.push_back({.name = "db_retention_days",
                  .type = SettingType::integer,
-                 .fallback = std::int64_t{10},
+                 .fallback = std::int64_t{-1},
+                 .least = -1,
                  .most = 36'500,
                  .is_reloaded = true,
-                 .help = "The live loader drops whole days older than this each hour. 0: keeps."});
+                 .help = "Days kept in perp_data and perp_metrics; stored in the database, whole "
+                         "days are dropped each hour. 0: for ever. -1: what the database says."});
   all.push_back({.name = "loader.lanes",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{2},
@@ -153,6 +156,12 @@ void add_database(std::vector<Setting>& all) {
                  .most = 1'000'000,
                  .is_reloaded = true,
                  .help = "A batch is stored when it has as many rows,"});
+  all.push_back({.name = "loader.tables",
+                 .type = SettingType::list,
+                 .fallback = warehouse::default_fact_tables(),
+                 .choices = warehouse::fact_table_names(),
+                 .is_reloaded = true,
+                 .help = "Which records are also rows of tables of their own. trades are many."});
   all.push_back({.name = "loader.flush_ms",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{1000},

@@ -35,6 +35,8 @@ void Batch::clear(journal::Position at) {
   begin = end = at;
   rows.clear();
   values.clear();
+  facts.resize(fact_tables().size());
+  for (FactBatch& table : facts) table.clear();
   statements.clear();
   refused.clear();
   bisected.clear();

@@ -1,6 +1,8 @@
 #pragma once
 // What a lane has read and not yet committed: rows by series, their sparse values, and the
 // statements for lane 0's other tables. Owned by one lane.
+#include "warehouse/facts.hpp"
+
 #include <perp/journal/format.hpp>
 #include <perp/market/record.hpp>
 #include <perp/warehouse/connection.hpp>
@@ -39,6 +41,15 @@ struct Row {
   std::uint8_t origin = 0;  ///< MinuteOrigin
 };
 
+/// One instrument in one fact table, of this lane's slice. Lives as long as the lane.
+struct FactSeries {
+  std::size_t table = 0;  ///< index in fact_tables()
+  std::string symbol;
+  std::int16_t exchange = 0;
+  std::int64_t ts_max = 0;  ///< greatest ts that this session has stored; valid if is_known
+  bool is_known = false;
+};
+
 /// A row that cannot be stored, and why: it becomes a row of perp_errors.
 struct RefusedRow {
   std::string symbol;
@@ -55,6 +66,7 @@ struct Batch {
   journal::Position end = 0;    ///< the cursor once it is committed
   std::vector<Row> rows;
   std::vector<market::MinuteValue> values;
+  std::vector<FactBatch> facts;       ///< by table, as in fact_tables()
   std::vector<Statement> statements;  ///< instruments, status, errors in journal order
   std::vector<RefusedRow> refused;    ///< by the lane: never in `rows`
   std::vector<RefusedRow> bisected;   ///< by the server: still in `rows`, see Store
@@ -64,7 +76,12 @@ struct Batch {
   std::uint64_t folded = 0;
 
   void clear(journal::Position at);
-  bool is_empty() const { return rows.empty() && statements.empty() && refused.empty(); }
+  bool is_empty() const { return row_count() == 0 && statements.empty() && refused.empty(); }
+  std::size_t row_count() const {
+    std::size_t count = rows.size();
+    for (const FactBatch& table : facts) count += table.rows.size();
+    return count;
+  }
   std::span<const market::MinuteValue> data_values(const Row& row) const {
     return std::span(values).subspan(row.data_first, row.data_count);
   }
@@ -79,8 +96,8 @@ struct Batch {
 /// joined.
 void sort_and_fold(Batch& batch, std::span<const Series> series);
 
-/// Whether some row may meet a stored one: backfill or revision, or not above its series' greatest
-/// ts.
+/// Whether some row of perp_data and perp_metrics may meet a stored one: backfill or revision, or
+/// not above its series' greatest ts.
 bool needs_merge(const Batch& batch, std::span<const Series> series);
 
 }  // namespace perp::warehouse

@@ -20,8 +20,7 @@ void claim_once(const LoaderOptions& options, const std::string& journal,
                 const std::atomic<bool>& stop) {
   Connection connection(options.dsn, "perp loader");
   connection.set_interrupt(&stop, options.stop_grace_ms);
-  if (stored_backend(connection) == Backend::automatic)
-    throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
+  static_cast<void>(require_schema(connection, "loader"));
   const QueryResult rows = connection.query(
       "SELECT lane, lanes, position, events_position FROM perp_load_cursors WHERE journal = $1 "
       "ORDER BY lane",

@@ -43,6 +43,19 @@ std::string text_of(InstrumentStatus status) {
   return "unknown";
 }
 
+std::string_view text_of(market::GapCause cause) {
+  switch (cause) {
+    case market::GapCause::sequence: return "sequence";
+    case market::GapCause::checksum: return "checksum";
+    case market::GapCause::half_seen: return "half_seen";
+    case market::GapCause::disconnect: return "disconnect";
+    case market::GapCause::venue_has_none: return "venue_has_none";
+    case market::GapCause::silence: return "silence";
+    case market::GapCause::unknown: break;
+  }
+  return "unknown";
+}
+
 struct StatusText {
   std::string_view state;   ///< as the feed says it
   std::string_view status;  ///< in the words of perp_status
@@ -74,6 +87,12 @@ Value time_of(const market::RecordHeader& record) {
       ns == core::unknown_ns ? 0 : core::floor_to(ns, core::ns_per_us) / core::ns_per_us);
 }
 
+// The kind of record that a status or a hole is about; padding stands for all of a connection's.
+std::string stream_name(market::RecordType stream) {
+  return stream == market::RecordType::padding ? "connection"
+                                               : std::string(market::name_of(stream));
+}
+
 // Free text from outside, made storable: what is not plain UTF-8 is escaped like in json_string().
 std::string storable(std::string_view text) {
   if (is_storable_text(text)) return std::string(text);
@@ -96,6 +115,18 @@ constexpr const char* insert_status =
     "INSERT INTO perp_status (script_name, status, message, details, ts) "
     "VALUES ($1, $2, $3, $4::text::jsonb, coalesce(timestamptz 'epoch' + $5 * interval '1 "
     "microsecond', now()))";
+// A hole without a beginning or an end began or ended when it was noticed. Told again, it may have
+// grown.
+constexpr const char* insert_gap =
+    "INSERT INTO data_gaps (table_name, exchange_id, symbol, interval, gap_start, gap_end, "
+    "missing, "
+    "detected_at, reason) "
+    "SELECT $1, $2, $3, $4, coalesce($5, at), coalesce($6, at), $7, at, $9 FROM (SELECT "
+    "coalesce($8 / "
+    "1000, now_ms()) AS at) t "
+    "ON CONFLICT (table_name, exchange_id, symbol, interval, gap_start) DO UPDATE SET gap_end = "
+    "greatest(data_gaps.gap_end, EXCLUDED.gap_end), missing = coalesce(EXCLUDED.missing, "
+    "data_gaps.missing), reason = EXCLUDED.reason";
 constexpr const char* insert_error =
     "INSERT INTO perp_errors (script_name, perpspec, error_type, error_code, error_message, "
     "details, ts) "
@@ -179,9 +210,7 @@ Statement instrument_statement(const market::RecordHeader& record) {
 Statement status_statement(const market::RecordHeader& record, std::string_view instrument) {
   const auto& status = market::payload<market::FeedStatus>(record);
   const StatusText text = text_of(status.state);
-  const std::string stream = status.stream == market::RecordType::padding
-                                 ? "connection"
-                                 : std::string(market::name_of(status.stream));
+  const std::string stream = stream_name(status.stream);
   const std::string details = fmt::format(
       R"({{"state": "{}", "stream": "{}", "connection": {}, "instrument": {}}})", text.state,
       stream, status.connection, instrument.empty() ? "null" : json_string(instrument));
@@ -207,6 +236,26 @@ Statement error_statement(const market::RecordHeader& record) {
   return {insert_error,
           {"feed " + venue_key(record.venue), Null{25}, std::string("API"),
            std::string("PARSE_ERROR"), message, details, time_of(record)}};
+}
+
+Statement gap_statement(const market::RecordHeader& record, const std::string& symbol) {
+  const auto& gap = market::payload<market::Gap>(record);
+  const market::RecordKind* kind = market::find_record_kind(gap.stream);
+  // A minute that was not seen whole is missing from perp_data, whatever stream it was to be made
+  // of.
+  const bool is_minute = gap.cause == market::GapCause::half_seen;
+  const bool has_table = kind != nullptr && !kind->table.empty();
+  const bool has_ids = gap.expected_id != market::unknown_id && gap.got_id > gap.expected_id;
+  return {insert_gap,
+          {is_minute   ? "perp_data"
+           : has_table ? std::string(kind->table)
+                       : stream_name(gap.stream),
+           static_cast<std::int16_t>(record.venue), symbol,
+           is_minute ? stream_name(gap.stream) : std::string(), ms_or_null(gap.from_ns),
+           ms_or_null(gap.to_ns),
+           integer_or_null(has_ids || is_minute,
+                           has_ids ? gap.got_id - gap.expected_id : std::int64_t{1}),
+           time_of(record), std::string(text_of(gap.cause))}};
 }
 
 Statement refused_statement(const RefusedRow& row) {

@@ -16,6 +16,8 @@ namespace perp::warehouse {
 Statement instrument_statement(const market::RecordHeader& record);
 /// `instrument` is the native symbol the status is about, empty for the whole venue.
 Statement status_statement(const market::RecordHeader& record, std::string_view instrument);
+/// A hole for data_gaps; `symbol` is empty where the whole venue is meant.
+Statement gap_statement(const market::RecordHeader& record, const std::string& symbol);
 Statement error_statement(const market::RecordHeader& record);
 Statement refused_statement(const RefusedRow& row);
 Statement damage_statement(const journal::Damage& damage);

@@ -1,5 +1,6 @@
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
+#include <perp/warehouse/retention.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <fmt/format.h>
@@ -48,16 +49,23 @@ Info info(const std::string& dsn) {
   }
   out.backend = stored_backend(connection);
   if (out.backend == Backend::automatic) return out;
-  for (const char* table : {"perp_data", "perp_metrics", "perpspec_schema", "perp_status",
-                            "perp_errors", "exchanges", "instruments", "perp_load_cursors"})
-    out.tables.push_back(describe(connection, table));
+  static_cast<void>(require_schema(connection, "perp db info"));
+  const QueryResult series = connection.query(
+      "SELECT table_name, retention_days::bigint FROM perp_series ORDER BY table_name");
+  for (std::size_t i = 0; i < series.rows; ++i) {
+    out.tables.push_back(describe(connection, std::string(series.columns[0].text(i))));
+    out.tables.back().retention_days = static_cast<int>(series.columns[1].ints[i]);
+  }
+  for (const std::string_view table : other_tables())
+    out.tables.push_back(describe(connection, std::string(table)));
   const QueryResult specs =
       connection.query("SELECT count(*), count(*) FILTER (WHERE seed) FROM perpspec_schema");
   out.perpspecs = specs.columns[0].ints[0];
   out.seed_perpspecs = specs.columns[1].ints[0];
-  const QueryResult retention =
-      connection.query("SELECT value::int FROM perp_settings WHERE name = 'retention_days'");
-  if (retention.rows != 0) out.retention_days = static_cast<int>(retention.columns[0].ints[0]);
+  out.retention_days = stored_retention_days(connection);
+  out.is_compressed =
+      connection.query("SELECT 1 FROM perp_settings WHERE name = 'compress' AND value = 'on'")
+          .rows != 0;
   const QueryResult cursors = connection.query(
       "SELECT lane, lanes, journal, position, updated FROM perp_load_cursors ORDER BY lane");
   for (std::size_t i = 0; i < cursors.rows; ++i)

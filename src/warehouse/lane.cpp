@@ -60,7 +60,6 @@ void Lane::run(journal::Position until, bool is_endless, const std::atomic<bool>
     fill(until, is_endless);
     if (batch_.end != batch_.begin || !batch_.is_empty()) commit();
     if (is_stopped() || is_done_) return;
-    if (is_endless) maintain();
   }
 }
 
@@ -71,6 +70,8 @@ void Lane::seek(journal::Position position) {
   is_done_ = false;
   batch_.clear(position);
   series_by_id_.clear();
+  fact_series_by_id_.clear();
+  repeats_ = {};
   stored_instruments_.clear();
   // What was counted while reading is read again; what happened to the connection stays.
   pending_.rows_expired = pending_.not_primary = pending_.undefined = pending_.inactive = 0;
@@ -87,17 +88,22 @@ bool Lane::connect() {
     try {
       Connection connection(options_.dsn, fmt::format("perp loader lane {}", lane_));
       connection.set_interrupt(stop_, options_.stop_grace_ms);
-      const Backend backend = stored_backend(connection);
-      if (backend == Backend::automatic)
-        throw core::Error("no perp schema in this database", "loader", "run `perp db setup` first");
+      const Backend backend = require_schema(connection, "loader");
       if (!lock_lane(connection, lane_, last_pid_, *stop_)) return false;
-      session_ = std::make_unique<Session>(Session{std::move(connection), backend});
+      std::vector<FactTableState> facts = read_fact_states(connection, options_.fact_tables);
+      const int retention_days = !options_.keeps_retention ? 0
+                                 : options_.retention_days ? *options_.retention_days
+                                                           : stored_retention_days(connection);
+      session_ = std::make_unique<Session>(
+          Session{std::move(connection), backend, retention_days, std::move(facts)});
       last_pid_ = session_->connection.backend_pid();
       store_.forget_session();
       days_.clear();
+      fact_chunks_.clear();
       // The database may be another one now (a restored copy): nothing that was known of it is
       // taken for granted.
       for (Series& series : series_) series.is_max_known = series.is_registered = false;
+      for (FactSeries& series : fact_series_) series.is_known = false;
       stored_instruments_.clear();
       read_cursor(cursor_, events_from_);
       return true;
@@ -124,9 +130,9 @@ void Lane::read_cursor(journal::Position& position, journal::Position& events_po
 }
 
 void Lane::refuse_expired() {
-  if (options_.retention_days <= 0 || session_->backend != Backend::plain) return;
+  if (session_->retention_days == 0 || session_->backend != Backend::plain) return;
   const std::int64_t oldest = core::floor_to(
-      core::wall_now().ns / core::ns_per_ms - options_.retention_days * day_ms, day_ms);
+      core::wall_now().ns / core::ns_per_ms - session_->retention_days * day_ms, day_ms);
   pending_.rows_expired +=
       std::erase_if(batch_.rows, [&](const Row& row) { return row.ts < oldest; });
 }
@@ -183,18 +189,22 @@ void Lane::register_series() {
 /// Everything a batch needs before its transaction; may be repeated on a new connection.
 void Lane::prepare() {
   register_series();
+  prepare_facts();
   if (session_->backend != Backend::plain) return;
   for (const Row& row : batch_.rows) {
     const std::int64_t day = core::floor_to(row.ts, day_ms);
     if (days_.contains(day)) continue;
-    ensure_partitions(session_->connection, day, 1);
+    for (const Table* table : {&perp_data(), &perp_metrics()})
+      ensure_partition(session_->connection, table->name(), day);
     days_.insert(day);
   }
 }
 
 void Lane::commit() {
   refuse_expired();
+  refuse_expired_facts();
   sort_and_fold(batch_, series_);
+  judge_facts();
   std::optional<StoreMode> mode;
   int conflicts = 0;
   bool has_renewed_days = false;
@@ -251,12 +261,13 @@ void Lane::commit() {
         // Possibly a partition that somebody dropped since we looked.
         has_renewed_days = true;
         days_.clear();
+        fact_chunks_.clear();
       } else if (is_row_fault(error) && mode != StoreMode::bisect) {
         tell(fmt::format("{}: {}; looking for the row", where(), error.what()));
         mode = StoreMode::bisect;
       } else {
         throw core::Error(
-            fmt::format("the database refuses a batch of {} rows", batch_.rows.size()), where(),
+            fmt::format("the database refuses a batch of {} rows", batch_.row_count()), where(),
             fmt::format("table {}: {}",
                         error.table().empty() ? "perp_data or perp_metrics" : error.table(),
                         error.what()));
@@ -274,13 +285,21 @@ void Lane::finish_commit(StoreMode mode, bool was_found) {
     for (const RefusedRow& row : *refused)
       tell(fmt::format("row refused: {} {} at {}: {}", json_string(row.symbol), row.perpspec,
                        row.ts, row.reason));
-  const std::uint64_t stored = batch_.rows.size() - batch_.bisected.size();
+  finish_facts();
+  // A refused row counts neither in the tables of minutes nor in those of facts.
+  const auto bisected_minutes = static_cast<std::uint64_t>(
+      std::count_if(batch_.bisected.begin(), batch_.bisected.end(),
+                    [](const RefusedRow& row) { return !row.perpspec.empty(); }));
+  const std::uint64_t stored = batch_.rows.size() - bisected_minutes;
+  const std::uint64_t facts =
+      batch_.row_count() - batch_.rows.size() - (batch_.bisected.size() - bisected_minutes);
   const std::uint64_t refused = batch_.refused.size() + batch_.bisected.size();
   cursor_ = batch_.end;
   {
     const std::lock_guard guard(mutex_);
     report_.rows_data += stored;
     report_.rows_metrics += stored;
+    report_.rows_facts += facts;
     report_.instruments += batch_.instruments;
     report_.status_rows += batch_.status_rows;
     report_.error_rows += batch_.error_rows + refused;
@@ -301,25 +320,6 @@ void Lane::finish_commit(StoreMode mode, bool was_found) {
   pending_ = {};
   batch_.clear(cursor_);
   last_commit_ns_ = core::mono_now().ns;
-}
-
-// Lane 0 of a loader that follows: the daily work that no policy of the server does.
-void Lane::maintain() {
-  if (lane_ != 0 || core::mono_now().ns < next_prune_ns_) return;
-  next_prune_ns_ = core::mono_now().ns + core::ns_per_hour;
-  try {
-    const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
-    if (session_->backend == Backend::plain) ensure_partitions(session_->connection, now_ms, 8);
-    const PruneReport pruned =
-        prune(session_->connection, session_->backend, options_.retention_days, now_ms);
-    for (const std::string& name : pruned.dropped) tell("dropped " + name);
-    if (!pruned.dropped.empty()) days_.clear();
-  } catch (const DatabaseError& error) {
-    // The next batch meets the same server and decides what to do; pruning is tried again in an
-    // hour.
-    tell(fmt::format("maintenance put off: {}", error.what()));
-    if (!error.is_connection_lost()) session_->connection.recover();
-  }
 }
 
 }  // namespace perp::warehouse

@@ -17,6 +17,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace perp::warehouse {
@@ -27,6 +28,19 @@ unsigned lane_of(std::string_view symbol, std::string_view perpspec, unsigned la
 
 /// "%016x" of the journal's id: what the cursor rows carry.
 std::string journal_name(std::uint64_t journal_id);
+
+/// What the database says of one fact table, and whether it is loaded.
+struct FactTableState {
+  bool is_loaded = false;
+  std::int64_t chunk_ms = 0;
+  std::int64_t retention_days = 0;  ///< 0: for ever
+};
+std::vector<FactTableState> read_fact_states(Connection& connection,
+                                             const std::vector<std::string>& wanted);
+
+// Minutes and facts outside these bounds have a wrong clock behind them.
+inline constexpr std::int64_t ts_earliest = 1'262'304'000'000;  // 2010: before any perpetual
+inline constexpr std::int64_t ts_latest = 4'102'444'800'000;    // 2100
 
 class Lane {
  public:
@@ -41,6 +55,8 @@ class Lane {
   struct Session {
     Connection connection;
     Backend backend;
+    int retention_days;  // of perp_data and perp_metrics, 0: rows of any age
+    std::vector<FactTableState> facts;  // as in fact_tables()
   };
 
   bool connect();
@@ -52,12 +68,17 @@ class Lane {
   void take_event(const market::RecordHeader& record);
   std::uint32_t find_series(const market::RecordHeader& record, const market::Minute& minute);
   void note_damage();
+  void take_fact(const market::RecordHeader& record);
+  std::uint32_t find_fact_series(const market::RecordHeader& record, std::size_t table);
+  void refuse_expired_facts();
+  void judge_facts();
+  void prepare_facts();
+  void finish_facts();
   void prepare();
   void register_series();
   void commit();
   void finish_commit(StoreMode mode, bool was_found);
   void refuse_expired();
-  void maintain();
   bool pause(std::int64_t ms) const;
   bool is_stopped() const { return stop_->load(); }
   void tell(const std::string& what) const;
@@ -78,13 +99,19 @@ class Lane {
   std::uint64_t damages_told_ = 0;
   bool is_done_ = false;  ///< everything below `until` has been read
   std::int64_t last_commit_ns_ = 0;
-  std::int64_t next_prune_ns_ = 0;
 
   std::vector<Series> series_;
   std::unordered_map<std::string, std::uint32_t> series_by_name_;
   std::unordered_map<std::uint64_t, std::uint32_t> series_by_id_;  ///< instrument << 16 | perpspec
   std::unordered_map<std::uint32_t, market::Instrument> stored_instruments_;
   std::set<std::int64_t> days_;  ///< plain backend: partitions known to exist
+  std::vector<FactSeries> fact_series_;
+  std::unordered_map<std::string, std::uint32_t> fact_series_by_name_;
+  std::unordered_map<std::uint64_t, std::uint32_t>
+      fact_series_by_id_;  ///< instrument << 16 | table
+  std::set<std::pair<std::size_t, std::int64_t>>
+      fact_chunks_;  ///< plain: partitions known to exist
+  Repeats repeats_;
   Batch batch_;
   Store store_;
   LoadReport pending_;  ///< counted while reading, published at the commit

@@ -15,8 +15,6 @@ namespace perp::warehouse {
 namespace {
 
 constexpr std::size_t statement_limit = 5000;
-constexpr std::int64_t ts_earliest = 1'262'304'000'000;  // 2010: before any perpetual
-constexpr std::int64_t ts_latest = 4'102'444'800'000;    // 2100
 
 // The whole row is refused for one bad value: a bar without its high would be stored as if it were
 // known.
@@ -53,7 +51,7 @@ void Lane::fill(journal::Position until, bool is_endless) {
   const std::int64_t flush_ns = options_.flush_ms * core::ns_per_ms;
   std::int64_t first_row_ns = 0;
   std::int64_t idle_ms = 1;
-  for (unsigned spin = 0; batch_.rows.size() < options_.batch_rows &&
+  for (unsigned spin = 0; batch_.row_count() < options_.batch_rows &&
                           batch_.statements.size() + batch_.refused.size() < statement_limit;
        ++spin) {
     if (is_stopped()) return;
@@ -100,14 +98,18 @@ void Lane::take(const market::RecordHeader& record) {
     case market::RecordType::minute: take_minute(record); break;
     case market::RecordType::instrument:
       // Its name or its being primary may have changed: its series are looked up anew.
-      std::erase_if(series_by_id_,
-                    [&](const auto& entry) { return entry.first >> 16 == record.instrument; });
+      for (auto* series : {&series_by_id_, &fact_series_by_id_})
+        std::erase_if(*series,
+                      [&](const auto& entry) { return entry.first >> 16 == record.instrument; });
       [[fallthrough]];
     case market::RecordType::feed_status:
     case market::RecordType::error:
       if (lane_ == 0) take_event(record);
       break;
-    default: break;
+    case market::RecordType::gap:
+      if (lane_ == 0) take_event(record);
+      break;
+    default: take_fact(record); break;
   }
 }
 
@@ -196,6 +198,13 @@ void Lane::take_event(const market::RecordHeader& record) {
     }
     batch_.statements.push_back(instrument_statement(record));
     ++batch_.instruments;
+    return;
+  }
+  if (record.type == market::RecordType::gap) {
+    const market::Instrument* instrument =
+        record.instrument == 0 ? nullptr : reader_->find_instrument(record.instrument);
+    const std::string symbol = instrument == nullptr ? std::string() : fact_symbol(*instrument);
+    if (is_storable_text(symbol)) batch_.statements.push_back(gap_statement(record, symbol));
     return;
   }
   if (reader_->position() < events_from_) return;  // stored before the number of lanes changed

@@ -4,6 +4,7 @@
 #include <perp/core/time.hpp>
 #include <perp/journal/reader.hpp>
 #include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/maintenance.hpp>
 
 #include <fmt/format.h>
 
@@ -21,13 +22,27 @@ constexpr journal::Position no_end = ~journal::Position{0};
 
 }  // namespace
 
+std::vector<std::string> fact_table_names() {
+  std::vector<std::string> names;
+  for (const FactTable& table : fact_tables()) names.emplace_back(table.name);
+  return names;
+}
+
+std::vector<std::string> default_fact_tables() {
+  std::vector<std::string> names;
+  for (const FactTable& table : fact_tables())
+    if (table.is_default) names.emplace_back(table.name);
+  return names;
+}
+
 void LoadReport::add(const LoadReport& later) {
-  for (auto field : {&LoadReport::rows_data, &LoadReport::rows_metrics, &LoadReport::instruments,
-                     &LoadReport::status_rows, &LoadReport::error_rows, &LoadReport::batches,
-                     &LoadReport::merged_batches, &LoadReport::unexpected_conflicts,
-                     &LoadReport::retries, &LoadReport::reconnects, &LoadReport::commits_found,
-                     &LoadReport::rows_folded, &LoadReport::rows_refused, &LoadReport::rows_expired,
-                     &LoadReport::not_primary, &LoadReport::undefined, &LoadReport::inactive})
+  for (auto field :
+       {&LoadReport::rows_data, &LoadReport::rows_metrics, &LoadReport::rows_facts,
+        &LoadReport::instruments, &LoadReport::status_rows, &LoadReport::error_rows,
+        &LoadReport::batches, &LoadReport::merged_batches, &LoadReport::unexpected_conflicts,
+        &LoadReport::retries, &LoadReport::reconnects, &LoadReport::commits_found,
+        &LoadReport::rows_folded, &LoadReport::rows_refused, &LoadReport::rows_expired,
+        &LoadReport::not_primary, &LoadReport::undefined, &LoadReport::inactive})
     this->*field += later.*field;
   seconds += later.seconds;
   cursors = later.cursors;
@@ -64,6 +79,11 @@ Loader::Loader(const LoaderOptions& options) : impl_(std::make_unique<Impl>()) {
   if (options.flush_ms < 1)
     throw core::Error("bad flush time", "loader.flush_ms",
                       fmt::format("{}; expected at least 1 ms", options.flush_ms));
+  for (const std::string& name : options.fact_tables)
+    if (find_fact_table(name) == fact_tables().size())
+      throw core::Error(
+          "no table of facts", "loader.fact_tables",
+          fmt::format("'{}'; expected some of {}", name, fmt::join(fact_table_names(), ", ")));
   impl_->options = options;
 }
 
@@ -108,11 +128,23 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
         }
         --running;
       });
+    std::exception_ptr maintenance_error;
+    if (is_endless && options.keeps_retention)
+      threads.emplace_back([&] {
+        try {
+          keep_maintained({options.dsn, options.retention_days, options.on_event}, halt);
+        } catch (...) {
+          maintenance_error = std::current_exception();
+          halt = true;
+        }
+      });
     while (running.load() != 0) {
       if (stop.load()) halt = true;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
+    halt = true;  // the lanes have ended: maintenance ends too
     for (std::thread& thread : threads) thread.join();
+    errors.push_back(maintenance_error);
   }
   for (const std::exception_ptr& error : errors)
     if (error) std::rethrow_exception(error);

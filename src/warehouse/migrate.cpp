@@ -1,4 +1,7 @@
+#include "warehouse/edition.hpp"
 #include "warehouse/events.hpp"
+#include "warehouse/hot_tables.hpp"
+#include "warehouse/roles.hpp"
 
 #include <perp/core/embedded.hpp>
 #include <perp/core/time.hpp>
@@ -20,138 +23,71 @@ namespace perp::warehouse {
 namespace {
 
 constexpr int days_ahead = 7;
-
-constexpr const char* all_tables[] = {"perp_metrics",   "perp_data",      "perp_load_cursors",
-                                      "perp_errors",    "perp_status",    "perpspec_schema",
-                                      "symbol_aliases", "instruments",    "exchanges",
-                                      "perp_settings",  "perp_migrations"};
-
-std::string timescale_version(Connection& connection) {
-  const QueryResult result =
-      connection.query("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'");
-  return result.rows == 0 ? std::string() : std::string(result.columns[0].text(0));
-}
-
-std::string timescale_license(Connection& connection) {
-  const QueryResult result =
-      connection.query("SELECT current_setting('timescaledb.license', true)");
-  return std::string(result.columns[0].text(0));
-}
-
-bool is_offered(Connection& connection) {
-  return connection.query("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'")
-             .rows != 0;
-}
-
-// What the server can do, the extension created if it is wanted and offered.
-Backend server_backend(Connection& connection, Backend wanted, std::vector<std::string>& warnings) {
-  if (wanted == Backend::plain) return Backend::plain;
-  if (timescale_version(connection).empty()) {
-    if (!is_offered(connection)) {
-      if (wanted == Backend::automatic) return Backend::plain;
-      throw core::Error("backend not available", std::string(to_string(wanted)),
-                        "this server has no TimescaleDB; use --backend plain or auto");
-    }
-    try {
-      connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb");
-    } catch (const DatabaseError& error) {
-      if (wanted != Backend::automatic || error.is_connection_lost()) throw;
-      warnings.push_back(fmt::format(
-          "TimescaleDB is installed but refused ({}); daily partitions are used instead",
-          error.what()));
-      return Backend::plain;
-    }
-  }
-  const Backend actual =
-      timescale_license(connection) == "timescale" ? Backend::timescale : Backend::apache;
-  if (wanted == Backend::timescale && actual == Backend::apache)
-    throw core::Error("backend not available", "timescale",
-                      "this server runs the Apache build (timescaledb.license = apache); use "
-                      "--backend apache or auto");
-  return wanted == Backend::automatic ? actual : wanted;
-}
-
-void drop_all(Connection& connection) {
-  for (const char* table : all_tables)
-    connection.execute(fmt::format("DROP TABLE IF EXISTS {} CASCADE", table));
-  for (const char* function : {"now_ms", "perp_move_cursor", "perp_put_instrument",
-                               "perp_ensure_partition", "perp_partitions_before"})
-    connection.execute(fmt::format("DROP FUNCTION IF EXISTS {} CASCADE", function));
-}
-
-void apply_migrations(Connection& connection, std::vector<std::string>& applied) {
-  connection.execute(
-      "CREATE TABLE IF NOT EXISTS perp_migrations (name TEXT PRIMARY KEY, applied TIMESTAMPTZ NOT "
-      "NULL DEFAULT now())");
-  const QueryResult stored = connection.query("SELECT name FROM perp_migrations ORDER BY name");
-  std::vector<std::string> known;
-  for (std::size_t i = 0; i < stored.rows; ++i) known.emplace_back(stored.columns[0].text(i));
-  const std::span<const core::EmbeddedFile> files = core::embedded::sql_files();
-  for (const std::string& name : known)
-    if (std::none_of(files.begin(), files.end(),
-                     [&](const core::EmbeddedFile& file) { return file.name == name; }))
-      throw core::Error(
-          "the schema is newer than this program", name,
-          "a migration of this name was applied by a later version; use that version");
-  for (const core::EmbeddedFile& file : files) {
-    if (std::find(known.begin(), known.end(), file.name) != known.end()) continue;
-    connection.execute(std::string(file.text));
-    connection.query("INSERT INTO perp_migrations (name) VALUES ($1)", {std::string(file.name)});
-    applied.emplace_back(file.name);
-  }
-}
+constexpr int default_retention_days = 10;
 
 bool exists(Connection& connection, const std::string& table) {
   return connection.query("SELECT to_regclass($1) IS NOT NULL", {table}).columns[0].ints[0] != 0;
 }
 
-void create_series_table(Connection& connection, const Table& table, Backend backend) {
-  if (!exists(connection, table.name())) {
-    connection.execute(fmt::format("CREATE TABLE {} (\n  {}\n){}", table.name(), table.definition(),
-                                   backend == Backend::plain ? " PARTITION BY RANGE (ts)" : ""));
-    if (backend != Backend::plain) {
-      connection.query(
-          "SELECT create_hypertable($1::text::regclass, 'ts', chunk_time_interval => "
-          "86400000::bigint, create_default_indexes => false)::text",
-          {table.name()});
-      connection.query("SELECT set_integer_now_func($1::text::regclass, 'now_ms')::text",
-                       {table.name()});
-    }
+// Everything of ours, views and functions included, and nothing else of the schema.
+void drop_all(Connection& connection) {
+  std::vector<std::string> tables{"perp_metrics", "perp_data"};
+  if (exists(connection, "perp_series")) {
+    const QueryResult series = connection.query("SELECT table_name FROM perp_series");
+    for (std::size_t i = 0; i < series.rows; ++i) tables.emplace_back(series.columns[0].text(i));
   }
-  // A program with more extension columns than the one that made the table: they are added, never
-  // removed.
-  const QueryResult present = connection.query(
-      "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 "
-      "AND NOT attisdropped",
-      {table.name()});
-  for (const TableColumn& column : table.columns()) {
-    bool is_present = false;
-    for (std::size_t i = 0; i < present.rows; ++i)
-      is_present = is_present || present.columns[0].text(i) == column.name;
-    if (!is_present)
-      connection.execute(
-          fmt::format("ALTER TABLE {} ADD COLUMN {}", table.name(), Table::definition_of(column)));
-  }
-  for (const std::string& index : table.index_statements()) connection.execute(index);
+  tables.insert(tables.end(), other_tables().begin(), other_tables().end());
+  for (const std::string& table : tables)
+    connection.execute(fmt::format("DROP TABLE IF EXISTS {} CASCADE", quote_identifier(table)));
+  connection.execute("DROP SEQUENCE IF EXISTS open_interest_snapshots_id_seq CASCADE");
+  for (const char* function :
+       {"now_ms", "perp_move_cursor", "perp_put_instrument", "perp_ensure_partition",
+        "perp_partitions_before", "perp_create_series"})
+    connection.execute(fmt::format("DROP FUNCTION IF EXISTS {} CASCADE", function));
 }
 
-// One row per (ts, symbol, exchange) over its specs; the RSI, computed from Binance closes, beside
-// every venue.
-void create_views(Connection& connection) {
-  std::string columns;
-  for (const TableColumn& column : perp_metrics().columns()) {
-    if (column.role != ColumnRole::value) continue;
-    const bool is_rsi = column.name.starts_with("rsi");
-    columns += fmt::format(", max({}.{}) AS {}", is_rsi ? "r" : "m", column.name, column.name);
-  }
-  connection.execute(fmt::format(
-      "CREATE OR REPLACE VIEW perp_wide AS SELECT m.ts, m.symbol, m.exchange{} FROM perp_metrics m "
-      "LEFT JOIN perp_metrics r ON r.ts = m.ts AND r.symbol = m.symbol AND r.perpspec = 'rsi' "
-      "WHERE m.perpspec <> 'rsi' GROUP BY m.ts, m.symbol, m.exchange",
-      columns));
+// What the database has of our migrations, and how it compares.
+struct SchemaState {
+  std::vector<std::string> missing;  // files that are not applied yet
+  std::string unknown;               // the first applied one that this program does not have
+};
+
+SchemaState schema_state(Connection& connection) {
+  const QueryResult stored = connection.query("SELECT name FROM perp_migrations ORDER BY name");
+  std::vector<std::string_view> applied;
+  for (std::size_t i = 0; i < stored.rows; ++i) applied.push_back(stored.columns[0].text(i));
+  const std::span<const core::EmbeddedFile> files = core::embedded::sql_files();
+  SchemaState state;
+  for (const core::EmbeddedFile& file : files)
+    if (std::find(applied.begin(), applied.end(), file.name) == applied.end())
+      state.missing.emplace_back(file.name);
+  for (std::string_view name : applied)
+    if (state.unknown.empty() && std::none_of(files.begin(), files.end(),
+                                              [&](const auto& file) { return file.name == name; }))
+      state.unknown = name;
+  return state;
+}
+
+[[noreturn]] void refuse_newer(const std::string& name) {
+  throw core::Error("the schema is newer than this program", name,
+                    "a migration of this name was applied by a later version; use that version");
+}
+
+void apply_migrations(Connection& connection, Backend backend, std::vector<std::string>& applied) {
   connection.execute(
-      "CREATE OR REPLACE VIEW latest_perp AS SELECT DISTINCT ON (symbol, exchange) * FROM "
-      "perp_wide ORDER BY symbol, exchange, ts DESC");
+      "CREATE TABLE IF NOT EXISTS perp_migrations (name TEXT PRIMARY KEY, applied TIMESTAMPTZ NOT "
+      "NULL DEFAULT now())");
+  const SchemaState state = schema_state(connection);
+  if (!state.unknown.empty()) refuse_newer(state.unknown);
+  // Series are cut by it (perp_create_series); SET LOCAL ends with the transaction.
+  connection.execute(fmt::format("SET LOCAL perp.backend = '{}'", to_string(backend)));
+  for (const core::EmbeddedFile& file : core::embedded::sql_files()) {
+    if (std::find(state.missing.begin(), state.missing.end(), file.name) == state.missing.end())
+      continue;
+    connection.execute(std::string(file.text));
+    connection.query("INSERT INTO perp_migrations (name) VALUES ($1)", {std::string(file.name)});
+    applied.emplace_back(file.name);
+  }
 }
 
 void register_perpspecs(Connection& connection, std::span<const market::VenueId> venues) {
@@ -176,49 +112,56 @@ void store_setting(Connection& connection, const std::string& name, const std::s
       {name, value});
 }
 
-// Community only: the server drops old chunks itself. Refused at run time, the loader's hourly
-// prune takes over.
-void set_policy(Connection& connection, int retention_days, std::vector<std::string>& warnings) {
-  try {
-    for (const Table* table : {&perp_data(), &perp_metrics()}) {
-      connection.query(
-          "SELECT remove_retention_policy($1::text::regclass, if_exists => true)::text",
-          {table->name()});
-      if (retention_days > 0)
-        connection.query(
-            "SELECT add_retention_policy($1::text::regclass, drop_after => $2::bigint)::text",
-            {table->name(), retention_days * day_ms});
-    }
-  } catch (const DatabaseError& error) {
-    if (error.is_connection_lost()) throw;
-    warnings.push_back(
-        fmt::format("no retention policy ({}); the loader drops old chunks itself", error.what()));
-    connection.query(
-        "INSERT INTO perp_status (script_name, status, message) VALUES ('perp db setup', "
-        "'warning', $1)",
-        {warnings.back()});
+// Where the numbers of retention are kept. `setup` without any leaves what is stored.
+void store_retention(Connection& connection, const SetupOptions& options) {
+  std::map<std::string, int> wanted = options.retention;
+  if (options.retention_days)
+    for (const Table* table : {&perp_data(), &perp_metrics()})
+      wanted[table->name()] = *options.retention_days;
+  for (const auto& [table, days] : wanted) {
+    if (days < 0)
+      throw core::Error("bad retention", table, "expected 0 (keep for ever) or a number of days");
+    const QueryResult changed = connection.query(
+        "UPDATE perp_series SET retention_days = $2 WHERE table_name = $1 RETURNING 1",
+        {table, static_cast<std::int32_t>(days)});
+    if (changed.rows == 0)
+      throw core::Error("no series of this name has a retention", table,
+                        "`perp db info` lists the series");
   }
+}
+
+/// Waits until no other setup runs. Held until the connection closes.
+void lock_setup(Connection& connection) {
+  connection.execute("SELECT pg_advisory_lock(hashtextextended('perp setup', 0))");
+}
+
+// All of one transaction: `backend` is known, what the server offers is there.
+void bring_up_to_date(Connection& connection, Backend backend, const SetupOptions& options,
+                      SetupReport& report) {
+  connection.execute("BEGIN");
+  if (options.drop) drop_all(connection);
+  apply_migrations(connection, backend, report.applied);
+  create_hot_tables(connection, options.retention_days.value_or(default_retention_days));
+  register_perpspecs(connection, options.venues);
+  store_setting(connection, "backend", std::string(to_string(backend)));
+  if (options.compress) store_setting(connection, "compress", *options.compress ? "on" : "off");
+  store_retention(connection, options);
+  if (options.roles) store_setting(connection, "roles", "on");
+  grant_roles(connection);
+  // Those of the other series are made when a daemon starts, or with the first row of a day.
+  if (backend == Backend::plain)
+    for (const Table* table : {&perp_data(), &perp_metrics()})
+      ensure_partitions(connection, table->name(), core::wall_now().ns / core::ns_per_ms,
+                        1 + days_ahead);
+  connection.execute("COMMIT");
+  if (backend == Backend::timescale)
+    set_policies(connection, report.warnings);
+  else if (options.compress.value_or(false))
+    report.warnings.push_back(
+        "compression: this edition has none; it needs TimescaleDB's Community edition");
 }
 
 }  // namespace
-
-std::string_view to_string(Backend backend) {
-  switch (backend) {
-    case Backend::automatic: return "automatic";
-    case Backend::timescale: return "timescale";
-    case Backend::apache: return "apache";
-    case Backend::plain: return "plain";
-  }
-  return "unknown";
-}
-
-Backend parse_backend(std::string_view text) {
-  if (text == "auto") return Backend::automatic;
-  for (Backend backend : {Backend::automatic, Backend::timescale, Backend::apache, Backend::plain})
-    if (text == to_string(backend)) return backend;
-  throw core::Error("unknown backend", std::string(text),
-                    "expected auto, timescale, apache or plain");
-}
 
 Backend stored_backend(Connection& connection) {
   if (!exists(connection, "perp_settings")) return Backend::automatic;
@@ -227,40 +170,55 @@ Backend stored_backend(Connection& connection) {
   return stored.rows == 0 ? Backend::automatic : parse_backend(stored.columns[0].text(0));
 }
 
+Backend require_schema(Connection& connection, const std::string& who) {
+  const Backend backend = stored_backend(connection);
+  if (backend == Backend::automatic)
+    throw core::Error("no perp schema in this database", who, "run `perp db setup` first");
+  const SchemaState state = schema_state(connection);
+  if (!state.unknown.empty()) refuse_newer(state.unknown);
+  if (!state.missing.empty())
+    throw core::Error("the schema is older than this program", who,
+                      fmt::format("{} is not applied; run `perp db migrate`", state.missing[0]));
+  return backend;
+}
+
 SetupReport setup(const std::string& dsn, const SetupOptions& options) {
-  if (options.retention_days < 0)
+  if (options.retention_days.value_or(0) < 0)
     throw core::Error("bad retention", "retention_days",
                       "expected 0 (keep for ever) or a number of days");
   SetupReport report;
-  Connection connection(dsn, "perp db setup");
-  // Held until the connection closes: a second setup waits here and then finds everything done.
-  connection.execute("SELECT pg_advisory_lock(hashtextextended('perp setup', 0))");
-  Backend backend = options.backend;
-  if (!options.drop) {
-    const Backend stored = stored_backend(connection);
-    if (stored != Backend::automatic && backend != Backend::automatic && stored != backend)
-      throw core::Error(
-          "the schema exists with another backend", std::string(to_string(backend)),
-          fmt::format(
-              "it was set up as {}; keep that, or use --drop to delete all data and start anew",
-              to_string(stored)));
-    if (stored != Backend::automatic) backend = stored;
+  {
+    Connection connection(dsn, "perp db setup");
+    lock_setup(connection);
+    Backend backend = options.backend;
+    if (!options.drop) {
+      const Backend stored = stored_backend(connection);
+      if (stored != Backend::automatic && backend != Backend::automatic && stored != backend)
+        throw core::Error(
+            "the schema exists with another backend", std::string(to_string(backend)),
+            fmt::format(
+                "it was set up as {}; keep that, or use --drop to delete all data and start anew",
+                to_string(stored)));
+      if (stored != Backend::automatic) backend = stored;
+    }
+    backend = server_backend(connection, backend, report.warnings);
+    bring_up_to_date(connection, backend, options, report);
   }
-  backend = server_backend(connection, backend, report.warnings);
-  connection.execute("BEGIN");
-  if (options.drop) drop_all(connection);
-  apply_migrations(connection, report.applied);
-  for (const Table* table : {&perp_data(), &perp_metrics()})
-    create_series_table(connection, *table, backend);
-  create_views(connection);
-  register_perpspecs(connection, options.venues);
-  store_setting(connection, "backend", std::string(to_string(backend)));
-  store_setting(connection, "retention_days", std::to_string(options.retention_days));
-  if (backend == Backend::plain)
-    ensure_partitions(connection, core::wall_now().ns / core::ns_per_ms, 1 + days_ahead);
-  connection.execute("COMMIT");
-  if (backend == Backend::timescale)
-    set_policy(connection, options.retention_days, report.warnings);
+  report.info = info(dsn);
+  return report;
+}
+
+SetupReport migrate(const std::string& dsn) {
+  SetupReport report;
+  {
+    Connection connection(dsn, "perp db migrate");
+    lock_setup(connection);
+    const Backend backend = stored_backend(connection);
+    if (backend == Backend::automatic)
+      throw core::Error("no perp schema in this database", "perp db migrate",
+                        "run `perp db setup` first");
+    bring_up_to_date(connection, backend, {}, report);
+  }
   report.info = info(dsn);
   return report;
 }

@@ -1,6 +1,7 @@
 #include "warehouse/store.hpp"
 
 #include "warehouse/events.hpp"
+#include "warehouse/wire.hpp"
 
 #include <perp/warehouse/copy_encoder.hpp>
 #include <perp/warehouse/table.hpp>
@@ -16,24 +17,17 @@ constexpr std::size_t buffer_bytes = 128 * 1024;
 // More refused rows than this in one batch is a schema that does not fit, not bad rows.
 constexpr std::size_t refused_limit = 1000;
 
-constexpr const char* stage_data = "perp_stage_data";
-constexpr const char* stage_metrics = "perp_stage_metrics";
-
 std::string_view notes_of(const Row& row) {
   return static_cast<market::MinuteOrigin>(row.origin) == market::MinuteOrigin::trades
              ? std::string_view("trades")
              : std::string_view();
 }
 
-std::string copy_statement(const Table& table, const char* target) {
-  return fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", target, table.column_list());
+std::string copy_statement(std::string_view target, const std::string& columns) {
+  return fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", target, columns);
 }
 
-std::vector<Statement> merge_statements() {
-  static const std::string data = perp_data().merge_statement(stage_data, true);
-  static const std::string metrics = perp_metrics().merge_statement(stage_metrics, false);
-  return {{data, {}}, {metrics, {}}};
-}
+std::string stage_of(std::string_view table) { return fmt::format("perp_stage_{}", table); }
 
 // Appends rows to a COPY in pieces of the buffer's size.
 class CopyWriter {
@@ -59,6 +53,11 @@ class CopyWriter {
       throw core::Error("row not encodable", "loader", std::string(to_string(encoded.refusal)));
     used_ += static_cast<std::size_t>(encoded.end - begin);
   }
+  void put_fields(std::size_t count, std::string_view fields) {
+    const auto swapped = swap_bytes(static_cast<std::uint16_t>(count));
+    put({reinterpret_cast<const char*>(&swapped), sizeof swapped});
+    put(fields);
+  }
   std::int64_t end() {
     put(copy_trailer);
     send();
@@ -79,9 +78,9 @@ class CopyWriter {
   std::size_t used_ = 0;
 };
 
-void check_count(const Table& table, std::int64_t stored, std::size_t sent) {
+void check_count(std::string_view table, std::int64_t stored, std::size_t sent) {
   if (stored != static_cast<std::int64_t>(sent))
-    throw core::Error("rows lost by COPY", table.name(),
+    throw core::Error("rows lost by COPY", std::string(table),
                       fmt::format("{} were sent, the server stored {}", sent, stored));
 }
 
@@ -91,33 +90,112 @@ bool is_row_fault(const DatabaseError& error) {
   return error.sqlstate().starts_with("22") || error.sqlstate().starts_with("23");
 }
 
-void Store::copy(Connection& connection, const Batch& batch, std::span<const Row> rows,
-                 std::span<const Series> series, bool into_stage, const char* before) {
-  static const std::string into_data = copy_statement(perp_data(), "perp_data"),
-                           into_metrics = copy_statement(perp_metrics(), "perp_metrics");
-  static const std::string into_stage_data = copy_statement(perp_data(), stage_data),
-                           into_stage_metrics = copy_statement(perp_metrics(), stage_metrics);
-  connection.copy_begin(before + (into_stage ? into_stage_data : into_data));
+std::vector<Store::Part> Store::parts_of(const Batch& batch) const {
+  std::vector<Part> parts;
+  if (!batch.rows.empty()) parts.push_back({hot, 0, batch.rows.size()});
+  for (std::size_t i = 0; i < batch.facts.size(); ++i)
+    if (!batch.facts[i].rows.empty()) parts.push_back({i, 0, batch.facts[i].rows.size()});
+  return parts;
+}
+
+void Store::copy(Connection& connection, const Batch& batch, std::span<const Series> series,
+                 const Part& part, bool into_stage, const std::string& before) {
+  if (part.table == hot)
+    copy_hot(connection, batch, series, part, into_stage, before);
+  else
+    copy_facts(connection, batch, part, into_stage, before);
+}
+
+void Store::copy_hot(Connection& connection, const Batch& batch, std::span<const Series> series,
+                     const Part& part, bool into_stage, const std::string& before) {
+  static const std::string data_columns = perp_data().column_list(),
+                           metrics_columns = perp_metrics().column_list();
+  const auto target = [&](const Table& table) {
+    return into_stage ? stage_of(table.name()) : table.name();
+  };
+  const std::span rows = std::span(batch.rows).subspan(part.first, part.last - part.first);
+  connection.copy_begin(before + copy_statement(target(perp_data()), data_columns));
   CopyWriter data(connection, buffer_);
   for (const Row& row : rows)
     data.put_row(perp_data_layout, series[row.series].data_prefix, row, batch.data_values(row));
-  check_count(perp_data(), data.end(), rows.size());
-  connection.copy_begin(into_stage ? into_stage_metrics : into_metrics);
+  check_count(perp_data().name(), data.end(), rows.size());
+  connection.copy_begin(copy_statement(target(perp_metrics()), metrics_columns));
   CopyWriter metrics(connection, buffer_);
   for (const Row& row : rows)
     metrics.put_row(perp_metrics_layout, series[row.series].metrics_prefix, row,
                     batch.metrics_values(row));
-  check_count(perp_metrics(), metrics.end(), rows.size());
+  check_count(perp_metrics().name(), metrics.end(), rows.size());
 }
 
-void Store::make_stage(Connection& connection) {
-  if (has_stage_) return;
-  for (const auto& [table, stage] :
-       {std::pair(&perp_data(), stage_data), std::pair(&perp_metrics(), stage_metrics)})
-    connection.execute(
-        fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA",
-                    stage, table->column_list(), table->name()));
-  has_stage_ = true;
+void Store::copy_facts(Connection& connection, const Batch& batch, const Part& part,
+                       bool into_stage, const std::string& before) {
+  const FactTable& table = fact_tables()[part.table];
+  const FactBatch& facts = batch.facts[part.table];
+  connection.copy_begin(before +
+                        copy_statement(into_stage ? stage_of(table.name) : std::string(table.name),
+                                       column_list(table)));
+  CopyWriter writer(connection, buffer_);
+  for (std::size_t i = part.first; i < part.last; ++i)
+    writer.put_fields(table.columns.size(), facts.row(facts.rows[i]));
+  check_count(table.name, writer.end(), part.last - part.first);
+}
+
+void Store::make_stage(Connection& connection, const std::string& table,
+                       const std::string& columns) {
+  if (!stages_.insert(table).second) return;
+  connection.execute(
+      fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA",
+                  stage_of(table), columns, table));
+}
+
+std::vector<std::string> Store::tables_of(const Part& part) {
+  if (part.table != hot) return {std::string(fact_tables()[part.table].name)};
+  return {perp_data().name(), perp_metrics().name()};
+}
+
+std::vector<Statement> Store::merge_statements(const Part& part) {
+  if (part.table != hot) {
+    const FactTable& table = fact_tables()[part.table];
+    return {{merge_statement(table, stage_of(table.name)), {}}};
+  }
+  static const std::string data = perp_data().merge_statement(stage_of(perp_data().name()), true);
+  static const std::string metrics =
+      perp_metrics().merge_statement(stage_of(perp_metrics().name()), false);
+  return {{data, {}}, {metrics, {}}};
+}
+
+RefusedRow Store::refusal_of(const Batch& batch, std::span<const Series> series, const Part& part,
+                             const DatabaseError& error) {
+  RefusedRow refused;
+  refused.table = error.table();
+  refused.sqlstate = error.sqlstate();
+  refused.reason = error.what();
+  if (part.table == hot) {
+    const Row& row = batch.rows[part.first];
+    refused.symbol = series[row.series].symbol;
+    refused.perpspec = series[row.series].perpspec;
+    refused.ts = row.ts;
+    refused.position = row.position;
+    if (refused.table.empty()) refused.table = "perp_data or perp_metrics";
+  } else {
+    const FactRow& row = batch.facts[part.table].rows[part.first];
+    refused.symbol = batch.facts[part.table].symbol_of(row);
+    refused.ts = row.ts;
+    refused.position = row.position;
+    if (refused.table.empty()) refused.table = fact_tables()[part.table].name;
+  }
+  return refused;
+}
+
+// The temporary tables that the part is merged from. Outside a transaction: they are the session's.
+void Store::make_stages(Connection& connection, const Part& part) {
+  if (part.table != hot) {
+    const FactTable& table = fact_tables()[part.table];
+    make_stage(connection, std::string(table.name), column_list(table));
+    return;
+  }
+  for (const Table* table : {&perp_data(), &perp_metrics()})
+    make_stage(connection, table->name(), table->column_list());
 }
 
 void Store::commit(Connection& connection, Batch& batch, std::vector<Statement> before) {
@@ -135,54 +213,52 @@ void Store::commit(Connection& connection, Batch& batch, std::vector<Statement> 
 void Store::write(Connection& connection, Batch& batch, std::span<const Series> series,
                   StoreMode mode) {
   batch.bisected.clear();
-  if (batch.rows.empty()) {
-    commit(connection, batch, {{"BEGIN", {}}});
+  if (mode == StoreMode::bisect) {
+    bisect(connection, batch, series);
     return;
   }
-  if (mode != StoreMode::direct) make_stage(connection);
-  switch (mode) {
-    case StoreMode::direct:
-      copy(connection, batch, batch.rows, series, false, "BEGIN; ");
-      commit(connection, batch, {});
-      return;
-    case StoreMode::merge:
-      copy(connection, batch, batch.rows, series, true, "BEGIN; ");
-      commit(connection, batch, merge_statements());
-      return;
-    case StoreMode::bisect: bisect(connection, batch, series); return;
+  const auto is_staged = [&](const Part& part) {
+    return mode == StoreMode::merge || (part.table != hot && batch.facts[part.table].needs_merge);
+  };
+  const std::vector<Part> parts = parts_of(batch);
+  for (const Part& part : parts)
+    if (is_staged(part)) make_stages(connection, part);
+  std::vector<Statement> last;
+  if (parts.empty()) last.push_back({"BEGIN", {}});
+  for (const Part& part : parts) {
+    copy(connection, batch, series, part, is_staged(part), &part == parts.data() ? "BEGIN; " : "");
+    if (!is_staged(part)) continue;
+    for (Statement& merge : merge_statements(part)) last.push_back(std::move(merge));
   }
+  commit(connection, batch, std::move(last));
 }
 
 // Halves are stored under savepoints, each merged, so that whatever is refused is refused for its
 // own sake. It costs about twice the batch for each bad row.
 void Store::bisect(Connection& connection, Batch& batch, std::span<const Series> series) {
+  std::vector<Part> parts = parts_of(batch);
+  for (const Part& part : parts) make_stages(connection, part);
   connection.execute("BEGIN");
-  std::vector<std::pair<std::size_t, std::size_t>> ranges{{0, batch.rows.size()}};
-  while (!ranges.empty()) {
-    const auto [first, last] = ranges.back();
-    ranges.pop_back();
+  while (!parts.empty()) {
+    const Part part = parts.back();
+    parts.pop_back();
     try {
-      copy(connection, batch, std::span(batch.rows).subspan(first, last - first), series, true,
-           "SAVEPOINT part; ");
-      std::vector<Statement> merge = merge_statements();
-      for (const char* stage : {stage_data, stage_metrics})
-        merge.push_back({fmt::format("TRUNCATE {}", stage), {}});
+      copy(connection, batch, series, part, true, "SAVEPOINT part; ");
+      std::vector<Statement> merge = merge_statements(part);
+      for (const std::string& table : tables_of(part))
+        merge.push_back({"TRUNCATE " + stage_of(table), {}});
       merge.push_back({"RELEASE SAVEPOINT part", {}});
       connection.pipeline(merge);
     } catch (const DatabaseError& error) {
       if (error.is_connection_lost() || !is_row_fault(error)) throw;
       connection.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part");
-      if (last - first > 1) {
-        const std::size_t middle = first + (last - first) / 2;
-        ranges.emplace_back(middle, last);
-        ranges.emplace_back(first, middle);
+      if (part.last - part.first > 1) {
+        const std::size_t middle = part.first + (part.last - part.first) / 2;
+        parts.push_back({part.table, middle, part.last});
+        parts.push_back({part.table, part.first, middle});
         continue;
       }
-      const Row& row = batch.rows[first];
-      const Series& of = series[row.series];
-      batch.bisected.push_back({of.symbol, of.perpspec, row.ts, row.position,
-                                error.table().empty() ? "perp_data or perp_metrics" : error.table(),
-                                error.sqlstate(), error.what()});
+      batch.bisected.push_back(refusal_of(batch, series, part, error));
       if (batch.bisected.size() > refused_limit) throw;  // as an error of the whole batch
     }
   }

@@ -5,8 +5,10 @@
 #include "warehouse/batch.hpp"
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace perp::warehouse {
 
@@ -22,18 +24,36 @@ class Store {
   void write(Connection& connection, Batch& batch, std::span<const Series> series, StoreMode mode);
 
   /// A new connection has no stage tables yet.
-  void forget_session() { has_stage_ = false; }
+  void forget_session() { stages_.clear(); }
 
  private:
-  void copy(Connection& connection, const Batch& batch, std::span<const Row> rows,
-            std::span<const Series> series, bool into_stage, const char* before);
-  void make_stage(Connection& connection);
+  /// Rows [first, last) of one part of a batch: perp_data with perp_metrics, or one fact table.
+  struct Part {
+    std::size_t table = 0;  ///< index in fact_tables(); hot: perp_data and perp_metrics
+    std::size_t first = 0;
+    std::size_t last = 0;
+  };
+  static constexpr std::size_t hot = ~std::size_t{0};
+
+  std::vector<Part> parts_of(const Batch& batch) const;
+  void copy(Connection& connection, const Batch& batch, std::span<const Series> series,
+            const Part& part, bool into_stage, const std::string& before);
+  void copy_hot(Connection& connection, const Batch& batch, std::span<const Series> series,
+                const Part& part, bool into_stage, const std::string& before);
+  void copy_facts(Connection& connection, const Batch& batch, const Part& part, bool into_stage,
+                  const std::string& before);
+  static std::vector<std::string> tables_of(const Part& part);
+  static std::vector<Statement> merge_statements(const Part& part);
+  static RefusedRow refusal_of(const Batch& batch, std::span<const Series> series, const Part& part,
+                               const DatabaseError& error);
+  void make_stage(Connection& connection, const std::string& table, const std::string& columns);
+  void make_stages(Connection& connection, const Part& part);
   void bisect(Connection& connection, Batch& batch, std::span<const Series> series);
   void commit(Connection& connection, Batch& batch, std::vector<Statement> before);
 
   int lane_;
   std::string journal_;
-  bool has_stage_ = false;
+  std::set<std::string> stages_;  // temporary tables of this session
   std::vector<std::byte> buffer_;
 };
 

@@ -154,6 +154,32 @@ std::vector<std::string> Table::index_statements() const {
           "perpspec, ts DESC)"};
 }
 
+std::span<const std::string_view> other_tables() {
+  static constexpr auto names = std::to_array<std::string_view>({"data_gaps",
+                                                                 "data_versions",
+                                                                 "exchanges",
+                                                                 "hl_addresses",
+                                                                 "ingest_events",
+                                                                 "instruments",
+                                                                 "kline_discovery_cache",
+                                                                 "open_interest_alerts",
+                                                                 "open_interest_liquid_history",
+                                                                 "open_interest_liquid_symbols",
+                                                                 "perp_errors",
+                                                                 "perp_load_cursors",
+                                                                 "perp_migrations",
+                                                                 "perp_series",
+                                                                 "perp_settings",
+                                                                 "perp_status",
+                                                                 "perpspec_schema",
+                                                                 "quality_checks",
+                                                                 "saved_algos",
+                                                                 "symbol_aliases",
+                                                                 "user_cross_alerts",
+                                                                 "volume_alerts"});
+  return names;
+}
+
 const Table& perp_data() {
   static const Table table("perp_data", data_columns());
   return table;

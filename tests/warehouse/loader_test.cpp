@@ -430,7 +430,7 @@ TEST_P(Load, RefusesExpiredRowsOnPlainPartitions) {
   const std::int64_t now = core::wall_now().ns / 60'000'000'000 * 60'000;
   write({generator.fact(VenueId::binance, 0, SpecKind::oi, now)});
   LoaderOptions with = options();
-  with.retention_days = 10;
+  with.keeps_retention = true;  // ten days, as setup made it
   EXPECT_EQ(load(with).rows_expired, 1u);
   oracle_.expect_equal(dsn_);
 }

@@ -4,7 +4,6 @@
 
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
-#include <perp/warehouse/retention.hpp>
 
 #include <thread>
 
@@ -284,25 +283,8 @@ TEST_P(Migrate, InfoDescribesTheDatabase) {
       EXPECT_FALSE(table.is_estimate);
       EXPECT_GT(table.bytes, 0);
       EXPECT_EQ(table.partitions, GetParam() == test::Server::plain ? 8 : 1);
+      EXPECT_EQ(table.retention_days, 7);
     }
-}
-
-TEST_P(Migrate, PrunesWholeDaysOnly) {
-  setup(dsn_, {});
-  Connection connection(dsn_);
-  const std::int64_t now = 1'735'689'600'000 + 12 * 3'600'000;  // noon
-  if (GetParam() == test::Server::plain) ensure_partitions(connection, now - 5 * 86'400'000, 6);
-  for (int day = 0; day <= 5; ++day)
-    Text(dsn_).rows("INSERT INTO perp_data (ts, symbol, perpspec) VALUES (" +
-                    std::to_string(now - day * 86'400'000) + ", 'BTC', 'rsi')");
-  EXPECT_EQ(prune(connection, expected(), 0, now).dropped.size(), 0u);
-  EXPECT_EQ(Text(dsn_).one("SELECT count(*) FROM perp_data"), "6");
-  // Two days back is yesterday's yesterday noon; that day itself has rows younger than the limit
-  // and stays.
-  const PruneReport report = prune(connection, expected(), 2, now);
-  EXPECT_FALSE(report.dropped.empty());
-  EXPECT_EQ(Text(dsn_).one("SELECT count(*) FROM perp_data"), "3");
-  EXPECT_EQ(prune(connection, expected(), 2, now).dropped.size(), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, Migrate, test::both_servers(), test::server_name);

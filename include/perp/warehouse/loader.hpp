@@ -13,19 +13,34 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace perp::warehouse {
 
+/// Tables that one record is one row of: klines (closed ones), trades, funding_rates (settled),
+/// open_interest and long_short_ratio (by period), liquidations.
+std::vector<std::string> fact_table_names();
+/// All of them but trades, which are many.
+std::vector<std::string> default_fact_tables();
+
 struct LoaderOptions {
   std::string dsn{};
   std::string journal_folder{};
-  unsigned lanes = 2;                 ///< 1 to 16
-  std::size_t batch_rows = 50'000;    ///< a batch is stored when it has as many rows
+  unsigned lanes = 2;               ///< 1 to 16
+  std::size_t batch_rows = 50'000;  ///< a batch is stored when it has as many rows
+  /// Which records are also rows of their own: names of fact_table_names().
+  std::vector<std::string> fact_tables = default_fact_tables();
   std::int64_t flush_ms = 1000;       ///< or when its first row waits as long
   std::int64_t stop_grace_ms = 5000;  ///< after stop, a statement may still take as long
-  int retention_days = 0;  ///< > 0: follow() prunes hourly and older rows are refused and counted
+  /// A daemon's: follow() also does the database's maintenance (maintenance.hpp), and on the plain
+  /// backend rows older than their series' retention are refused and counted. A recording of old
+  /// days is loaded without.
+  bool keeps_retention = false;
+  /// Then stored as the retention of perp_data and perp_metrics; nothing: what the database says
+  /// stands.
+  std::optional<int> retention_days{};
   /// One line per thing worth telling: reconnects, retries, refused rows. Called from lane threads.
   std::function<void(const std::string&)> on_event{};
 };
@@ -33,6 +48,8 @@ struct LoaderOptions {
 struct LoadReport {
   std::uint64_t rows_data = 0;     ///< into perp_data
   std::uint64_t rows_metrics = 0;  ///< into perp_metrics
+  std::uint64_t rows_facts =
+      0;  ///< into klines, trades, funding_rates, ...: see fact_table_names()
   std::uint64_t instruments = 0;
   std::uint64_t status_rows = 0;
   std::uint64_t error_rows = 0;  ///< decode errors and refused rows in perp_errors

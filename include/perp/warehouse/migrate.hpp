@@ -3,8 +3,11 @@
 // setups at once wait for each other. Running setup again changes nothing that is already right; it
 // never drops unless told to.
 #include <perp/market/venue_id.hpp>
+#include <perp/warehouse/backend.hpp>
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,21 +16,18 @@ namespace perp::warehouse {
 
 class Connection;
 
-enum class Backend {
-  automatic,  ///< what the server offers; what the database already has
-  timescale,  ///< hypertables, retention policy by the server (Community licence)
-  apache,  ///< hypertables, retention by our own scheduler (Apache licence, as distributions build
-           ///< it)
-  plain,   ///< daily partitions, made by setup and loader, retention by our own scheduler
-};
-std::string_view to_string(Backend backend);
-/// Throws core::Error on anything but auto, automatic, timescale, apache, plain.
-Backend parse_backend(std::string_view text);
-
 struct SetupOptions {
-  bool drop = false;        ///< delete every perp table first, with all data
-  int retention_days = 10;  ///< of perp_data and perp_metrics; 0 keeps for ever
+  bool drop = false;  ///< delete every perp table first, with all data
+  /// Of perp_data and perp_metrics; 0 keeps for ever. Nothing given: 10 in a new database, else
+  /// what is stored.
+  std::optional<int> retention_days{};
+  std::map<std::string, int> retention{};  ///< of other series, by table name
+  /// Community edition: compresses chunks older than a day from now on (true) or no more (false).
+  std::optional<bool> compress{};
   Backend backend = Backend::automatic;
+  /// Creates the roles perp_reader (SELECT) and perp_writer (what loading needs, no DDL, no DROP),
+  /// both without login: `GRANT perp_reader TO somebody`.
+  bool roles = false;
   std::vector<market::VenueId> venues{};  ///< enabled: registers their specs beyond the 19
 };
 
@@ -38,6 +38,7 @@ struct Info {
     bool is_estimate = false;  ///< from the server's statistics: more than a million rows
     std::int64_t bytes = 0;    ///< with indexes and partitions
     std::int64_t partitions = 0;
+    std::optional<int> retention_days{};  ///< of a series; 0: kept for ever
   };
   struct Cursor {
     int lane = 0;
@@ -50,8 +51,9 @@ struct Info {
   std::string server_version;
   std::string timescale_version;  ///< empty without the extension
   std::string timescale_license;  ///< "timescale" (Community) or "apache"
-  int retention_days = 0;
-  std::vector<TableInfo> tables;
+  int retention_days = 0;         ///< of perp_data and perp_metrics
+  bool is_compressed = false;     ///< chunks older than a day
+  std::vector<TableInfo> tables;  ///< series first, then the rest, each by name
   std::int64_t perpspecs = 0;
   std::int64_t seed_perpspecs = 0;
   std::vector<Cursor> cursors;
@@ -64,11 +66,18 @@ struct SetupReport {
       warnings;  ///< features that the server refused, and what is done instead
 };
 
-/// @throws DatabaseError, or core::Error where the wish cannot be had (backend, newer schema)
+/// Creates what is missing. @throws DatabaseError, or core::Error where the wish cannot be had
+/// (backend, newer schema, retention of what is no series)
 SetupReport setup(const std::string& dsn, const SetupOptions& options);
+/// Brings an existing schema up to date and touches nothing else. @throws core::Error without a
+/// schema, or on a newer one
+SetupReport migrate(const std::string& dsn);
 Info info(const std::string& dsn);
 
 /// The backend that setup recorded; automatic if there is no perp schema.
 Backend stored_backend(Connection& connection);
+/// The same, and the schema must be this program's. @throws core::Error without a schema, on an
+/// older or a newer one
+Backend require_schema(Connection& connection, const std::string& who);
 
 }  // namespace perp::warehouse

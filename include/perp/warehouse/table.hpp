@@ -62,6 +62,10 @@ const Table& perp_data();
 /// 57 seed columns, then lql, lqs and their changes.
 const Table& perp_metrics();
 
+/// Our tables that are no series: reference data, alerts, logs, accounts. What perp_series lists,
+/// these, and views of them are all that setup makes.
+std::span<const std::string_view> other_tables();
+
 /// "c_chg_5m" for a change id, "c" for a raw one.
 std::string column_name(market::ColumnId id);
 

@@ -1,0 +1,319 @@
+// Records that are rows of their own tables: written to a journal here, read back through plain
+// SQL, compared with values worked out by hand.
+#include "warehouse/facts.hpp"
+
+#include "warehouse/database.hpp"
+
+#include <perp/core/error.hpp>
+#include <perp/warehouse/loader.hpp>
+#include <perp/warehouse/migrate.hpp>
+
+#include <thread>
+
+namespace perp::warehouse {
+namespace {
+
+using market::missing;
+using market::RecordType;
+using market::VenueId;
+using test::day_0;
+using test::Text;
+using test::Whole;
+
+constexpr std::int64_t ns_per_ms = 1'000'000;
+
+template <class Payload>
+Whole<Payload> record(RecordType type, VenueId venue, std::uint32_t index, std::int64_t ts_ms,
+                      std::uint8_t flags = 0) {
+  Whole<Payload> out;
+  out.header.size = sizeof out;
+  out.header.type = type;
+  out.header.venue = venue;
+  out.header.instrument = static_cast<std::uint32_t>(venue) << 24 | index;
+  out.header.flags = flags;
+  out.header.exchange_ns = ts_ms * ns_per_ms;
+  out.header.receive_ns = (ts_ms + 50) * ns_per_ms;
+  return out;
+}
+
+Whole<market::Kline> kline(std::uint32_t index, std::int64_t open_ms, std::int64_t interval_ms,
+                           double close, market::Tristate is_closed = market::Tristate::yes,
+                           std::uint8_t flags = 0) {
+  auto out = record<market::Kline>(RecordType::kline, VenueId::binance, index,
+                                   open_ms + interval_ms, flags);
+  out.payload.open_ns = open_ms * ns_per_ms;
+  out.payload.interval_ns = interval_ms * ns_per_ms;
+  out.payload.open = 100;
+  out.payload.high = 110.5;
+  out.payload.low = 99.25;
+  out.payload.close = close;
+  out.payload.volume_base = 12;
+  out.payload.trade_count = 7;
+  out.payload.is_closed = is_closed;
+  return out;
+}
+
+Whole<market::Trade> trade(VenueId venue, std::uint32_t index, std::int64_t ts, std::int64_t id,
+                           double price, std::uint8_t flags = 0) {
+  auto out = record<market::Trade>(RecordType::trade, venue, index, ts, flags);
+  out.payload.price = price;
+  out.payload.quantity = 0.5;
+  out.payload.trade_id = id;
+  out.payload.taker_side = market::Side::sell;
+  return out;
+}
+
+Whole<market::Liquidation> liquidation(std::int64_t ts, double price, double quantity) {
+  auto out = record<market::Liquidation>(RecordType::liquidation, VenueId::binance, 1, ts,
+                                         market::flag_sampled);
+  out.payload.price = price;
+  out.payload.quantity = quantity;
+  out.payload.position_side = market::PositionSide::long_side;
+  return out;
+}
+
+class FactTables : public test::DatabaseTest {
+ protected:
+  void SetUp() override {
+    DatabaseTest::SetUp();
+    if (IsSkipped()) return;
+    setup(dsn_, {});
+    open_journal();
+  }
+  void open_journal() {
+    folder_.emplace();
+    journal_.emplace(journal::WriterOptions{.folder = folder_->path()});
+    write(test::instrument_record(VenueId::binance, 1, "BTC"));
+    write(test::instrument_record(VenueId::binance, 2, "BTC", false, "USDC"));
+    write(test::instrument_record(VenueId::bybit, 1, "ETH"));
+    auto spot = test::instrument_record(VenueId::binance, 3, "BTC", false, "USDT", "BTC-spot");
+    spot.payload.contract_type = market::ContractType::spot;
+    write(spot);
+  }
+  template <class Payload>
+  void write(const Whole<Payload>& whole) {
+    journal_->append(whole.header);
+  }
+  LoaderOptions options() {
+    LoaderOptions out;
+    out.dsn = dsn_;
+    out.journal_folder = folder_->path();
+    out.fact_tables = fact_table_names();
+    return out;
+  }
+  LoadReport load(const LoaderOptions& with) {
+    journal_->sync();
+    const std::atomic<bool> stop{false};
+    return Loader(with).run(journal_->end(), stop);
+  }
+  LoadReport load() { return load(options()); }
+  std::string one(const std::string& sql) { return Text(dsn_).one(sql); }
+  std::vector<std::string> list(const std::string& sql) { return Text(dsn_).list(sql); }
+
+  std::optional<test::Folder> folder_;
+  std::optional<journal::Writer> journal_;
+};
+
+TEST_P(FactTables, AClosedCandleIsARowAndAnOpenOneIsNot) {
+  write(kline(1, day_0, 60'000, 105));
+  write(kline(1, day_0 + 60'000, 60'000, 106, market::Tristate::no));
+  write(kline(1, day_0, 3'600'000, 107));
+  write(kline(2, day_0, 300'000, 108));
+  auto mark = kline(1, day_0 + 120'000, 60'000, 109);
+  mark.payload.price_kind = market::PriceKind::mark;
+  write(mark);
+  write(kline(3, day_0, 60'000, 110));  // spot reaches no table of perpetuals
+  const LoadReport report = load();
+  EXPECT_EQ(report.rows_facts, 3u);
+  EXPECT_EQ(report.rows_refused, 0u);
+  const std::string t0 = std::to_string(day_0);
+  EXPECT_EQ(list("SELECT concat_ws('|', ts, exchange_id, symbol, interval, close_ts - ts, open, "
+                 "high, low, close, volume, "
+                 "coalesce(quote_volume::text, '-'), trade_count) FROM klines ORDER BY close"),
+            (std::vector<std::string>{t0 + "|1|BTC|1m|59999|100|110.5|99.25|105|12|-|7",
+                                      t0 + "|1|BTC|1h|3599999|100|110.5|99.25|107|12|-|7",
+                                      t0 + "|1|BTC-USDC|5m|299999|100|110.5|99.25|108|12|-|7"}));
+}
+
+TEST_P(FactTables, ACandleToldAgainReplacesAndForgetsNothing) {
+  auto first = kline(1, day_0, 60'000, 105);
+  first.payload.taker_buy_base = 3;
+  write(first);
+  load();
+  auto again = kline(1, day_0, 60'000, 106, market::Tristate::yes, market::flag_backfill);
+  again.payload.taker_buy_quote = 9;
+  write(again);
+  EXPECT_EQ(load().rows_facts, 1u);
+  EXPECT_EQ(one("SELECT concat_ws('|', close, taker_buy_base, taker_buy_quote) FROM klines"),
+            "106|3|9");
+}
+
+TEST_P(FactTables, TradesKeepEveryOneOfAMillisecondAndNoneTwice) {
+  for (std::int64_t id = 1; id <= 300; ++id)
+    write(trade(VenueId::binance, 1, day_0 + id / 10, id, 100 + static_cast<double>(id)));
+  auto uuid = trade(VenueId::bybit, 1, day_0, 0x0123456789abcdef, 50);
+  uuid.payload.trade_id_high = 0x1122334455667788;
+  write(uuid);
+  EXPECT_EQ(load().rows_facts, 301u);
+  // A replay of some of them, flagged and not, and new ones of the last millisecond.
+  for (std::int64_t id = 250; id <= 320; ++id)
+    write(trade(VenueId::binance, 1, day_0 + id / 10, id, 100 + static_cast<double>(id),
+                static_cast<std::uint8_t>(id < 280 ? market::flag_backfill : 0)));
+  load();
+  EXPECT_EQ(one("SELECT count(*) || '|' || sum(price) FROM trades WHERE symbol = 'BTC'"),
+            "320|" + std::to_string(320 * 100 + 320 * 321 / 2));
+  EXPECT_EQ(one("SELECT concat_ws('|', trade_id, price, size, side, exchange_id) FROM trades WHERE "
+                "symbol = 'ETH'"),
+            "11223344556677880123456789abcdef|50|0.5|sell|2");
+}
+
+TEST_P(FactTables, TheSameRecordingInAnotherJournalAddsNothing) {
+  const auto fill = [&] {
+    for (std::int64_t id = 1; id <= 50; ++id) write(trade(VenueId::binance, 1, day_0 + id, id, 10));
+    write(kline(1, day_0, 60'000, 105));
+    write(liquidation(day_0 + 5, 100, 2));
+    write(liquidation(day_0 + 5, 100, 2));  // simultaneous, equal, and both happened
+    write(liquidation(day_0 + 5, 101, 2));
+    write(liquidation(day_0 + 6, 100, 2));
+  };
+  fill();
+  load();
+  const auto sums = [&] {
+    return one(
+        "SELECT (SELECT count(*) FROM trades) || '|' || (SELECT count(*) FROM klines) || '|' || "
+        "(SELECT count(*) || '|' || "
+        "sum(quote_qty) FROM liquidations)");
+  };
+  EXPECT_EQ(sums(), "50|1|4|802");
+  open_journal();
+  fill();
+  load();
+  EXPECT_EQ(sums(), "50|1|4|802");
+  EXPECT_EQ(one("SELECT string_agg(DISTINCT concat_ws('|', side, is_complete, coalesce(order_id, "
+                "'-')), ',') FROM liquidations"),
+            "long|f|-");
+}
+
+TEST_P(FactTables, FundingIsARowOnceItIsSettled) {
+  auto predicted = record<market::Funding>(RecordType::funding, VenueId::binance, 1, day_0);
+  predicted.payload.rate = 0.0001;
+  predicted.payload.kind = market::FundingKind::predicted;
+  write(predicted);
+  auto settled = predicted;
+  settled.payload.kind = market::FundingKind::settled;
+  settled.payload.funding_ns = day_0 * ns_per_ms;
+  settled.payload.interval_ns = 8 * 3'600'000 * ns_per_ms;
+  settled.payload.mark_price = 42000.5;
+  write(settled);
+  write(settled);
+  EXPECT_EQ(load().rows_facts, 1u);
+  EXPECT_EQ(one("SELECT concat_ws('|', ts, rate, coalesce(next_rate::text, '-'), mark_price, "
+                "interval_h, next_ts - ts) FROM funding_rates"),
+            std::to_string(day_0) + "|0.0001|-|42000.5|8|28800000");
+}
+
+TEST_P(FactTables, OpenInterestAndRatiosAreKeptByPeriodAndKind) {
+  auto interest =
+      record<market::OpenInterest>(RecordType::open_interest, VenueId::binance, 1, day_0);
+  interest.payload.quantity = 5000;
+  write(interest);  // a sample of now is no period
+  for (std::int64_t minutes : {5, 60}) {
+    interest.payload.period_ns = minutes * 60'000 * ns_per_ms;
+    write(interest);
+  }
+  auto ratio =
+      record<market::LongShortRatio>(RecordType::long_short_ratio, VenueId::binance, 1, day_0);
+  ratio.payload.ratio = 1.5;
+  ratio.payload.long_share = 0.6;
+  ratio.payload.period_ns = 300'000 * ns_per_ms;
+  for (market::RatioKind kind : {market::RatioKind::global_account, market::RatioKind::top_account,
+                                 market::RatioKind::top_position, market::RatioKind::taker}) {
+    ratio.payload.kind = kind;
+    write(ratio);
+  }
+  EXPECT_EQ(load().rows_facts, 5u);
+  EXPECT_EQ(
+      one("SELECT string_agg(concat_ws('|', period, open_interest, "
+          "coalesce(open_interest_value::text, '-')), ',' ORDER BY period) FROM open_interest"),
+      "1h|5000|-,5m|5000|-");
+  EXPECT_EQ(one("SELECT string_agg(concat_ws('|', period, kind, long_short_ratio, long_account, "
+                "coalesce(short_account::text, '-')), ',' ORDER BY kind) FROM long_short_ratio"),
+            "5m|global_account|1.5|0.6|-,5m|top_account|1.5|0.6|-,5m|top_position|1.5|0.6|-");
+}
+
+TEST_P(FactTables, AHoleIsARowWithItsCause) {
+  auto gap = record<market::Gap>(RecordType::gap, VenueId::binance, 1, day_0);
+  gap.payload.from_ns = day_0 * ns_per_ms;
+  gap.payload.to_ns = (day_0 + 5000) * ns_per_ms;
+  gap.payload.expected_id = 100;
+  gap.payload.got_id = 130;
+  gap.payload.stream = RecordType::trade;
+  gap.payload.cause = market::GapCause::sequence;
+  write(gap);
+  gap.payload.expected_id = gap.payload.got_id = market::unknown_id;
+  gap.payload.stream = RecordType::kline;
+  gap.payload.cause = market::GapCause::half_seen;
+  write(gap);
+  gap.header.instrument = 0;
+  gap.payload.stream = RecordType::padding;
+  gap.payload.cause = market::GapCause::disconnect;
+  write(gap);
+  load();
+  EXPECT_EQ(list("SELECT concat_ws('|', table_name, exchange_id, symbol, interval, gap_end - "
+                 "gap_start, coalesce(missing::text, '-'), detected_at - gap_start, "
+                 "reason) FROM data_gaps ORDER BY reason DESC"),
+            (std::vector<std::string>{"trades|1|BTC||5000|30|50|sequence",
+                                      "perp_data|1|BTC|kline|5000|1|50|half_seen",
+                                      "connection|1|||5000|-|50|disconnect"}));
+}
+
+TEST_P(FactTables, ARowThatTheServerRefusesIsSetAsideAndTheOthersAreStored) {
+  Text(dsn_).rows("ALTER TABLE trades ADD CHECK (price < 1000)");
+  for (std::int64_t id = 1; id <= 40; ++id)
+    write(trade(VenueId::binance, 1, day_0 + id, id, id == 17 ? 5000 : 10));
+  write(kline(1, day_0, 60'000, 105));
+  auto timeless = trade(VenueId::binance, 1, day_0, 99, 10);
+  timeless.header.exchange_ns = core::unknown_ns;
+  write(timeless);
+  const LoadReport report = load();
+  EXPECT_EQ(report.rows_refused, 2u);
+  EXPECT_EQ(report.rows_facts, 40u);
+  EXPECT_EQ(one("SELECT count(*) FROM trades"), "39");
+  EXPECT_EQ(one("SELECT count(*) FROM klines"), "1");
+  EXPECT_EQ(one("SELECT count(*) FROM perp_errors WHERE error_code = 'INSERT_FAILED' AND "
+                "details->>'symbol' = 'BTC' AND details->>'ts' = '" +
+                std::to_string(day_0 + 17) + "' AND details->>'sqlstate' = '23514'"),
+            "1");
+  EXPECT_EQ(one("SELECT count(*) FROM perp_errors WHERE error_message LIKE '%time is unknown%'"),
+            "1");
+}
+
+TEST_P(FactTables, AnyNumberOfLanesStoresTheSame) {
+  for (unsigned lanes : {1u, 3u, 2u}) {
+    for (std::int64_t id = 1; id <= 20; ++id)
+      for (VenueId venue : {VenueId::binance, VenueId::bybit})
+        write(trade(venue, 1, day_0 + lanes * 1000 + id, lanes * 100 + id, 10));
+    LoaderOptions with = options();
+    with.lanes = lanes;
+    with.batch_rows = 7;
+    EXPECT_EQ(load(with).rows_facts, 40u);
+  }
+  EXPECT_EQ(one("SELECT count(*) || '|' || count(DISTINCT (exchange_id, trade_id)) FROM trades"),
+            "120|120");
+}
+
+TEST_P(FactTables, OnlyTheAskedTablesAreLoaded) {
+  write(trade(VenueId::binance, 1, day_0, 1, 10));
+  write(kline(1, day_0, 60'000, 105));
+  LoaderOptions with = options();
+  with.fact_tables = default_fact_tables();
+  EXPECT_EQ(load(with).rows_facts, 1u);
+  EXPECT_EQ(one("SELECT count(*) FROM trades"), "0");
+  with.fact_tables = {"exchanges"};
+  EXPECT_THROW(Loader{with}, core::Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, FactTables, test::both_servers(), test::server_name);
+
+}  // namespace
+}  // namespace perp::warehouse
