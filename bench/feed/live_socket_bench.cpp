@@ -232,7 +232,7 @@ class PerpReceiver {
     options.rest_origin = requests_.origin();
     options.seed = 1;
     feed_.emplace(
-        options, ring_, [this] { drain(); }, [](const std::string&) {});
+        options, ring_, [this] { drain(); }, [](core::LogLevel, const std::string&) {});
     while (!feed_->status().is_live) round();
   }
   ~PerpReceiver() {

@@ -83,7 +83,7 @@ class LiveAllocation : public ::testing::TestWithParam<net::IoEngine> {
     options.rest_origin = venue_.venue().rest_origin();
     options.seed = 1;
     feed_.emplace(
-        options, ring_, [this] { drain(); }, [](const std::string&) {});
+        options, ring_, [this] { drain(); }, [](core::LogLevel, const std::string&) {});
   }
   void drain() {
     for (auto run = ring_.peek(); !run.empty(); run = ring_.peek()) {
