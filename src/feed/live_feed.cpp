@@ -28,6 +28,7 @@ constexpr std::uint64_t latency_ticks = 20;  ///< percentiles are worth a look e
 constexpr std::uint64_t gap_lines_max = 5;   ///< in so many ticks:
 constexpr std::uint64_t gap_ticks = 50;
 constexpr std::int64_t stop_ns_max = 2 * core::ns_per_second;
+constexpr std::int64_t good_bye_ns = 500 * core::ns_per_ms;
 
 const venue::Adapter& adapter_of(const LiveFeedOptions& options) {
   const venue::Adapter* const adapter =
@@ -271,6 +272,10 @@ struct LiveFeed::Impl final : private ShardOwner {
     net::Url url = kind.token == nullptr ? url_of(kind) : rest_origin;
     if (kind.is_topic_the_target) url.target += topics.front().text;
     net::WebSocketConnectOptions dialling;
+    // All that is left to say is good-bye: a peer that does not hang up behind its close frame must
+    // not keep a new connection waiting.
+    dialling.close_timeout_ns = good_bye_ns;
+    dialling.transport.end_timeout_ns = good_bye_ns;
     for (const venue::HeaderField& field : kind.fields)
       dialling.fields.emplace_back(field.name, field.value);
     if (options.obeys_proxy_variables)
