@@ -55,7 +55,7 @@ class Lane {
   struct Session {
     Connection connection;
     Backend backend;
-    int retention_days;  // of perp_data and perp_metrics, 0: rows of any age
+    int retention_days;                 // of perp_data and perp_metrics, 0: rows of any age
     std::vector<FactTableState> facts;  // as in fact_tables()
   };
 
