@@ -22,7 +22,7 @@ namespace {
 
 constexpr const char* script_name = "perp metrics calc";
 constexpr unsigned workers_max = 16;
-constexpr std::size_t slice_symbols = 64;
+constexpr std::size_t slice_symbols = 128;
 constexpr std::int64_t reconnect_ms = 2000;
 
 double seconds_since(core::MonoNs begin) {
@@ -63,8 +63,10 @@ MetricsReport run_pass(MetricsWorker& worker, const MetricsPass& pass, std::int6
        .symbols = worker.symbols()});
 }
 
+/// @param is_whole `symbols` are all that the day has: they need not be looked up row by row
 MetricsReport compute_day(MetricsWorker& worker, std::int64_t day_first_ms,
-                          const std::vector<std::string>& symbols, const MetricsOptions& options) {
+                          const std::vector<std::string>& symbols, bool is_whole,
+                          const MetricsOptions& options) {
   MetricsReport report;
   const core::MonoNs begin = core::mono_now();
   for (std::size_t first = 0; first < symbols.size() && !is_stopped(options);
@@ -73,7 +75,8 @@ MetricsReport compute_day(MetricsWorker& worker, std::int64_t day_first_ms,
     report.add(worker.compute({.from_ms = day_first_ms,
                                .to_ms = day_first_ms + day_ms,
                                .symbols = {symbols.begin() + static_cast<std::ptrdiff_t>(first),
-                                           symbols.begin() + static_cast<std::ptrdiff_t>(last)}}));
+                                           symbols.begin() + static_cast<std::ptrdiff_t>(last)},
+                               .is_symbol_span = is_whole}));
   }
   report.seconds = seconds_since(begin);
   return report;
@@ -89,8 +92,8 @@ class Backfill {
     try {
       MetricsWorker worker(options_);
       while (const std::optional<std::int64_t> day = next()) {
-        const MetricsReport done =
-            compute_day(worker, *day, worker.symbols_in(*day, *day + day_ms), options_);
+        const MetricsReport done = compute_day(worker, *day, worker.symbols_in(*day, *day + day_ms),
+                                               options_.symbols.empty(), options_);
         const std::lock_guard guard(mutex_);
         report_.add(done);
         if (options_.on_event)
@@ -127,7 +130,7 @@ MetricsReport fill_missing(MetricsWorker& worker, const MetricsOptions& options,
   MetricsReport report;
   for (const std::int64_t day : worker.days_in(now_ms - days * day_ms, now_ms + minute_ms)) {
     if (is_stopped(options)) break;
-    report.add(compute_day(worker, day, worker.symbols_lacking(day, day + day_ms), options));
+    report.add(compute_day(worker, day, worker.symbols_lacking(day, day + day_ms), false, options));
   }
   return report;
 }

@@ -22,14 +22,19 @@ constexpr std::int64_t conflict_waits_ms[] = {1000, 2000, 3000};
 constexpr const char* program = "perp metrics calc";
 
 // Symbols and perpspec are bound into settings of the transaction, because COPY takes no
-// parameters.
-constexpr const char* symbol_condition =
-    "symbol = ANY (current_setting('perp.metrics_symbols')::text[])";
-constexpr const char* perpspec_condition = "perpspec = current_setting('perp.metrics_perpspec')";
+// parameters. As subqueries they are evaluated once, not for every row.
+constexpr const char* symbols_condition =
+    "symbol = ANY ((SELECT current_setting('perp.metrics_symbols')::text[])::text[])";
+constexpr const char* span_condition =
+    "symbol >= (SELECT (current_setting('perp.metrics_symbols')::text[])[1]) AND symbol <= (SELECT "
+    "(current_setting('perp.metrics_symbols')::text[])[2])";
+constexpr const char* perpspec_condition =
+    "perpspec = (SELECT current_setting('perp.metrics_perpspec'))";
 
 std::string condition(const MetricsRange& range, std::int64_t from_ms) {
   std::string out = fmt::format("ts >= {} AND ts < {}", from_ms, range.to_ms);
-  if (!range.symbols.empty()) out += fmt::format(" AND {}", symbol_condition);
+  if (!range.symbols.empty())
+    out += fmt::format(" AND {}", range.is_symbol_span ? span_condition : symbols_condition);
   if (!range.perpspec.empty()) out += fmt::format(" AND {}", perpspec_condition);
   return out;
 }
@@ -162,10 +167,13 @@ MetricsReport MetricsWorker::attempt(const MetricsRange& range) {
   MetricsReport report;
   core::MonoNs begin = core::mono_now();
   connection_.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  const std::vector<std::string> symbols =
+      range.is_symbol_span ? std::vector{range.symbols.front(), range.symbols.back()}
+                           : range.symbols;
   connection_.query(
       "SELECT set_config('perp.metrics_symbols', $1::text, true), "
       "set_config('perp.metrics_perpspec', $2, true)",
-      {range.symbols, range.perpspec});
+      {symbols, range.perpspec});
   MetricsGrid grid(plan_, range.from_ms, range.to_ms);
   connection_.copy_out(
       fmt::format("COPY (SELECT {} FROM perp_data WHERE {}) TO STDOUT (FORMAT binary)",

@@ -19,6 +19,7 @@ struct MetricsRange {
   std::int64_t from_ms = 0;
   std::int64_t to_ms = 0;
   std::vector<std::string> symbols{};  ///< as they are stored; empty: all
+  bool is_symbol_span = false;         ///< all between the first and the last of `symbols`
   std::string perpspec{};              ///< empty: all
   bool is_reset = false;               ///< what is there is deleted first
 };

@@ -128,6 +128,15 @@ TEST_P(Metrics, BackfillIsWhatTheSpecificationSays) {
   EXPECT_EQ(places(), before);
 }
 
+TEST_P(Metrics, ManySymbolsAreTakenInSlices) {
+  std::string symbols = "{S0";
+  for (int i = 1; i < 300; ++i) symbols += ",S" + std::to_string(i);
+  make_data(now - 11 * minute_ms, now, symbols + "}");
+  const MetricsReport report = backfill_metrics(options_, now, now + 1, 1);
+  EXPECT_EQ(std::to_string(report.rows_inserted), one("SELECT count(*) FROM perp_data"));
+  expect_right();
+}
+
 TEST_P(Metrics, APassCorrectsLateRowsAndTouchesNothingElse) {
   make_data(now - 40 * minute_ms, now);
   const std::int64_t late = now - 12 * minute_ms;
