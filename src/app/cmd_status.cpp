@@ -1,12 +1,9 @@
 #include "app/commands.hpp"
 #include "app/output.hpp"
 
-#include <perp/core/time.hpp>
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/upkeep.hpp>
-
-#include <fmt/format.h>
 
 #include <unistd.h>
 
@@ -26,33 +23,15 @@ struct Arguments {
 constexpr const char* sky_blue = "\x1b[38;2;135;206;235m";  // #87CEEB
 constexpr const char* plain_colour = "\x1b[0m";
 
-/// Times as people read them.
-warehouse::QueryResult with_readable_time(warehouse::QueryResult rows) {
-  warehouse::ColumnData& ts = rows.columns.at(0);
-  warehouse::ColumnData readable;
-  readable.name = ts.name;
-  readable.kind = warehouse::ColumnKind::text;
-  for (std::size_t i = 0; i < rows.rows; ++i) {
-    readable.text_bytes += time_text(ts.ints[i] * core::ns_per_ms);
-    readable.text_ends.push_back(static_cast<std::uint32_t>(readable.text_bytes.size()));
-  }
-  ts = std::move(readable);
-  return rows;
-}
-
 void print(const Context& context, const Arguments& arguments) {
   warehouse::Connection connection(context.dsn, "perp status");
   static_cast<void>(warehouse::require_schema(connection, "perp status"));
-  warehouse::QueryResult rows = arguments.errors
-                                    ? warehouse::query_errors(connection, arguments.limit)
-                                    : warehouse::query_status(connection, arguments.limit);
-  if (context.format != "table") {
-    std::fputs(render(rows, context.format).c_str(), stdout);
-    return;
-  }
-  const bool has_colour = !arguments.errors && !arguments.no_color &&
+  const warehouse::QueryResult rows = arguments.errors
+                                          ? warehouse::query_errors(connection, arguments.limit)
+                                          : warehouse::query_status(connection, arguments.limit);
+  const bool has_colour = context.format == "table" && !arguments.errors && !arguments.no_color &&
                           std::getenv("NO_COLOR") == nullptr && isatty(STDOUT_FILENO) != 0;
-  const std::string text = render(with_readable_time(std::move(rows)), "table");
+  const std::string text = render(rows, context.format);
   std::printf("%s%s%s", has_colour ? sky_blue : "", text.c_str(), has_colour ? plain_colour : "");
 }
 

@@ -93,6 +93,7 @@ warehouse::LoaderOptions loader_options(const Config& config) {
       .batch_rows = static_cast<std::size_t>(config.integer("loader.batch_rows")),
       .fact_tables = config.list("loader.tables"),
       .flush_ms = config.integer("loader.flush_ms"),
+      .keeps_retention = true,
       .retention_days = config.integer("db_retention_days") < 0
                             ? std::nullopt
                             : std::optional(static_cast<int>(config.integer("db_retention_days")))};

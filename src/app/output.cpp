@@ -167,7 +167,7 @@ std::string render(const warehouse::QueryResult& result, std::string_view format
     for (const warehouse::ColumnData& column : result.columns) {
       std::string text = cell(column, row, false);
       if ((column.name == "ts" || column.name.ends_with("_ts")) &&
-          column.kind == warehouse::ColumnKind::int64)
+          column.kind == warehouse::ColumnKind::int64 && !column.is_null(row))
         text = time_text(column.ints[row] * core::ns_per_ms);
       cells.push_back(text.empty() ? "-" : std::move(text));
     }

@@ -154,13 +154,15 @@ void add_counts(std::string& out, const char* what,
 std::string load_text(const Report& report) {
   if (!report.load) return "-";
   const warehouse::LoadReport& load = *report.load;
-  return fmt::format(
+  std::string out = fmt::format(
       "{} rows in perp_data, {} in perp_metrics, {} in tables of facts; {} batches, {} merged, {} "
-      "retried, {} reconnects, "
-      "{} rows refused",
+      "retried, {} reconnects, {} rows refused",
       grouped(load.rows_data), grouped(load.rows_metrics), grouped(load.rows_facts),
       grouped(load.batches), grouped(load.merged_batches), grouped(load.retries),
       grouped(load.reconnects), grouped(load.rows_refused));
+  if (load.rows_expired != 0)
+    out += fmt::format(", {} older than the retention", grouped(load.rows_expired));
+  return out;
 }
 
 }  // namespace
@@ -285,12 +287,13 @@ std::string summary_json(const Report& report) {
       {"waits", report.journal.waits}};
   if (report.load) {
     const warehouse::LoadReport& load = *report.load;
-    json["database"] = {{"perp_data", load.rows_data},      {"perp_metrics", load.rows_metrics},
-                        {"facts", load.rows_facts},         {"instruments", load.instruments},
-                        {"perp_status", load.status_rows},  {"perp_errors", load.error_rows},
-                        {"batches", load.batches},          {"merged_batches", load.merged_batches},
-                        {"retries", load.retries},          {"reconnects", load.reconnects},
-                        {"rows_refused", load.rows_refused}};
+    json["database"] = {
+        {"perp_data", load.rows_data},       {"perp_metrics", load.rows_metrics},
+        {"facts", load.rows_facts},          {"instruments", load.instruments},
+        {"perp_status", load.status_rows},   {"perp_errors", load.error_rows},
+        {"batches", load.batches},           {"merged_batches", load.merged_batches},
+        {"retries", load.retries},           {"reconnects", load.reconnects},
+        {"rows_refused", load.rows_refused}, {"rows_expired", load.rows_expired}};
   } else {
     json["database"] = nullptr;
   }

@@ -51,7 +51,6 @@ bool Lane::pause(std::int64_t ms) const { return pause_unless(*stop_, ms); }
 
 void Lane::run(journal::Position until, bool is_endless, const std::atomic<bool>& stop) {
   stop_ = &stop;
-  is_endless_ = is_endless;
   if (!connect()) return;
   seek(cursor_);
   {
@@ -94,10 +93,9 @@ bool Lane::connect() {
       if (!lock_lane(connection, lane_, last_pid_, *stop_)) return false;
       connection.listen(perpspec_channel);
       std::vector<FactTableState> facts = read_fact_states(connection, options_.fact_tables);
-      // A recording of old days is loaded for as long as nobody keeps the retention.
-      const int retention_days = options_.retention_days ? *options_.retention_days
-                                 : is_endless_           ? stored_retention_days(connection)
-                                                         : 0;
+      const int retention_days = !options_.keeps_retention ? 0
+                                 : options_.retention_days ? *options_.retention_days
+                                                           : stored_retention_days(connection);
       session_ = std::make_unique<Session>(
           Session{std::move(connection), backend, retention_days, std::move(facts)});
       last_pid_ = session_->connection.backend_pid();

@@ -55,7 +55,7 @@ class Lane {
   struct Session {
     Connection connection;
     Backend backend;
-    int retention_days;
+    int retention_days;  // of perp_data and perp_metrics, 0: rows of any age
     std::vector<FactTableState> facts;  // as in fact_tables()
   };
 
@@ -90,7 +90,6 @@ class Lane {
   const unsigned lane_;
   const std::string journal_;
   const std::atomic<bool>* stop_ = nullptr;
-  bool is_endless_ = false;
 
   std::unique_ptr<journal::Reader> reader_;
   std::unique_ptr<Session> session_;

@@ -129,7 +129,7 @@ void Lane::judge_facts() {
 }
 
 void Lane::refuse_expired_facts() {
-  if (!is_endless_ || session_->backend != Backend::plain) return;
+  if (!options_.keeps_retention || session_->backend != Backend::plain) return;
   const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
   for (std::size_t i = 0; i < batch_.facts.size(); ++i) {
     const FactTableState& state = session_->facts[i];

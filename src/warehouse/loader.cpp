@@ -129,7 +129,7 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
         --running;
       });
     std::exception_ptr maintenance_error;
-    if (is_endless)
+    if (is_endless && options.keeps_retention)
       threads.emplace_back([&] {
         try {
           keep_maintained({options.dsn, options.retention_days, options.on_event}, halt);

@@ -59,22 +59,19 @@ QueryResult query_exchange_stats(Connection& connection) {
   const QueryResult with_venue = connection.query(
       "SELECT s.table_name FROM perp_series s JOIN pg_attribute a ON a.attrelid = "
       "to_regclass(s.table_name) AND a.attname = 'exchange_id' ORDER BY 1");
-  std::string columns, joins;
-  for (std::size_t i = 0; i < with_venue.rows; ++i) {
-    const std::string table = quote_identifier(with_venue.columns[0].text(i));
-    columns += fmt::format(", coalesce(t{}.n, 0) AS {}", i, table);
-    joins += fmt::format(
-        " LEFT JOIN (SELECT exchange_id, count(*) AS n FROM {0} GROUP BY exchange_id) t{1} ON "
-        "t{1}.exchange_id = e.id",
-        table, i);
-  }
+  std::string counts =
+      "SELECT e.id, 'perp_data' AS table_name, count(*) AS rows FROM perp_data d JOIN exchanges e "
+      "ON "
+      "e.code = d.exchange GROUP BY e.id";
+  for (std::size_t i = 0; i < with_venue.rows; ++i)
+    counts +=
+        fmt::format(" UNION ALL SELECT exchange_id, '{0}', count(*) FROM {0} GROUP BY exchange_id",
+                    with_venue.columns[0].text(i));
   return connection.query(
-      fmt::format("SELECT e.name AS exchange, coalesce(p.n, 0) AS perp_data{} FROM exchanges e "
-                  "LEFT JOIN (SELECT "
-                  "exchange, count(*) AS n FROM perp_data GROUP BY exchange) p ON p.exchange = "
-                  "e.code{} ORDER BY "
-                  "e.id",
-                  columns, joins));
+      fmt::format("SELECT e.name AS exchange, c.table_name AS table, c.rows FROM ({}) c JOIN "
+                  "exchanges e ON e.id = "
+                  "c.id ORDER BY e.id, c.rows DESC, c.table_name",
+                  counts));
 }
 
 QueryResult query_symbol_stats(Connection& connection, std::int64_t limit) {

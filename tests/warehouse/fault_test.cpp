@@ -320,7 +320,6 @@ TEST_P(Restart, ServerIsStoppedCrashedAndStartedWhileLoading) {
   options.journal_folder = folder.path();
   options.batch_rows = 100;
   options.flush_ms = 5;
-  options.retention_days = 0;  // its minutes are of long ago
   std::atomic<int> troubles{0};
   options.on_event = [&](const std::string&) { ++troubles; };
   Loader loader(options);

@@ -39,7 +39,6 @@ class Load : public test::DatabaseTest {
     LoaderOptions out;
     out.dsn = dsn_;
     out.journal_folder = folder_.path();
-    out.retention_days = 0;  // its minutes are of long ago
     out.on_event = [this](const std::string& line) {
       const std::lock_guard guard(mutex_);
       events_.push_back(line);
@@ -431,7 +430,7 @@ TEST_P(Load, RefusesExpiredRowsOnPlainPartitions) {
   const std::int64_t now = core::wall_now().ns / 60'000'000'000 * 60'000;
   write({generator.fact(VenueId::binance, 0, SpecKind::oi, now)});
   LoaderOptions with = options();
-  with.retention_days = 10;
+  with.keeps_retention = true;  // ten days, as setup made it
   EXPECT_EQ(load(with).rows_expired, 1u);
   oracle_.expect_equal(dsn_);
 }

@@ -34,9 +34,12 @@ struct LoaderOptions {
   std::vector<std::string> fact_tables = default_fact_tables();
   std::int64_t flush_ms = 1000;       ///< or when its first row waits as long
   std::int64_t stop_grace_ms = 5000;  ///< after stop, a statement may still take as long
-  /// What follow() stores as the retention of perp_data and perp_metrics; nothing: what the
-  /// database says stands. Plain backend: follow(), or a run() that is given a number, refuses and
-  /// counts rows that are older.
+  /// A daemon's: follow() also does the database's maintenance (maintenance.hpp), and on the plain
+  /// backend rows older than their series' retention are refused and counted. A recording of old
+  /// days is loaded without.
+  bool keeps_retention = false;
+  /// Then stored as the retention of perp_data and perp_metrics; nothing: what the database says
+  /// stands.
   std::optional<int> retention_days{};
   /// One line per thing worth telling: reconnects, retries, refused rows. Called from lane threads.
   std::function<void(const std::string&)> on_event{};

@@ -15,8 +15,8 @@ namespace perp::warehouse {
 
 class Connection;
 
-/// Rows per venue: exchange, perp_data, and each series that has rows of some venue. Counts every
-/// row: seconds on a large warehouse.
+/// Rows per venue and table, of perp_data and each series that names venues: exchange, table, rows.
+/// Counts every row: seconds on a large warehouse.
 QueryResult query_exchange_stats(Connection& connection);
 /// The symbols with most rows in perp_data: symbol, rows, perpspecs, first_ts, last_ts.
 QueryResult query_symbol_stats(Connection& connection, std::int64_t limit);
