@@ -4,6 +4,7 @@
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
 #include <perp/warehouse/migrate.hpp>
+#include <perp/warehouse/perpspecs.hpp>
 #include <perp/warehouse/query.hpp>
 #include <perp/warehouse/upkeep.hpp>
 
@@ -23,6 +24,7 @@ struct SetupArguments {
   std::string compress;
   std::vector<std::string> retention;
   std::vector<std::string> venues;
+  std::vector<std::string> perpspecs;
 };
 
 /// "klines=365"
@@ -106,12 +108,16 @@ void add_db(CLI::App& app, Context& context) {
       ->add_option("--venue,--venues", arguments->venues,
                    "Also register the perpspecs of these venues beyond the 19")
       ->delimiter(',');
+  setup->add_option("--perpspec", arguments->perpspecs,
+                    "Also register NAME:FIELDS, for example bin-x:c,v; may be repeated");
   setup->callback([&context, arguments] {
     warehouse::SetupOptions& options = arguments->options;
     options.backend = warehouse::parse_backend(arguments->backend);
     if (!arguments->compress.empty()) options.compress = arguments->compress == "on";
     for (const std::string& text : arguments->retention)
       options.retention.insert(parse_retention(text));
+    for (const std::string& text : arguments->perpspecs)
+      options.perpspecs.push_back(warehouse::parse_perpspec(text));
     for (const std::string& name : arguments->venues) {
       const market::Venue* venue = market::find_venue(std::string_view(name));
       if (venue == nullptr)

@@ -1,6 +1,7 @@
 #include "app/config.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/core/spelling.hpp>
 
 #include <fmt/format.h>
 
@@ -73,7 +74,7 @@ void Config::read_environment(std::span<const std::string> environment) {
   for (const auto& [name, value] : given) {
     if (!name.starts_with("PERP_") || std::find(known.begin(), known.end(), name) != known.end())
       continue;
-    if (const std::string near = nearest(name, known); !near.empty())
+    if (const std::string near = core::nearest(name, known); !near.empty())
       warnings_.push_back(
           fmt::format("{}: is no setting and has no effect; did you mean '{}'?", name, near));
   }
@@ -103,7 +104,7 @@ void Config::read_flag(const std::string& flag, const std::string& text) {
     std::string names;
     for (const std::string& name : items) names += (names.empty() ? "" : ", ") + name;
     return fault(flag, fmt::format("is '{}'; expected NAME=VALUE with a name of {}{}", text, names,
-                                   suggestion(item, items)));
+                                   core::suggestion(item, items)));
   }
   parse(*found, text.substr(equals + 1), Layer::flag, flag + " " + item);
 }
@@ -118,8 +119,8 @@ void Config::read_pair(const std::string& flag, const std::string& text) {
   std::vector<std::string> known;
   for (const Setting& row : settings()) known.push_back(row.name);
   if (equals == std::string::npos)
-    return fault(flag, "is '" + name + "'; expected KEY=VALUE" + suggestion(name, known));
-  fault(flag, "unknown key '" + name + "'" + suggestion(name, known));
+    return fault(flag, "is '" + name + "'; expected KEY=VALUE" + core::suggestion(name, known));
+  fault(flag, "unknown key '" + name + "'" + core::suggestion(name, known));
 }
 
 std::string faults_text(const std::vector<ConfigFault>& faults) {

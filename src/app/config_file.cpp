@@ -3,6 +3,7 @@
 
 #include <perp/core/error.hpp>
 #include <perp/core/file.hpp>
+#include <perp/core/spelling.hpp>
 
 #include <fmt/format.h>
 
@@ -70,7 +71,7 @@ class Reading {
   void unknown(const toml::key& key, const std::string& name, const std::string& prefix) {
     std::vector<std::string> known;
     for (const Setting& setting : settings()) known.push_back(setting.name);
-    std::string hint = suggestion(name, known);
+    std::string hint = core::suggestion(name, known);
     if (hint.empty()) {  // the whole name is like none: perhaps the key stands in the wrong table
       const std::string last(key.str());
       for (const Setting& setting : settings())

@@ -1,5 +1,7 @@
 #include "app/setting.hpp"
 
+#include <perp/core/spelling.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,24 +10,6 @@
 
 namespace perp::app {
 namespace {
-
-/// Edits (insert, remove, replace, swap of neighbours) between two texts.
-std::size_t edits(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] =
-          std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-    before.swap(last);
-    last.swap(row);
-  }
-  return last[b.size()];
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
@@ -38,7 +22,7 @@ std::string check_text(const Setting& setting, const std::string& text) {
       std::find(setting.choices.begin(), setting.choices.end(), text) != setting.choices.end())
     return {};
   return fmt::format("is '{}'; expected {}{}", text, expectation_of(setting),
-                     suggestion(text, setting.choices));
+                     core::suggestion(text, setting.choices));
 }
 
 }  // namespace
@@ -77,25 +61,6 @@ std::string expectation_of(const Setting& setting) {
       return setting.choices.empty() ? "a list of texts" : "a list of " + joined(setting.choices);
   }
   return {};
-}
-
-std::string nearest(std::string_view text, std::span<const std::string> known) {
-  std::size_t least = std::numeric_limits<std::size_t>::max();
-  const std::string* found = nullptr;
-  for (const std::string& candidate : known) {
-    const std::size_t count = edits(text, candidate);
-    if (count >= least) continue;
-    least = count;
-    found = &candidate;
-  }
-  const bool is_alike = found != nullptr &&
-                        least <= std::max<std::size_t>(2, std::max(text.size(), found->size()) / 3);
-  return is_alike ? *found : std::string();
-}
-
-std::string suggestion(std::string_view text, std::span<const std::string> known) {
-  const std::string found = nearest(text, known);
-  return found.empty() ? std::string() : fmt::format("; did you mean '{}'?", found);
 }
 
 std::string check_setting(const Setting& setting, const SettingValue& value) {

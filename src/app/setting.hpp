@@ -51,11 +51,6 @@ std::string variable_of(const Setting& setting);
 /// "an integer from 0 to 60000", "one of auto, uring, epoll".
 std::string expectation_of(const Setting& setting);
 
-/// The known text that differs least; empty where none is like it.
-std::string nearest(std::string_view text, std::span<const std::string> known);
-/// "; did you mean 'io'?" or nothing.
-std::string suggestion(std::string_view text, std::span<const std::string> known);
-
 /// From a flag or a variable. @param complaint what is wrong, without the place; empty: nothing.
 SettingValue parse_setting(const Setting& setting, const std::string& text, std::string& complaint);
 /// Bounds, choices and the setting's own check. @returns what is wrong, or nothing.

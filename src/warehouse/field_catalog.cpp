@@ -1,6 +1,7 @@
 #include "warehouse/field_catalog.hpp"
 
 #include <perp/core/time.hpp>
+#include <perp/warehouse/perpspecs.hpp>
 
 #include <algorithm>
 
@@ -13,8 +14,12 @@ constexpr std::int64_t reread_after_ns = 10 * core::ns_per_second;
 
 FieldCatalog::FieldCatalog(Connection& connection) : connection_(connection) {
   const std::int64_t now_ns = core::mono_now().ns;
-  if (connection.fields_read_ns_ != 0 && now_ns - connection.fields_read_ns_ < reread_after_ns)
-    return;
+  const bool is_first = connection.fields_read_ns_ == 0;
+  // A standby does not know who notifies: there the registry is read again after a while.
+  if (is_first && connection.parameter_status("in_hot_standby") != "on")
+    connection.listen(perpspec_channel);
+  const bool has_changed = connection.take_notifications();
+  if (!is_first && !has_changed && now_ns - connection.fields_read_ns_ < reread_after_ns) return;
   const QueryResult rows = connection.query(
       "SELECT perpspec_name, jsonb_array_elements_text(fields || extension_fields) FROM "
       "perpspec_schema");

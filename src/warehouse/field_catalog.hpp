@@ -1,6 +1,6 @@
 #pragma once
-// Which columns a perpspec fills, as perpspec_schema says: read once per connection and again every
-// 10 s.
+// Which columns a perpspec fills, as perpspec_schema says: read once per connection, again when
+// somebody changed them (NOTIFY), and every 10 s.
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/table.hpp>
 

@@ -1,5 +1,7 @@
 #include "warehouse/hot_tables.hpp"
 
+#include "warehouse/column_catalog.hpp"
+
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/table.hpp>
 
@@ -28,14 +30,18 @@ void create_table(Connection& connection, const Table& table, int retention_days
   for (const std::string& index : table.index_statements()) connection.execute(index);
 }
 
+}  // namespace
+
 // One row per (ts, symbol, exchange) over its specs; the RSI, computed from Binance closes, beside
-// every venue.
-void create_views(Connection& connection) {
+// every venue. Columns added to the running system are the table's last, so that the views can be
+// replaced.
+void create_hot_views(Connection& connection) {
   std::string columns;
-  for (const TableColumn& column : perp_metrics().columns()) {
-    if (column.role != ColumnRole::value) continue;
+  for (const CatalogColumn& column : read_columns(connection, perp_metrics().name())) {
+    if (!is_value_column(column)) continue;
     const bool is_rsi = column.name.starts_with("rsi");
-    columns += fmt::format(", max({}.{}) AS {}", is_rsi ? "r" : "m", column.name, column.name);
+    columns +=
+        fmt::format(", max({0}.{1}) AS {1}", is_rsi ? "r" : "m", quote_identifier(column.name));
   }
   connection.execute(fmt::format(
       "CREATE OR REPLACE VIEW perp_wide AS SELECT m.ts, m.symbol, m.exchange{} FROM perp_metrics m "
@@ -47,12 +53,10 @@ void create_views(Connection& connection) {
       "perp_wide ORDER BY symbol, exchange, ts DESC");
 }
 
-}  // namespace
-
 void create_hot_tables(Connection& connection, int retention_days) {
   for (const Table* table : {&perp_data(), &perp_metrics()})
     create_table(connection, *table, retention_days);
-  create_views(connection);
+  create_hot_views(connection);
 }
 
 }  // namespace perp::warehouse

@@ -4,6 +4,7 @@
 #include "warehouse/claim.hpp"
 #include "warehouse/events.hpp"
 
+#include <perp/warehouse/perpspecs.hpp>
 #include <perp/warehouse/retention.hpp>
 #include <perp/warehouse/table.hpp>
 
@@ -90,6 +91,7 @@ bool Lane::connect() {
       connection.set_interrupt(stop_, options_.stop_grace_ms);
       const Backend backend = require_schema(connection, "loader");
       if (!lock_lane(connection, lane_, last_pid_, *stop_)) return false;
+      connection.listen(perpspec_channel);
       std::vector<FactTableState> facts = read_fact_states(connection, options_.fact_tables);
       const int retention_days = !options_.keeps_retention ? 0
                                  : options_.retention_days ? *options_.retention_days
@@ -140,6 +142,8 @@ void Lane::refuse_expired() {
 // Looks up what is not known yet of the batch's series, in one round trip: whether their perpspec
 // is registered and active, and their greatest stored ts.
 void Lane::register_series() {
+  if (session_->connection.take_notifications())  // somebody changed the registry
+    for (Series& series : series_) series.is_registered = false;
   std::vector<std::uint32_t> unknown;
   std::vector<bool> is_listed(series_.size(), false);
   for (const Row& row : batch_.rows) {

@@ -143,6 +143,7 @@ void bring_up_to_date(Connection& connection, Backend backend, const SetupOption
   apply_migrations(connection, backend, report.applied);
   create_hot_tables(connection, options.retention_days.value_or(default_retention_days));
   register_perpspecs(connection, options.venues);
+  for (const PerpspecFields& spec : options.perpspecs) put_perpspec(connection, spec, false);
   store_setting(connection, "backend", std::string(to_string(backend)));
   if (options.compress) store_setting(connection, "compress", *options.compress ? "on" : "off");
   store_retention(connection, options);

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,6 +82,17 @@ class Connection {
   void copy_write(std::span<const std::byte> bytes);
   /// Ends the data. @returns the number of rows that the server stored.
   std::int64_t copy_end();
+  /// `COPY (...) TO STDOUT (FORMAT binary)`: gives each row as the server sent it, field count
+  /// first, without the stream's header and trailer. The bytes are valid during the call only.
+  void copy_out(const std::string& sql, const std::function<void(std::span<const char>)>& on_row);
+
+  /// From now on the session is told when somebody notifies `channel`. Not on a standby.
+  void listen(std::string_view channel);
+  /// Whether a notification came since the last call. Sends nothing and waits for nothing.
+  bool take_notifications();
+  /// The same, waiting up to `ms`, or until stop is asked for (set_interrupt).
+  bool wait_for_notification(std::int64_t ms);
+
   /// After an error: ends a COPY that is still open and rolls back. @returns false if the
   /// connection is gone.
   bool recover() noexcept;

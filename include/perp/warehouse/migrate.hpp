@@ -4,6 +4,7 @@
 // never drops unless told to.
 #include <perp/market/venue_id.hpp>
 #include <perp/warehouse/backend.hpp>
+#include <perp/warehouse/perpspecs.hpp>
 
 #include <cstdint>
 #include <map>
@@ -28,7 +29,8 @@ struct SetupOptions {
   /// Creates the roles perp_reader (SELECT) and perp_writer (what loading needs, no DDL, no DROP),
   /// both without login: `GRANT perp_reader TO somebody`.
   bool roles = false;
-  std::vector<market::VenueId> venues{};  ///< enabled: registers their specs beyond the 19
+  std::vector<market::VenueId> venues{};    ///< enabled: registers their specs beyond the 19
+  std::vector<PerpspecFields> perpspecs{};  ///< registered too; their fields are columns
 };
 
 struct Info {
