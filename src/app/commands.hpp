@@ -32,6 +32,7 @@ void add_gaps(CLI::App& app, Context& context);
 void add_query(CLI::App& app, Context& context);
 void add_db(CLI::App& app, Context& context);
 void add_db_upkeep(CLI::App& db, Context& context);  ///< its stats, clean, update-fees
+void add_verify(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_errors(CLI::App& app, Context& context);
@@ -44,8 +45,8 @@ void add_version(CLI::App& app, Context& context);
 
 using AddCommand = void (*)(CLI::App&, Context&);
 inline constexpr auto commands = std::to_array<AddCommand>(
-    {add_run, add_replay, add_capture, add_config, add_gaps, add_query, add_db, add_prune,
-     add_status, add_errors, add_journal, add_sim, add_venues, add_doctor, add_version});
+    {add_run, add_replay, add_capture, add_config, add_gaps, add_query, add_db, add_verify,
+     add_prune, add_status, add_errors, add_journal, add_sim, add_venues, add_doctor, add_version});
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);

@@ -1,14 +1,18 @@
 #include "warehouse/parameters.hpp"
 #include "warehouse/result_decoder.hpp"
+#include "warehouse/wire.hpp"
 
 #include <perp/core/time.hpp>
 #include <perp/warehouse/connection.hpp>
+#include <perp/warehouse/copy_encoder.hpp>
 
 #include <fmt/format.h>
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <libpq-fe.h>
 #include <memory>
 #include <utility>
@@ -86,7 +90,8 @@ Connection::Connection(Connection&& other) noexcept
       symbols_(std::move(other.symbols_)),
       symbols_read_ns_(other.symbols_read_ns_),
       fields_(std::move(other.fields_)),
-      fields_read_ns_(other.fields_read_ns_) {}
+      fields_read_ns_(other.fields_read_ns_),
+      columns_(std::move(other.columns_)) {}
 
 void Connection::set_interrupt(const std::atomic<bool>* stop, std::int64_t grace_ms) {
   stop_ = stop;
@@ -287,6 +292,41 @@ std::int64_t Connection::copy_end() {
   }
   if (failed || PQstatus(native_) != CONNECTION_OK) raise(failed.get(), "COPY refused");
   return rows;
+}
+
+void Connection::copy_out(const std::string& sql,
+                          const std::function<void(std::span<const char>)>& on_row) {
+  ++round_trips_;
+  if (PQsendQuery(native_, sql.c_str()) == 0) raise(nullptr, "send a COPY");
+  const ResultPtr begun{next_result()};
+  if (PQresultStatus(begun.get()) != PGRES_COPY_OUT) {
+    while (ResultPtr rest{next_result()}) {
+    }
+    raise(begun.get(), "COPY refused: " + sql.substr(0, 80));
+  }
+  std::exception_ptr failure;  // the rest of the stream is read all the same
+  bool is_first = true;
+  for (;;) {
+    char* bytes = nullptr;
+    const int size = PQgetCopyData(native_, &bytes, 1);
+    if (size == 0) {
+      wait(false);
+      continue;
+    }
+    if (size < 0) break;
+    const std::unique_ptr<char, void (*)(void*)> owner(bytes, PQfreemem);
+    std::span<const char> row(bytes, static_cast<std::size_t>(size));
+    // The header travels with the first row; the trailer is a field count of -1.
+    if (std::exchange(is_first, false)) row = row.subspan(std::min(row.size(), copy_header.size()));
+    if (failure || row.size() < 2 || read_u16(row.data()) == 0xffff) continue;
+    try {
+      on_row(row);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }
+  finish_results("COPY refused: " + sql.substr(0, 80));
+  if (failure) std::rethrow_exception(failure);
 }
 
 bool Connection::recover() noexcept {

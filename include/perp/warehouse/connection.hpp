@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +21,8 @@ struct pg_conn;
 struct pg_result;
 
 namespace perp::warehouse {
+
+struct CatalogColumns;
 
 /// What the server or libpq refused. `sqlstate` is empty where the connection itself failed.
 class DatabaseError : public core::Error {
@@ -81,6 +85,10 @@ class Connection {
   void copy_write(std::span<const std::byte> bytes);
   /// Ends the data. @returns the number of rows that the server stored.
   std::int64_t copy_end();
+  /// `COPY (...) TO STDOUT (FORMAT binary)`: gives each row as the server sent it, field count
+  /// first, without the stream's header and trailer. The bytes are valid during the call only.
+  void copy_out(const std::string& sql, const std::function<void(std::span<const char>)>& on_row);
+
   /// After an error: ends a COPY that is still open and rolls back. @returns false if the
   /// connection is gone.
   bool recover() noexcept;
@@ -113,6 +121,7 @@ class Connection {
   std::unordered_map<std::string, std::vector<std::string>>
       fields_;  // perpspec -> its registered fields
   std::int64_t fields_read_ns_ = 0;
+  std::shared_ptr<const CatalogColumns> columns_;  // read with the fields
 };
 
 }  // namespace perp::warehouse
