@@ -122,6 +122,7 @@ void print_json(const std::vector<Hole>& holes) {
 void print_rows(const std::vector<Hole>& holes, bool is_csv) {
   const std::vector<std::string> header{"venue",       "symbol", "stream",  "cause",  "from", "to",
                                         "expected_id", "got_id", "missing", "filled", "fill"};
+  constexpr std::size_t symbol_cell = 1;  // the one text of the venue's
   Table table(header);
   const std::string none = is_csv ? "" : "-";
   const auto number = [&](std::int64_t value, bool is_known) {
@@ -130,7 +131,9 @@ void print_rows(const std::vector<Hole>& holes, bool is_csv) {
   const auto time = [&](std::int64_t ns) { return ns == core::unknown_ns ? none : time_text(ns); };
   std::string csv;
   const auto csv_line = [&](const std::vector<std::string>& cells) {
-    for (std::size_t i = 0; i < cells.size(); ++i) csv += (i == 0 ? "" : ",") + csv_cell(cells[i]);
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      csv +=
+          (i == 0 ? "" : ",") + (i == symbol_cell ? csv_text_cell(cells[i]) : csv_cell(cells[i]));
     csv += "\r\n";
   };
   csv_line(header);

@@ -4,6 +4,7 @@
 #include <perp/core/error.hpp>
 #include <perp/warehouse/query.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <limits>
 #include <memory>
@@ -19,6 +20,11 @@ struct QueryOptions {
   std::string to;
   std::string at;
   double threshold = 2.0;
+  std::string table = "perp_data";
+  std::string venue;
+  std::string interval;
+  std::string kind;
+  std::string every;
 };
 
 constexpr const char* time_help =
@@ -32,7 +38,39 @@ std::int64_t to_ms(const QueryOptions& options) {
                             : parse_time_ms(options.to, "--to");
 }
 
-/// Keeps the asked columns, in the asked order; the keys are always there.
+/// "1m", "90s", "4h", "1d" -> ms.
+std::int64_t parse_interval_ms(const std::string& text, const std::string& option) {
+  std::int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  if (parsed.ec == std::errc{} && number > 0 && number < 1'000'000 && parsed.ptr + 1 == end)
+    switch (*parsed.ptr) {
+      case 's': return number * 1000;
+      case 'm': return number * 60'000;
+      case 'h': return number * 3'600'000;
+      case 'd': return number * 86'400'000;
+      default: break;
+    }
+  throw core::Error("'" + text + "' is not an interval", option, "expected 30s, 1m, 4h or 1d");
+}
+
+/// The series that the options name: `interval` and `period` are one option.
+warehouse::SeriesKey series_of(const QueryOptions& options) {
+  warehouse::SeriesKey out{options.table, {}};
+  const auto add = [&](const char* column, const std::string& value) {
+    if (!value.empty()) out.equal.emplace_back(column, value);
+  };
+  if (!options.symbols.empty()) add("symbol", options.symbols.front());
+  if (!options.perpspecs.empty()) add("perpspec", options.perpspecs.front());
+  add("exchange_id", options.venue);
+  const bool has_period = options.table == "open_interest" || options.table == "long_short_ratio";
+  add(has_period ? "period" : "interval", options.interval);
+  add("kind", options.kind);
+  return out;
+}
+
+/// Keeps the asked columns, in the asked order; the keys are always there. Side by side, a name
+/// stands for that column of every perpspec.
 warehouse::QueryResult select(warehouse::QueryResult result,
                               const std::vector<std::string>& names) {
   if (names.empty()) return result;
@@ -41,11 +79,15 @@ warehouse::QueryResult select(warehouse::QueryResult result,
   for (const char* key : {"ts", "symbol", "perpspec"})
     if (const warehouse::ColumnData* column = result.find(key)) out.columns.push_back(*column);
   for (const std::string& name : names) {
-    const warehouse::ColumnData* column = result.find(name);
-    if (column == nullptr)
+    bool is_found = false;
+    for (warehouse::ColumnData& column : result.columns) {
+      if (column.name != name && !column.name.ends_with("." + name)) continue;
+      is_found = true;
+      if (out.find(column.name) == nullptr) out.columns.push_back(column);
+    }
+    if (!is_found)
       throw core::Error("unknown column '" + name + "'", "--columns",
                         "see the query without --columns");
-    if (out.find(name) == nullptr) out.columns.push_back(*column);
   }
   return out;
 }
@@ -60,7 +102,7 @@ void add_range(CLI::App& command, QueryOptions& options) {
 
 void add_query(CLI::App& app, Context& context) {
   auto* query = app.add_subcommand(
-      "query", "Ask the warehouse: raw rows, metrics, one moment, wick rejections.");
+      "query", "Ask the warehouse: raw rows, metrics, one moment, wick rejections, gaps.");
   query->require_subcommand(1);
   query->footer(
       "Examples:\n"
@@ -69,7 +111,10 @@ void add_query(CLI::App& app, Context& context) {
       "  perp query metrics --symbol SOL --perpspec bin-ohlcv,byb-ohlcv --columns c,c_chg_5m "
       "--format csv\n"
       "  perp query snapshot --symbol BTC --at 2026-11-01T00:30\n"
-      "  perp query wicks --symbol DOGE --perpspec bin-ohlcv --threshold 0.5");
+      "  perp query wide --symbol BTC --perpspec bin-ohlcv,byb-oi,rsi --columns c,oi,rsi1\n"
+      "  perp query wicks --symbol DOGE --perpspec bin-ohlcv --threshold 0.5\n"
+      "  perp query gaps --symbol BTC --perpspec bin-ohlcv\n"
+      "  perp query gaps --table klines --venue binance --symbol BTC --interval 5m");
   auto options = std::make_shared<QueryOptions>();
   const auto add = [&](const char* name, const char* help, bool has_many_specs, bool has_range) {
     auto* command = query->add_subcommand(name, help);
@@ -112,6 +157,15 @@ void add_query(CLI::App& app, Context& context) {
                                               from_ms(*options), to_ms(*options)),
                      options->columns));
       });
+  add("wide", "The same side by side: a row per minute and symbol, missing perpspecs as NULL", true,
+      true)
+      ->callback([&context, options, print, all_specs] {
+        warehouse::Connection connection(context.dsn);
+        print(select(warehouse::query_metrics_wide(connection, options->symbols,
+                                                   all_specs(connection, options->perpspecs),
+                                                   from_ms(*options), to_ms(*options)),
+                     options->columns));
+      });
   auto* snapshot =
       add("snapshot", "perp_metrics of one symbol at one minute, a row per perpspec", true, false);
   snapshot->add_option("--at,--ts", options->at, std::string("The minute, ") + time_help)
@@ -133,6 +187,32 @@ void add_query(CLI::App& app, Context& context) {
                                                   options->perpspecs.front(), from_ms(*options),
                                                   to_ms(*options), options->threshold),
                  options->columns));
+  });
+
+  auto* gaps = query->add_subcommand(
+      "gaps", "Holes inside a series: the rows around each, and how many are missing");
+  add_dsn(*gaps, context, true);
+  add_format(*gaps, context, {"table", "json", "csv"});
+  gaps->add_option("--table", options->table, "A series as `perp db info` lists them")
+      ->capture_default_str();
+  gaps->add_option("--symbol", options->symbols, "SOL, SOLUSDT, SOL/USDT or SOL-USDT-PERP")
+      ->required();
+  gaps->add_option("--perpspec", options->perpspecs, "Of perp_data and perp_metrics: bin-ohlcv");
+  gaps->add_option("--venue", options->venue, "Of the other tables: binance or bin");
+  gaps->add_option("--interval,--period", options->interval,
+                   "Of candles, open interest and ratios: 1m, 5m, 1h, 1d");
+  gaps->add_option("--kind", options->kind, "Of ratios: global_account");
+  gaps->add_option("--every", options->every,
+                   "Expected distance of two rows (default: --interval, else 1m)");
+  add_range(*gaps, *options);
+  gaps->callback([&context, options, print] {
+    const std::string every = !options->every.empty()      ? options->every
+                              : !options->interval.empty() ? options->interval
+                                                           : "1m";
+    const std::int64_t interval_ms = parse_interval_ms(every, "--every");
+    warehouse::Connection connection(context.dsn);
+    print(warehouse::query_gaps(connection, series_of(*options), from_ms(*options), to_ms(*options),
+                                interval_ms));
   });
 }
 

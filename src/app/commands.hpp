@@ -34,6 +34,7 @@ void add_db(CLI::App& app, Context& context);
 void add_db_upkeep(CLI::App& db, Context& context);  ///< its stats, clean, update-fees
 void add_metrics(CLI::App& app, Context& context);
 void add_perpspec(CLI::App& app, Context& context);
+void add_verify(CLI::App& app, Context& context);
 void add_prune(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_errors(CLI::App& app, Context& context);
@@ -45,10 +46,10 @@ void add_doctor(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
 using AddCommand = void (*)(CLI::App&, Context&);
-inline constexpr auto commands =
-    std::to_array<AddCommand>({add_run, add_replay, add_capture, add_config, add_gaps, add_query,
-                               add_db, add_metrics, add_perpspec, add_prune, add_status, add_errors,
-                               add_journal, add_sim, add_venues, add_doctor, add_version});
+inline constexpr auto commands = std::to_array<AddCommand>(
+    {add_run, add_replay, add_capture, add_config, add_gaps, add_query, add_db, add_metrics,
+     add_perpspec, add_verify, add_prune, add_status, add_errors, add_journal, add_sim, add_venues,
+     add_doctor, add_version});
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);

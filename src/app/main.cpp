@@ -2,6 +2,7 @@
 #include "app/commands.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/core/printable.hpp>
 
 #include <csignal>
 #include <cstdio>
@@ -52,9 +53,10 @@ int main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? perp::app::exit_ok : perp::app::exit_usage;
   } catch (const perp::core::Error& error) {
-    std::fprintf(stderr, "perp: %s\n", error.what());
+    // It may quote what a venue or a database said.
+    std::fprintf(stderr, "perp: %s\n", perp::core::printable(error.what()).c_str());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "perp: unexpected: %s\n", error.what());
+    std::fprintf(stderr, "perp: unexpected: %s\n", perp::core::printable(error.what()).c_str());
   }
   return perp::app::exit_failure;
 }

@@ -31,8 +31,11 @@ std::string bytes_text(std::uint64_t bytes);
 std::string duration_text(double ns);
 /// 2026-11-01T00:00:00.000Z; "-" while unknown.
 std::string time_text(std::int64_t ns);
-/// A cell of a CSV file, quoted where RFC 4180 wants it.
+/// A cell of a CSV file, quoted where RFC 4180 wants it. For numbers and texts of our own.
 std::string csv_cell(std::string_view text);
+/// A text from outside as a CSV cell: one that a spreadsheet would take for a formula (beginning
+/// with = + - @ TAB CR) gets an apostrophe in front.
+std::string csv_text_cell(std::string_view text);
 /// The shortest text that reads back as the same double; "" for NaN.
 std::string number_text(double value);
 

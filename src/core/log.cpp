@@ -1,4 +1,5 @@
 #include <perp/core/log.hpp>
+#include <perp/core/printable.hpp>
 
 #include <fmt/format.h>
 
@@ -10,39 +11,6 @@
 
 namespace perp::core {
 namespace {
-
-// One character of UTF-8 at the start of `text`. size 0: these bytes are not UTF-8 (overlong forms,
-// surrogates and everything beyond U+10FFFF included).
-struct Character {
-  char32_t code = 0;
-  std::size_t size = 0;
-};
-
-Character decode(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(0);
-  if (first < 0x80) return {first, 1};
-  const std::size_t size = first >= 0xf0 && first < 0xf5   ? 4
-                           : first >= 0xe0 && first < 0xf0 ? 3
-                           : first >= 0xc2 && first < 0xe0 ? 2
-                                                           : 0;
-  if (size == 0 || text.size() < size) return {};
-  char32_t code = first & (0xffU >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80) return {};
-    code = (code << 6) | (byte(i) & 0x3fU);
-  }
-  constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < least[size] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {};
-  return {code, size};
-}
-
-// What could end a line, move the cursor, or show text in another order than it stands.
-bool is_unsafe(char32_t code) {
-  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 ||
-         code == 0x061c || (code >= 0x200e && code <= 0x200f) ||
-         (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
-}
 
 bool needs_quotes(std::string_view text) {
   if (text.empty()) return true;
@@ -57,7 +25,7 @@ void append_escaped(std::string& line, std::string_view text, LogFormat format) 
   const std::size_t whole = text.size();
   std::size_t taken = 0;
   while (taken < whole && taken < Logger::text_limit) {
-    const Character character = decode(text.substr(taken));
+    const Character character = first_character(text.substr(taken));
     if (character.size ==
         0) {  // JSON has no escape for a byte: the replacement character stands for it
       if (format == LogFormat::json) {

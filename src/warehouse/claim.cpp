@@ -16,10 +16,31 @@ constexpr std::int64_t lock_patience_ns = 10 * core::ns_per_second;
 constexpr std::int32_t lock_class =
     0x70657270;  // "perp": first half of the lock's key, the lane is the second
 
+// A lane's lock is its session's. A pooler that hands one server session to several clients in turn
+// (pgbouncer in transaction or statement mode) would hand the lock on with it. Seen by a second
+// client that comes into the session of the first while that is still connected.
+void refuse_shared_sessions(const LoaderOptions& options, Connection& connection) {
+  const auto pid = connection.query("SELECT pg_backend_pid()::bigint").columns[0].ints[0];
+  if (pid == connection.backend_pid()) return;  // nothing stands between us and the server
+  Connection other(options.dsn, "perp loader probe");
+  try {
+    other.execute(
+        fmt::format("DO $$BEGIN IF pg_backend_pid() = {} THEN RAISE EXCEPTION 'shared' USING "
+                    "ERRCODE = 'PW003'; END IF; END$$",
+                    pid));
+  } catch (const DatabaseError& error) {
+    if (error.sqlstate() != "PW003") throw;
+    throw core::Error("the connection pooler shares server sessions", "loader",
+                      "a lane's lock needs a session of its own: set pool_mode = session, or "
+                      "connect to the server itself");
+  }
+}
+
 void claim_once(const LoaderOptions& options, const std::string& journal,
                 const std::atomic<bool>& stop) {
   Connection connection(options.dsn, "perp loader");
   connection.set_interrupt(&stop, options.stop_grace_ms);
+  refuse_shared_sessions(options, connection);
   static_cast<void>(require_schema(connection, "loader"));
   const QueryResult rows = connection.query(
       "SELECT lane, lanes, position, events_position FROM perp_load_cursors WHERE journal = $1 "

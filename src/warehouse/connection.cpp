@@ -91,7 +91,8 @@ Connection::Connection(Connection&& other) noexcept
       symbols_(std::move(other.symbols_)),
       symbols_read_ns_(other.symbols_read_ns_),
       fields_(std::move(other.fields_)),
-      fields_read_ns_(other.fields_read_ns_) {}
+      fields_read_ns_(other.fields_read_ns_),
+      columns_(std::move(other.columns_)) {}
 
 void Connection::set_interrupt(const std::atomic<bool>* stop, std::int64_t grace_ms) {
   stop_ = stop;

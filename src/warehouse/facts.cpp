@@ -283,7 +283,9 @@ std::string interval_text(std::int64_t ns) {
 std::uint32_t Repeats::count(const market::RecordHeader& record, std::int64_t ts) {
   const std::uint64_t content = content_hash(
       {reinterpret_cast<const char*>(&record + 1), record.size - sizeof(market::RecordHeader)});
-  Last& last = last_[record.instrument];
+  // By kind as well: whether trades are loaded, or by which lane, is no part of a liquidation's id.
+  Last& last =
+      last_[std::uint64_t{record.instrument} << 16 | static_cast<std::uint16_t>(record.type)];
   if (last.ts != ts) last.contents.clear();
   last.ts = ts;
   const auto before = std::count(last.contents.begin(), last.contents.end(), content);
@@ -303,6 +305,34 @@ void FactBatch::clear() {
   needs_merge = false;
 }
 
+namespace {
+
+// Of two rows of one key: the newer, and from the older what the newer does not know.
+FactRow joined(FactBatch& batch, const FactTable& table, const FactRow& older,
+               const FactRow& newer) {
+  constexpr std::uint32_t null_length = 0xffffffff;
+  const auto size_at = [&](std::size_t at) {
+    const std::uint32_t length = read_u32(batch.bytes.data() + at);
+    return std::size_t{4} + (length == null_length ? 0 : length);
+  };
+  FactRow out = newer;
+  out.begin = static_cast<std::uint32_t>(batch.bytes.size());
+  std::size_t from_older = older.begin, from_newer = newer.begin;
+  for (std::size_t field = 0; field < table.columns.size(); ++field) {
+    const std::size_t old_size = size_at(from_older), new_size = size_at(from_newer);
+    const bool is_unknown = read_u32(batch.bytes.data() + from_newer) == null_length;
+    batch.bytes += is_unknown ? batch.bytes.substr(from_older, old_size)
+                              : batch.bytes.substr(from_newer, new_size);
+    from_older += old_size;
+    from_newer += new_size;
+  }
+  out.size = static_cast<std::uint32_t>(batch.bytes.size()) - out.begin;
+  out.flags = static_cast<std::uint8_t>(newer.flags | older.flags);
+  return out;
+}
+
+}  // namespace
+
 std::uint64_t sort_and_fold(FactBatch& batch, const FactTable& table) {
   std::sort(batch.rows.begin(), batch.rows.end(), [&](const FactRow& a, const FactRow& b) {
     if (a.series != b.series) return a.series < b.series;
@@ -311,11 +341,11 @@ std::uint64_t sort_and_fold(FactBatch& batch, const FactTable& table) {
     return order != 0 ? order < 0 : a.position < b.position;
   });
   std::size_t kept = 0;
-  for (const FactRow& row : batch.rows) {
+  for (FactRow row : batch.rows) {
     const bool is_again = kept != 0 && batch.rows[kept - 1].series == row.series &&
                           batch.key(batch.rows[kept - 1]) == batch.key(row);
     if (is_again && table.merge == FactMerge::keep_first) continue;
-    if (is_again) --kept;
+    if (is_again) row = joined(batch, table, batch.rows[--kept], row);
     batch.rows[kept++] = row;
   }
   const std::uint64_t folded = batch.rows.size() - kept;

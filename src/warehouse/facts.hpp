@@ -77,7 +77,7 @@ std::string interval_text(std::int64_t ns);
 /// Same content at the same moment is told apart by its place: liquidations have no id.
 class Repeats {
  public:
-  /// @returns how many records of the same instrument, ms and content came directly before
+  /// @returns how many records of the same kind, instrument, ms and content came directly before
   std::uint32_t count(const market::RecordHeader& record, std::int64_t ts);
 
  private:
@@ -85,7 +85,7 @@ class Repeats {
     std::int64_t ts = 0;
     std::vector<std::uint64_t> contents;
   };
-  std::unordered_map<std::uint32_t, Last> last_;
+  std::unordered_map<std::uint64_t, Last> last_;
 };
 
 struct FactRow {
@@ -114,8 +114,8 @@ struct FactBatch {
   void clear();
 };
 
-/// Orders rows by (series, ts, key) and leaves one of each key: the first or the last of the
-/// journal, as the table says.
+/// Orders rows by (series, ts, key) and leaves one of each key: the first of the journal, or the
+/// last with what only earlier ones know, as the table says.
 /// @returns how many rows went
 std::uint64_t sort_and_fold(FactBatch& batch, const FactTable& table);
 

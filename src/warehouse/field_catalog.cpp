@@ -2,6 +2,7 @@
 
 #include <perp/core/time.hpp>
 #include <perp/warehouse/perpspecs.hpp>
+#include <perp/warehouse/table.hpp>
 
 #include <algorithm>
 
@@ -26,13 +27,15 @@ FieldCatalog::FieldCatalog(Connection& connection) : connection_(connection) {
   connection.fields_.clear();
   for (std::size_t i = 0; i < rows.rows; ++i)
     connection.fields_[std::string(rows.columns[0].text(i))].emplace_back(rows.columns[1].text(i));
+  connection.columns_ = std::make_shared<const CatalogColumns>(
+      CatalogColumns{read_columns(connection, perp_data().name()),
+                     read_columns(connection, perp_metrics().name())});
   connection.fields_read_ns_ = now_ns;
 }
 
-bool FieldCatalog::may_hold(std::span<const std::string> perpspecs,
-                            const TableColumn& column) const {
-  const std::string name =
-      column_name(market::is_change(column.id) ? market::raw_column_of(column.id) : column.id);
+bool FieldCatalog::may_hold(std::span<const std::string> perpspecs, std::string_view column) const {
+  const ChangeName change = parse_change_name(column);
+  const std::string_view name = change.minutes == 0 ? column : change.raw;
   return std::any_of(perpspecs.begin(), perpspecs.end(), [&](const std::string& perpspec) {
     const auto fields = connection_.fields_.find(perpspec);
     return fields == connection_.fields_.end() ||

@@ -14,31 +14,37 @@
 namespace perp::warehouse {
 namespace {
 
-// Named, not *, so that a column added by somebody else changes no answer.
-const std::string& data_list() {
-  static const std::string list = perp_data().column_list() + ",exchange";
-  return list;
-}
-
-// The columns of perp_metrics that may hold something in rows of these perpspecs. A day of three
-// specs has 4,320 rows of 66 fields, two thirds of them NULL by contract, and an array takes the
-// server longer than all numbers of its row: what need not travel does not.
-std::string metrics_list(const FieldCatalog& catalog, std::span<const std::string> perpspecs) {
+// Named, not *, and as the database's catalog names them: what was added to the running system is
+// among them, what cannot be told by a QueryResult is not.
+std::string data_list(const FieldCatalog& catalog) {
   std::string out;
-  for (const TableColumn& column : perp_metrics().columns()) {
-    if (column.type == SqlType::int2_array ||
-        (column.role == ColumnRole::value && !catalog.may_hold(perpspecs, column)))
-      continue;
-    if (!out.empty()) out += ',';
-    out += quote_identifier(column.name);
-  }
+  for (const CatalogColumn& column : catalog.columns().data)
+    if (column.type != CatalogType::other)
+      out += (out.empty() ? "" : ",") + quote_identifier(column.name);
   return out;
 }
 
-ColumnData absent_column(const TableColumn& column, std::size_t rows) {
+// What travels of perp_metrics, and what is made here: the columns that may hold something in rows
+// of these perpspecs. A day of three specs has 4,320 rows of 66 fields, two thirds of them NULL by
+// contract, and an array takes the server longer than all numbers of its row.
+bool travels(const FieldCatalog& catalog, std::span<const std::string> perpspecs,
+             const CatalogColumn& column) {
+  return column.type != CatalogType::other && !column.is_generated &&
+         (!is_value_column(column) || catalog.may_hold(perpspecs, column.name));
+}
+
+std::string metrics_list(const FieldCatalog& catalog, std::span<const std::string> perpspecs) {
+  std::string out;
+  for (const CatalogColumn& column : catalog.columns().metrics)
+    if (travels(catalog, perpspecs, column))
+      out += (out.empty() ? "" : ",") + quote_identifier(column.name);
+  return out;
+}
+
+ColumnData absent_column(const std::string& name, bool is_text, std::size_t rows) {
   ColumnData out;
-  out.name = column.name;
-  out.kind = column.type == SqlType::position_side ? ColumnKind::text : ColumnKind::float64;
+  out.name = name;
+  out.kind = is_text ? ColumnKind::text : ColumnKind::float64;
   out.nulls.assign((rows + 63) / 64, ~std::uint64_t{0});
   if (rows % 64 != 0) out.nulls.back() = (std::uint64_t{1} << rows % 64) - 1;
   if (out.kind == ColumnKind::text)
@@ -60,26 +66,26 @@ ColumnData text_column(std::string_view name, std::size_t rows, TextOf text_of) 
 }
 
 // What did not travel comes back to its place: all NULL, or what the table's definition says it is.
-QueryResult widen(QueryResult narrow) {
+QueryResult widen(const FieldCatalog& catalog, QueryResult narrow) {
   QueryResult out;
   out.rows = narrow.rows;
-  out.columns.reserve(perp_metrics().columns().size() + 1);
+  out.columns.reserve(catalog.columns().metrics.size());
+  constexpr std::size_t perpspec = 2;  // behind ts and symbol
   auto next = narrow.columns.begin();
-  for (const TableColumn& column : perp_metrics().columns()) {
-    if (next != narrow.columns.end() && next->name == column.name) {
+  for (const CatalogColumn& column : catalog.columns().metrics) {
+    if (next != narrow.columns.end() && next->name == column.name)
       out.columns.push_back(std::move(*next++));
-    } else if (column.type == SqlType::int2_array) {
+    else if (column.name == "window_sizes")
       out.columns.push_back(
           text_column(column.name, out.rows, [](std::size_t) { return window_sizes_text(); }));
-    } else {
-      out.columns.push_back(absent_column(column, out.rows));
-    }
+    else if (column.name == "exchange")
+      out.columns.push_back(text_column(column.name, out.rows, [&](std::size_t row) {
+        const std::string_view name = out.columns[perpspec].text(row);
+        return name == "rsi" ? std::string_view("bin") : name.substr(0, name.find('-'));
+      }));
+    else if (column.type != CatalogType::other)
+      out.columns.push_back(absent_column(column.name, column.type == CatalogType::text, out.rows));
   }
-  const ColumnData& perpspec = out.column("perpspec");
-  out.columns.push_back(text_column("exchange", out.rows, [&](std::size_t row) {
-    const std::string_view name = perpspec.text(row);
-    return name == "rsi" ? std::string_view("bin") : name.substr(0, name.find('-'));
-  }));
   return out;
 }
 
@@ -155,8 +161,76 @@ std::vector<std::string> resolve_all(std::span<const std::string> perpspecs) {
   return out;
 }
 
-// $1 symbol, $2 perpspec, $3 from, $4 to, $5 threshold. metrics.md 2.5, evaluated in the order
-// written there.
+QueryResult metrics_rows(Connection& connection, const FieldCatalog& catalog,
+                         std::span<const std::string> symbols,
+                         const std::vector<std::string>& specs, std::int64_t from_ms,
+                         std::int64_t to_ms) {
+  return sorted_by_key(
+      connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = ANY ($1) AND "
+                                   "perpspec = ANY ($2) AND ts BETWEEN $3 AND $4",
+                                   metrics_list(catalog, specs)),
+                       {resolve_all(connection, symbols), specs, from_ms, to_ms}));
+}
+
+// `out` row r is row `from[r]` of the column, NULL where that is no_row.
+constexpr std::uint32_t no_row = 0xffffffff;
+
+ColumnData gathered(const ColumnData& column, std::string name,
+                    std::span<const std::uint32_t> from) {
+  ColumnData out;
+  out.name = std::move(name);
+  out.kind = column.kind;
+  out.nulls.resize((from.size() + 63) / 64);
+  for (std::size_t r = 0; r < from.size(); ++r) {
+    const bool is_null = from[r] == no_row || column.is_null(from[r]);
+    if (is_null) out.nulls[r / 64] |= std::uint64_t{1} << r % 64;
+    switch (column.kind) {
+      case ColumnKind::int64: out.ints.push_back(is_null ? 0 : column.ints[from[r]]); break;
+      case ColumnKind::float64:
+        out.floats.push_back(is_null ? std::numeric_limits<double>::quiet_NaN()
+                                     : column.floats[from[r]]);
+        break;
+      case ColumnKind::text:
+        if (!is_null) out.text_bytes += column.text(from[r]);
+        out.text_ends.push_back(static_cast<std::uint32_t>(out.text_bytes.size()));
+        break;
+    }
+  }
+  return out;
+}
+
+// Rows of one moment and symbol become one row; a spec's columns carry its name.
+QueryResult side_by_side(const FieldCatalog& catalog, std::span<const std::string> specs,
+                         const QueryResult& rows) {
+  const ColumnData &ts = rows.column("ts"), &symbol = rows.column("symbol"),
+                   &perpspec = rows.column("perpspec");
+  std::map<std::string_view, std::vector<std::uint32_t>>
+      places;  // per spec: its row of each moment
+  for (const std::string& spec : specs) places[spec];
+  std::vector<std::uint32_t> firsts;  // the first row of each moment and symbol
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    if (i == 0 || ts.ints[i] != ts.ints[i - 1] || symbol.text(i) != symbol.text(i - 1)) {
+      firsts.push_back(static_cast<std::uint32_t>(i));
+      for (auto& [spec, at] : places) at.push_back(no_row);
+    }
+    places.at(perpspec.text(i)).back() = static_cast<std::uint32_t>(i);
+  }
+  QueryResult out;
+  out.rows = firsts.size();
+  out.columns.push_back(gathered(ts, "ts", firsts));
+  out.columns.push_back(gathered(symbol, "symbol", firsts));
+  for (const auto& [spec, at] : places) {
+    const std::string name(spec);
+    for (const CatalogColumn& column : catalog.columns().metrics)
+      if (is_value_column(column) && travels(catalog, std::span(&name, 1), column))
+        out.columns.push_back(gathered(rows.column(column.name), name + "." + column.name, at));
+  }
+  return out;
+}
+
+// $1 symbol, $2 perpspec, $3 from, $4 to, $5 threshold, $6 one minute behind `to`: so that of both
+// sides only the partitions between are looked at. metrics.md 2.5, evaluated in the order written
+// there.
 constexpr const char* wick_sql = R"(
 SELECT b.ts, b.symbol, b.perpspec, b.o, b.h, b.l, b.c, w.side, b.upper_wick_pct, b.lower_wick_pct, b.range_pct, b.upper_ratio, w.wick_ratio,
        w.wick_ratio >= 0.5 AND CASE w.side WHEN 'upper' THEN n.c <= b.h ELSE n.c >= b.l END AS is_rejection
@@ -169,15 +243,9 @@ FROM (SELECT ts, symbol, perpspec, o, h, l, c,
       FROM perp_data
       WHERE symbol = $1 AND perpspec = $2 AND ts >= $3 AND ts < $4 AND o IS NOT NULL AND h IS NOT NULL AND l IS NOT NULL AND c IS NOT NULL) b
 CROSS JOIN LATERAL (VALUES ('upper', b.upper_wick_pct, b.upper_ratio), ('lower', b.lower_wick_pct, b.lower_ratio)) w(side, pct, wick_ratio)
-LEFT JOIN perp_data n ON n.symbol = $1 AND n.perpspec = $2 AND n.ts = b.ts + 60000
+LEFT JOIN perp_data n ON n.symbol = $1 AND n.perpspec = $2 AND n.ts = b.ts + 60000 AND n.ts >= $3 AND n.ts < $6
 WHERE w.pct > $5
 ORDER BY b.ts, w.side DESC)";
-
-constexpr const char* gap_sql = R"(
-SELECT prev_ts, ts, (ts - prev_ts) / $5 - 1 AS missing
-FROM (SELECT ts, lag(ts) OVER (ORDER BY ts) AS prev_ts FROM perp_data WHERE perpspec = $1 AND symbol = $2 AND ts >= $3 AND ts < $4) s
-WHERE ts - prev_ts > $5
-ORDER BY ts)";
 
 }  // namespace
 
@@ -188,48 +256,48 @@ std::string resolve_perpspec(std::string_view name) {
 
 QueryResult query_perp_data(Connection& connection, std::string_view perpspec,
                             std::string_view symbol, std::int64_t from_ms, std::int64_t to_ms) {
-  static const std::string sql = fmt::format(
-      "SELECT {} FROM perp_data WHERE symbol = $1 AND perpspec = $2 AND ts >= $3 AND ts < $4 ORDER "
-      "BY ts",
-      data_list());
   return connection.query(
-      sql, {resolve_symbol(connection, symbol), resolve_perpspec(perpspec), from_ms, to_ms});
+      fmt::format("SELECT {} FROM perp_data WHERE symbol = $1 AND perpspec = $2 AND ts >= $3 AND "
+                  "ts < $4 ORDER BY ts",
+                  data_list(FieldCatalog(connection))),
+      {resolve_symbol(connection, symbol), resolve_perpspec(perpspec), from_ms, to_ms});
 }
 
 QueryResult query_metrics(Connection& connection, std::span<const std::string> symbols,
                           std::span<const std::string> perpspecs, std::int64_t from_ms,
                           std::int64_t to_ms) {
   const std::vector<std::string> specs = resolve_all(perpspecs);
-  return widen(sorted_by_key(
-      connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = ANY ($1) AND "
-                                   "perpspec = ANY ($2) AND ts BETWEEN $3 AND $4",
-                                   metrics_list(FieldCatalog(connection), specs)),
-                       {resolve_all(connection, symbols), specs, from_ms, to_ms})));
+  const FieldCatalog catalog(connection);
+  return widen(catalog, metrics_rows(connection, catalog, symbols, specs, from_ms, to_ms));
+}
+
+QueryResult query_metrics_wide(Connection& connection, std::span<const std::string> symbols,
+                               std::span<const std::string> perpspecs, std::int64_t from_ms,
+                               std::int64_t to_ms) {
+  const std::vector<std::string> specs = resolve_all(perpspecs);
+  const FieldCatalog catalog(connection);
+  return side_by_side(catalog, specs,
+                      metrics_rows(connection, catalog, symbols, specs, from_ms, to_ms));
 }
 
 QueryResult query_metrics_at(Connection& connection, std::string_view symbol,
                              std::span<const std::string> perpspecs, std::int64_t ts_ms) {
   const std::vector<std::string> specs = resolve_all(perpspecs);
-  return widen(connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = $1 AND "
+  const FieldCatalog catalog(connection);
+  return widen(catalog,
+               connection.query(fmt::format("SELECT {} FROM perp_metrics WHERE symbol = $1 AND "
                                             "perpspec = ANY ($2) AND ts = $3 ORDER BY perpspec",
-                                            metrics_list(FieldCatalog(connection), specs)),
+                                            metrics_list(catalog, specs)),
                                 {resolve_symbol(connection, symbol), specs, ts_ms}));
 }
 
 QueryResult query_wick_rejections(Connection& connection, std::string_view symbol,
                                   std::string_view perpspec, std::int64_t from_ms,
                                   std::int64_t to_ms, double threshold_pct) {
-  return connection.query(wick_sql, {resolve_symbol(connection, symbol), resolve_perpspec(perpspec),
-                                     from_ms, to_ms, threshold_pct});
-}
-
-QueryResult query_gaps(Connection& connection, std::string_view perpspec, std::string_view symbol,
-                       std::int64_t from_ms, std::int64_t to_ms, std::int64_t interval_ms) {
-  if (interval_ms <= 0)
-    throw core::Error("bad interval", "query_gaps",
-                      fmt::format("{} ms; expected more than 0", interval_ms));
-  return connection.query(gap_sql, {resolve_perpspec(perpspec), resolve_symbol(connection, symbol),
-                                    from_ms, to_ms, interval_ms});
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  return connection.query(
+      wick_sql, {resolve_symbol(connection, symbol), resolve_perpspec(perpspec), from_ms, to_ms,
+                 threshold_pct, to_ms > most - minute_ms ? most : to_ms + minute_ms});
 }
 
 QueryResult query_perp_data(const std::string& dsn, std::string_view perpspec,

@@ -4,6 +4,10 @@
 #include <perp/market/record.hpp>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
 
 namespace perp::app {
 namespace {
@@ -34,6 +38,73 @@ TEST(Render, AnUnknownTimeIsNotTheEpoch) {
   EXPECT_NE(table.find("-  "), std::string::npos) << table;
   EXPECT_EQ(render(row, "csv"), "last_ts,rows,c,symbol\r\n,,,\r\n");
   EXPECT_NE(render(row, "json").find("\"last_ts\": null"), std::string::npos);
+}
+
+warehouse::ColumnData texts(const std::string& name, const std::vector<std::string>& values) {
+  warehouse::ColumnData column;
+  column.name = name;
+  column.kind = warehouse::ColumnKind::text;
+  for (const std::string& value : values) {
+    column.text_bytes += value;
+    column.text_ends.push_back(static_cast<std::uint32_t>(column.text_bytes.size()));
+  }
+  return column;
+}
+
+warehouse::ColumnData numbers(const std::string& name, std::vector<double> values) {
+  warehouse::ColumnData column;
+  column.name = name;
+  column.kind = warehouse::ColumnKind::float64;
+  column.floats = std::move(values);
+  return column;
+}
+
+TEST(Render, ATextThatASpreadsheetWouldRunStaysAText) {
+  warehouse::QueryResult result;
+  result.rows = 8;
+  result.columns.push_back(texts("symbol", {"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1",
+                                            "=cmd|' /C calc'!A0,\"x\"", "BTC=X"}));
+  result.columns.push_back(numbers("c", {-1, 2, -0.5, 1e22, -1e-7, 0, 3, 4}));
+  EXPECT_EQ(render(result, "csv"),
+            "symbol,c\r\n'=1+1,-1\r\n'+1,2\r\n'-1,-0.5\r\n'@SUM(A1),1e+22\r\n'\t=1,-1e-07\r\n"
+            "\"'\r=1\",0\r\n\"'=cmd|' /C calc'!A0,\"\"x\"\"\",3\r\nBTC=X,4\r\n");
+}
+
+TEST(Render, ANameCannotDrawOnTheTerminal) {
+  warehouse::QueryResult result;
+  result.rows = 5;
+  result.columns.push_back(texts("symbol", {"A\nB", "\x1b[2J\x1b]0;x\x07",
+                                            "\xc2\x9b"
+                                            "31m",
+                                            "\xff",
+                                            "\xe2\x80\xae"
+                                            "CBA \xd0\xaf"}));
+  const std::string table = render(result, "table");
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 8);  // header, rule, five rows, count
+  for (const char* shown : {"A\\x0aB", "\\x1b[2J\\x1b]0;x\\x07", "\\xc2\\x9b31m", "\\xff",
+                            "\\xe2\\x80\\xaeCBA \xd0\xaf"})
+    EXPECT_NE(table.find(shown), std::string::npos) << shown << "\n" << table;
+  for (const char c : table) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= ' ');
+}
+
+TEST(Render, JsonIsReadBackAsItWas) {
+  warehouse::QueryResult result;
+  result.rows = 4;
+  const std::vector<std::string> names{"BTC", "a\"b\\c\n\x1b", "\xd0\xaf", "\xff\xfe"};
+  const std::vector<double> values{0.1, -1e300, 123456789.0, 5e-324};
+  result.columns.push_back(texts("symbol", names));
+  result.columns.push_back(numbers("c", values));
+  result.columns.push_back(numbers("n", {1, market::missing, 3, HUGE_VAL}));
+  result.columns[2].nulls = {2};
+  const auto read = nlohmann::json::parse(render(result, "json"));
+  ASSERT_EQ(read.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(read[i]["c"].get<double>(), values[i]);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(read[i]["symbol"].get<std::string>(), names[i]);
+  EXPECT_EQ(read[3]["symbol"].get<std::string>(), "\xef\xbf\xbd\xef\xbf\xbd");
+  EXPECT_EQ(read[0]["n"].get<double>(), 1);
+  EXPECT_TRUE(read[1]["n"].is_null());
+  EXPECT_TRUE(read[3]["n"].is_null());  // JSON has no infinity
+  EXPECT_EQ(nlohmann::json::parse(render(warehouse::QueryResult{}, "json")).size(), 0u);
 }
 
 }  // namespace

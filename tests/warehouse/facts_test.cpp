@@ -148,6 +148,20 @@ TEST_P(FactTables, ACandleToldAgainReplacesAndForgetsNothing) {
             "106|3|9");
 }
 
+TEST_P(FactTables, ACandleToldAgainInTheSameBatchForgetsNothingEither) {
+  auto first = kline(1, day_0, 60'000, 105);
+  first.payload.taker_buy_base = 3;
+  write(first);
+  auto again = kline(1, day_0, 60'000, 106);
+  again.payload.taker_buy_quote = 9;
+  again.payload.trade_count = market::unknown_id;
+  write(again);
+  EXPECT_EQ(load().rows_facts, 1u);
+  EXPECT_EQ(one("SELECT concat_ws('|', close, taker_buy_base, taker_buy_quote, trade_count) FROM "
+                "klines"),
+            "106|3|9|7");
+}
+
 TEST_P(FactTables, TradesKeepEveryOneOfAMillisecondAndNoneTwice) {
   for (std::int64_t id = 1; id <= 300; ++id)
     write(trade(VenueId::binance, 1, day_0 + id / 10, id, 100 + static_cast<double>(id)));

@@ -2,15 +2,21 @@
 // each history the tables are compared, row by row and column by column, with the oracle.
 #include "warehouse/database.hpp"
 #include "warehouse/facts.hpp"
+#include "warehouse/pooler.hpp"
 #include "warehouse/proxy.hpp"
 
+#include <perp/core/error.hpp>
 #include <perp/warehouse/loader.hpp>
 #include <perp/warehouse/migrate.hpp>
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <sys/wait.h>
@@ -259,6 +265,327 @@ TEST_P(Fault, StoppedAndStartedLoaderGoesOn) {
   const std::atomic<bool> stop{false};
   Loader(with).run(journal_->end(), stop);
   expect_exactly_once();
+}
+
+// How often the answer is lost; the suite of the night sets 1000.
+int lost_answers() {
+  const char* wanted = std::getenv("PERP_LOST_COMMITS");
+  return wanted == nullptr ? 100 : std::atoi(wanted);
+}
+
+TEST_P(Fault, AnswersToCommitAreLostAgainAndAgain) {
+  const int wanted = lost_answers();
+  write_history(20 + wanted / 8);
+  std::atomic<int> left{wanted};
+  test::Proxy proxy(dsn_, [&](bool from_server, std::string_view bytes) {
+    return from_server && bytes.find(std::string_view("COMMIT\0", 7)) != std::string_view::npos &&
+           left.fetch_sub(1) > 0;
+  });
+  const std::atomic<bool> stop{false};
+  LoaderOptions with = options(proxy.dsn());
+  with.batch_rows = 20;
+  const LoadReport report = Loader(with).run(journal_->end(), stop);
+  EXPECT_EQ(proxy.cuts(), wanted);
+  EXPECT_EQ(report.commits_found, static_cast<std::uint64_t>(wanted) - 1);
+  expect_exactly_once();
+}
+
+/// What a loader tells, and a way to wait for a word of it.
+class Told {
+ public:
+  void operator()(const std::string& line) {
+    const std::lock_guard guard(mutex_);
+    lines_.push_back(line);
+  }
+  bool has(std::string_view word) {
+    const std::lock_guard guard(mutex_);
+    return std::any_of(lines_.begin(), lines_.end(), [&](const std::string& line) {
+      return line.find(word) != std::string::npos;
+    });
+  }
+  void await(std::string_view word) {
+    while (!has(word)) std::this_thread::yield();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;  // guarded by mutex_
+};
+
+/// A loader on a thread of its own.
+class Loading {
+ public:
+  Loading(const LoaderOptions& options, journal::Position until)
+      : thread_([this, options, until] {
+          try {
+            report_ = Loader(options).run(until, stop_);
+          } catch (const std::exception& error) {
+            error_ = error.what();
+          }
+        }) {}
+  ~Loading() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  LoadReport finish() {
+    thread_.join();
+    EXPECT_EQ(error_, "");
+    return report_;
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  LoadReport report_;
+  std::string error_;
+  std::thread thread_;  // last: it uses the others
+};
+
+// In COPY and in the merge: a lock on the table keeps the backend there until it is terminated.
+TEST_P(Fault, ABackendIsTerminatedInCopyAndInMerge) {
+  generator_->define_all(*journal_);
+  for (const Fact& fact : generator_->minutes(day_0, 3)) write(fact);  // no key twice: all direct
+  journal_->sync();
+  // The day's partitions are there: making them would wait for the lock as well.
+  if (GetParam() == test::Server::plain)
+    Text(dsn_).rows("SELECT perp_ensure_partition(t, " + std::to_string(day_0) +
+                    ") FROM unnest(ARRAY['perp_data', 'perp_metrics']) t");
+  for (const std::string& statement :
+       {std::string("COPY perp_metrics%"), std::string("INSERT INTO \"perp_metrics\"%")}) {
+    Text blocker(dsn_);
+    blocker.rows("BEGIN");
+    blocker.rows("LOCK TABLE perp_metrics IN EXCLUSIVE MODE");
+    LoaderOptions with = options(dsn_);
+    with.lanes = 1;
+    with.batch_rows = 5000;
+    Loading loading(with, journal_->end());
+    Text text(server_dsn_);
+    while (text.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname "
+                    "= '" +
+                    database_ + "' AND wait_event_type = 'Lock' AND query LIKE '" + statement +
+                    "'") == "0")
+      std::this_thread::yield();
+    blocker.rows("ROLLBACK");
+    EXPECT_EQ(loading.finish().reconnects, 1u) << statement;
+    expect_exactly_once();
+    // The second time every minute is told again, so that it is merged.
+    Fact again = generator_->fact(market::VenueId::bybit, 1, market::SpecKind::ohlcv, day_0);
+    again.flags = static_cast<std::uint8_t>(again.flags | market::flag_revision);
+    write(again);
+    journal_->sync();
+  }
+  const std::atomic<bool> stop{false};
+  Loader(options(dsn_)).run(journal_->end(), stop);
+  expect_exactly_once();
+}
+
+TEST_P(Fault, ADeadlockIsBrokenAndTheBatchComesAgain) {
+  const auto fact_of = [&](std::uint32_t index) {
+    Fact fact = generator_->fact(market::VenueId::binance, index, market::SpecKind::oi, day_0);
+    fact.values[market::column("oi")] = 1;
+    return fact;
+  };
+  generator_->define_all(*journal_);
+  write(fact_of(0));  // BTC, merged first
+  write(fact_of(2));  // SOL, merged last
+  journal_->sync();
+  LoaderOptions with = options(dsn_ + " options='-c deadlock_timeout=2s'");
+  with.lanes = 1;
+  Told told;
+  with.on_event = std::ref(told);
+  const std::atomic<bool> stop{false};
+  Loader(with).run(journal_->end(), stop);
+  for (std::uint32_t index : {0u, 2u}) {
+    Fact again = fact_of(index);
+    again.flags = static_cast<std::uint8_t>(again.flags | market::flag_revision);
+    write(again);
+  }
+  journal_->sync();
+  Text other(dsn_), text(dsn_);
+  other.rows("SET deadlock_timeout = '10min'");  // the loader is the one that finds the circle
+  other.rows("BEGIN");
+  other.rows("UPDATE perp_data SET notes = notes WHERE symbol = 'SOL'");
+  Loading loading(with, journal_->end());
+  while (text.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query "
+                  "LIKE 'INSERT INTO \"perp_data\"%' AND datname = current_database()") == "0")
+    std::this_thread::yield();
+  other.rows("UPDATE perp_data SET notes = notes WHERE symbol = 'BTC'");
+  other.rows("COMMIT");
+  EXPECT_EQ(loading.finish().retries, 1u);
+  EXPECT_TRUE(told.has("40P01"));
+  expect_exactly_once();
+}
+
+TEST_P(Fault, AStatementTimeoutIsWaitedOut) {
+  write_history(2);
+  Text blocker(dsn_);
+  blocker.rows("BEGIN");
+  blocker.rows("LOCK TABLE perp_metrics IN EXCLUSIVE MODE");
+  LoaderOptions with = options(dsn_ + " options='-c statement_timeout=300'");
+  with.lanes = 1;
+  Told told;
+  with.on_event = std::ref(told);
+  Loading loading(with, journal_->end());
+  told.await("57014");
+  blocker.rows("ROLLBACK");
+  EXPECT_GE(loading.finish().retries, 1u);
+  expect_exactly_once();
+}
+
+TEST_P(Fault, AStandbyByMistakeIsWaitedOut) {
+  write_history(2);
+  Text text(server_dsn_);
+  text.rows("ALTER DATABASE " + database_ + " SET default_transaction_read_only = on");
+  LoaderOptions with = options(dsn_);
+  Told told;
+  with.on_event = std::ref(told);
+  Loading loading(with, journal_->end());
+  told.await("25006");
+  text.rows("ALTER DATABASE " + database_ + " SET default_transaction_read_only = off");
+  loading.finish();
+  expect_exactly_once();
+}
+
+// A login of few rights: the number of its connections, its password.
+class Login {
+ public:
+  Login(const std::string& server_dsn, const std::string& dsn, const std::string& name)
+      : text_(server_dsn), dsn_(dsn), name_(name) {
+    SetupOptions options;
+    options.roles = true;
+    setup(dsn, options);
+    text_.rows("CREATE ROLE " + name + " LOGIN PASSWORD 'first' IN ROLE perp_writer");
+  }
+  ~Login() {
+    // A session that ends takes its temporary tables with it, a moment later.
+    while (text_.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename "
+                     "= '" +
+                     name_ + "'") != "0")
+      std::this_thread::yield();
+    text_.rows("DROP ROLE " + name_);
+  }
+  Login(const Login&) = delete;
+  Login& operator=(const Login&) = delete;
+  void alter(const std::string& how) { text_.rows("ALTER ROLE " + name_ + " " + how); }
+  std::string dsn(const std::string& password) const {
+    return test::with(dsn_, {{"user", name_}, {"password", password}});
+  }
+  Text& text() { return text_; }
+
+ private:
+  Text text_;
+  std::string dsn_;
+  std::string name_;
+};
+
+TEST_P(Fault, AConnectionLimitIsWaitedOut) {
+  write_history(2);
+  Login login(server_dsn_, dsn_, database_ + "_login");
+  login.alter("CONNECTION LIMIT 1");
+  LoaderOptions with = options(login.dsn("first"));
+  with.lanes = 3;
+  Told told;
+  with.on_event = std::ref(told);
+  Loading loading(with, journal_->end());
+  told.await("too many connections");
+  login.alter("CONNECTION LIMIT 20");
+  loading.finish();
+  expect_exactly_once();
+}
+
+TEST_P(Fault, ARotatedPasswordIsReadAgain) {
+  if (GetParam() != test::Server::timescale) GTEST_SKIP() << "its sockets ask for no password";
+  write_history(8);
+  Login login(server_dsn_, dsn_, database_ + "_login");
+  const std::string file = folder_.path() + ".passwords";
+  const auto write_password = [&](const std::string& password) {
+    std::ofstream(file) << "*:*:*:*:" << password << "\n";
+    std::filesystem::permissions(file, std::filesystem::perms(0600));
+  };
+  write_password("first");
+  LoaderOptions with = options(login.dsn("") + " passfile='" + file + "'");
+  with.flush_ms = 1;
+  Told told;
+  with.on_event = std::ref(told);
+  Loader loader(with);
+  std::atomic<bool> stop{false};
+  std::thread thread([&] { loader.follow(stop); });
+  while (loader.progress().rows_data < 500) std::this_thread::yield();
+  login.alter("PASSWORD 'second'");
+  login.text().rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" +
+                    database_ + "_login'");
+  write_history(2);
+  told.await("authentication failed");
+  write_password("second");
+  while (loader.progress().rows_data < oracle_.size()) std::this_thread::yield();
+  stop = true;
+  thread.join();
+  std::filesystem::remove(file);
+  expect_exactly_once();
+}
+
+TEST_P(Fault, ColumnsOfSomebodyElseAreLeftAlone) {
+  write_history(2);
+  for (const char* table : {"perp_data", "perp_metrics"})
+    Text(dsn_).rows(std::string("ALTER TABLE ") + table + " ADD COLUMN theirs TEXT");
+  const std::atomic<bool> stop{false};
+  Loader(options(dsn_)).run(journal_->end(), stop);
+  expect_exactly_once();
+}
+
+TEST_P(Fault, APartitionDroppedBehindTheLoadersBackIsMadeAgain) {
+  if (GetParam() != test::Server::plain) GTEST_SKIP() << "chunks are the server's to make";
+  write_history(2);
+  LoaderOptions with = options(dsn_);
+  with.lanes = 1;
+  with.flush_ms = 1;
+  Loader loader(with);
+  std::atomic<bool> stop{false};
+  std::thread thread([&] { loader.follow(stop); });
+  while (loader.progress().rows_data < oracle_.size()) std::this_thread::yield();
+  const std::size_t before = oracle_.size();
+  Text text(dsn_);
+  for (const char* table : {"perp_data", "perp_metrics"})
+    text.rows(std::string("DROP TABLE ") + table + "_p20250101");
+  oracle_ = Oracle();
+  write_history(2);
+  while (loader.progress().rows_data < before + oracle_.size()) std::this_thread::yield();
+  stop = true;
+  thread.join();
+  expect_exactly_once();
+}
+
+TEST_P(Fault, ASlowDatabaseOnlyTakesTime) {
+  write_history(2);
+  test::Proxy proxy(dsn_, [](bool from_server, std::string_view) {
+    if (from_server) std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    return false;
+  });
+  const std::atomic<bool> stop{false};
+  Loader(options(proxy.dsn())).run(journal_->end(), stop);
+  expect_exactly_once();
+}
+
+TEST_P(Fault, APoolerThatSharesSessionsIsRefused) {
+  if (std::system("command -v pgbouncer >/dev/null") != 0) GTEST_SKIP() << "no pgbouncer";
+  write_history(2);
+  for (const std::string& mode :
+       {std::string("transaction"), std::string("statement"), std::string("session")}) {
+    test::Pooler pooler(dsn_, mode);
+    const std::atomic<bool> stop{false};
+    if (mode == "session") {
+      Loader(options(pooler.dsn())).run(journal_->end(), stop);
+      expect_exactly_once();
+      continue;
+    }
+    try {
+      Loader(options(pooler.dsn())).run(journal_->end(), stop);
+      FAIL() << "accepted in " << mode << " mode";
+    } catch (const core::Error& error) {
+      EXPECT_NE(std::string(error.what()).find("pool_mode = session"), std::string::npos)
+          << error.what();
+    }
+    EXPECT_EQ(Text(dsn_).one("SELECT count(*) FROM perp_load_cursors"), "0");
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, Fault, test::both_servers(), test::server_name);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 
 namespace perp::warehouse {
@@ -334,6 +335,193 @@ TEST_P(Query, AFailedStatementLeavesTheConnectionUsable) {
     EXPECT_EQ(connection.query("SELECT 1 / $1::int4", {std::int32_t{1}}).columns[0].ints[0], 1);
   }
   EXPECT_THROW(Connection("host=127.0.0.1 port=1 user=perp connect_timeout=2"), DatabaseError);
+}
+
+TEST_P(Query, PerpspecsSideBySideWithTheMissingOnesAsNull) {
+  load(generator_.minutes(day_0, 30));
+  // Some minutes of one spec are missing, and one whole spec.
+  Text(dsn_).rows("DELETE FROM perp_metrics WHERE perpspec = 'byb-oi' AND ts % 180000 = 0");
+  Text(dsn_).rows("DELETE FROM perp_metrics WHERE perpspec = 'okx-lq'");
+  Connection connection(dsn_);
+  const std::vector<std::string> symbols{"SOLUSDT", "BTC"},
+      specs{"bin-ohlcv", "byb-oi", "bin-rsi", "okx-lq"};
+  QueryResult got =
+      query_metrics_wide(connection, symbols, specs, day_0 + 3 * 60'000, day_0 + 21 * 60'000);
+  // In plain SQL: an outer join over every moment that any of them has.
+  std::string columns = "k.ts, k.symbol", joins;
+  std::vector<ColumnData> asked;
+  asked.push_back(got.column("ts"));
+  asked.push_back(got.column("symbol"));
+  for (const auto& [spec, column] :
+       {std::pair("bin-ohlcv", "c"), std::pair("bin-ohlcv", "v_chg_5m"), std::pair("byb-oi", "oi"),
+        std::pair("byb-oi", "oi_chg_10m"), std::pair("rsi", "rsi60"), std::pair("okx-lq", "lqside"),
+        std::pair("okx-lq", "lql_chg_1m")}) {
+    asked.push_back(got.column(std::string(spec) + "." + column));
+    columns += std::string(", (SELECT ") + column +
+               " FROM perp_metrics m WHERE m.ts = k.ts AND m.symbol = k.symbol AND m.perpspec = '" +
+               spec + "')";
+  }
+  got.columns = std::move(asked);
+  EXPECT_GT(got.rows, 30u);
+  expect_same(got,
+              "SELECT " + columns +
+                  " FROM (SELECT DISTINCT ts, symbol FROM perp_metrics WHERE symbol IN "
+                  "('SOL', 'BTC') AND perpspec IN ('bin-ohlcv', 'byb-oi', 'rsi', 'okx-lq') AND "
+                  "ts BETWEEN " +
+                  ms(3) + " AND " + ms(21) + ") k ORDER BY k.ts, k.symbol");
+  // Only what a spec fills: no c beside open interest.
+  EXPECT_EQ(query_metrics_wide(connection, symbols, specs, day_0, day_0).find("byb-oi.c"), nullptr);
+}
+
+TEST_P(Query, ColumnsAddedToTheRunningSystemAreAnswered) {
+  load(generator_.minutes(day_0, 5));
+  Text text(dsn_);
+  for (const char* table : {"perp_data", "perp_metrics"})
+    text.rows(std::string("ALTER TABLE ") + table + " ADD COLUMN vwap DOUBLE PRECISION");
+  text.rows("ALTER TABLE perp_metrics ADD COLUMN vwap_chg_5m DOUBLE PRECISION");
+  text.rows("ALTER TABLE perp_metrics ADD COLUMN document JSONB");  // somebody else's
+  text.rows(
+      "INSERT INTO perpspec_schema (perpspec_name, fields, extension_fields, native_interval_ms, "
+      "seed) VALUES ('bin-vwap', '[\"ts\", \"symbol\", \"vwap\"]', '[]', 60000, false)");
+  text.rows("INSERT INTO perp_data (ts, symbol, perpspec, vwap) VALUES (" + ms(1) +
+            ", 'ETH', 'bin-vwap', 7.5)");
+  text.rows("INSERT INTO perp_metrics (ts, symbol, perpspec, vwap, vwap_chg_5m) VALUES (" + ms(1) +
+            ", 'ETH', 'bin-vwap', 7.5, -0.25)");
+  Connection connection(dsn_);
+  expect_same(query_perp_data(connection, "bin-vwap", "ETH", day_0, day_0 + 300'000),
+              "SELECT * FROM perp_data WHERE perpspec = 'bin-vwap'");
+  const std::vector<std::string> symbols{"ETH"}, specs{"bin-vwap", "bin-oi"};
+  const QueryResult got = query_metrics(connection, symbols, specs, day_0, day_0 + 300'000);
+  EXPECT_EQ(got.find("document"), nullptr);
+  EXPECT_EQ(got.column("vwap_chg_5m").floats[2], -0.25);  // behind two minutes of open interest
+  EXPECT_TRUE(got.column("vwap").is_null(0));
+  EXPECT_EQ(query_metrics_at(connection, "ETH", specs, day_0 + 60'000).column("vwap").floats[1],
+            7.5);
+  EXPECT_EQ(query_metrics_wide(connection, symbols, specs, day_0 + 60'000, day_0 + 60'000)
+                .column("bin-vwap.vwap_chg_5m")
+                .floats[0],
+            -0.25);
+}
+
+TEST_P(Query, GapsOfAnySeries) {
+  load(generator_.minutes(day_0, 1));
+  Text text(dsn_);
+  if (GetParam() == test::Server::plain)
+    text.rows("SELECT perp_ensure_partition(t, " + ms(0) +
+              ") FROM unnest(ARRAY['klines', 'open_interest', 'trades']) t");
+  text.rows(
+      "INSERT INTO klines (ts, exchange_id, symbol, interval) SELECT " + ms(0) +
+      " + 300000 * g, e, s, i FROM generate_series(0, 20) g, unnest(ARRAY[1, 2]) e, "
+      "unnest(ARRAY['BTC', 'BTC-USDC']) s, unnest(ARRAY['5m', '1h']) i WHERE NOT (e = 1 AND s "
+      "= 'BTC' AND i = '5m' AND g IN (3, 4, 5, 11)) AND NOT (s = 'BTC-USDC' AND g = 7)");
+  text.rows("INSERT INTO open_interest (ts, exchange_id, symbol, period) SELECT " + ms(0) +
+            " + 300000 * g, 3, 'SOL', '5m' FROM generate_series(0, 20) g WHERE g <> 9");
+  journal_->append(test::instrument_record(VenueId::binance, 50, "BTC", false, "USDC").header);
+  load({});
+  Connection connection(dsn_);
+  const auto expect_gaps = [&](const SeriesKey& key,
+                               const std::vector<std::vector<std::int64_t>>& expected) {
+    const QueryResult got = query_gaps(connection, key, day_0, day_0 + 86'400'000, 300'000);
+    ASSERT_EQ(got.rows, expected.size()) << key.table;
+    for (std::size_t i = 0; i < got.rows; ++i) {
+      EXPECT_EQ(got.column("prev_ts").ints[i], day_0 + 300'000 * expected[i][0]);
+      EXPECT_EQ(got.column("ts").ints[i], day_0 + 300'000 * expected[i][1]);
+      EXPECT_EQ(got.column("missing").ints[i], expected[i][2]);
+    }
+  };
+  expect_gaps({"klines", {{"exchange_id", "binance"}, {"symbol", "BTC/USDT"}, {"interval", "5m"}}},
+              {{2, 6, 3}, {10, 12, 1}});
+  expect_gaps({"klines", {{"exchange_id", "byb"}, {"symbol", "BTC"}, {"interval", "5m"}}}, {});
+  expect_gaps({"klines", {{"exchange_id", "bin"}, {"symbol", "BTC-USDC"}, {"interval", "5m"}}},
+              {{6, 8, 1}});
+  expect_gaps({"open_interest", {{"exchange_id", "okx"}, {"symbol", "SOL"}, {"period", "5m"}}},
+              {{8, 10, 1}});
+  for (const SeriesKey& bad :
+       {SeriesKey{"perp_status", {}}, SeriesKey{"klines; DROP TABLE klines", {}},
+        SeriesKey{"klines", {{"close", "1"}}}, SeriesKey{"klines", {{"none", "1"}}},
+        SeriesKey{"klines", {{"exchange_id", "nyse"}}}})
+    EXPECT_THROW(query_gaps(connection, bad, 0, day_0, 60'000), core::Error);
+  EXPECT_THROW(query_gaps(connection, {"klines", {}}, 0, day_0, 0), core::Error);
+}
+
+// What the server really ran, as pg_stat_statements keeps it: named columns only, perpspec in every
+// condition, and of three days' partitions only the asked one in the plan, whether the values are
+// known when it is planned or not.
+TEST_P(Query, StatementsNameColumnsAndTouchOnlyTheAskedDays) {
+  Text text(dsn_);
+  if (text.one("SHOW shared_preload_libraries").find("pg_stat_statements") == std::string::npos)
+    GTEST_SKIP() << "the server does not preload pg_stat_statements";
+  text.rows("CREATE EXTENSION pg_stat_statements");
+  for (int day = 0; day < 3; ++day) load(generator_.minutes(day_0 + day * 86'400'000, 2));
+  for (const char* table : {"perp_data", "perp_metrics"})
+    text.rows(std::string("ANALYZE ") + table);
+  const std::int64_t from = day_0 + 86'400'000, to = from + 600'000;
+  struct Asked {
+    std::function<void(Connection&)> ask;
+    std::string values;  // of the statement, as SQL
+  };
+  const std::vector<std::string> symbols{"BTC"}, specs{"bin-ohlcv", "rsi"};
+  const std::string begin = std::to_string(from), end = std::to_string(to),
+                    lists = "ARRAY['BTC'], ARRAY['bin-ohlcv','rsi'], ";
+  const std::vector<Asked> all{
+      {[&](Connection& c) { query_perp_data(c, "bin-ohlcv", "BTC", from, to); },
+       "'BTC', 'bin-ohlcv', " + begin + ", " + end},
+      {[&](Connection& c) { query_metrics(c, symbols, specs, from, to); },
+       lists + begin + ", " + end},
+      {[&](Connection& c) { query_metrics_wide(c, symbols, specs, from, to); },
+       lists + begin + ", " + end},
+      {[&](Connection& c) { query_metrics_at(c, "BTC", specs, from); },
+       "'BTC', ARRAY['bin-ohlcv','rsi'], " + begin},
+      {[&](Connection& c) { query_wick_rejections(c, "BTC", "bin-ohlcv", from, to, 0.1); },
+       "'BTC', 'bin-ohlcv', " + begin + ", " + end + ", 0.1, " + std::to_string(to + 60'000)},
+      {[&](Connection& c) { query_gaps(c, "bin-ohlcv", "BTC", from, to); },
+       begin + ", " + end + ", 60000, 'bin-ohlcv', 'BTC'"},
+  };
+  for (const Asked& one : all) {
+    Connection connection(dsn_);
+    one.ask(connection);  // what it reads once per connection is read
+    text.rows("SELECT pg_stat_statements_reset()");
+    one.ask(connection);
+    std::vector<std::string> seen = text.list(
+        "SELECT query FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE "
+        "datname = current_database()) AND query ~ 'FROM \"?perp_(data|metrics)' AND query !~ "
+        "'pg_stat_statements'");
+    ASSERT_EQ(seen.size(), 1u);
+    EXPECT_EQ(seen[0].find("SELECT *"), std::string::npos) << seen[0];
+    EXPECT_NE(seen[0].find("perpspec"), std::string::npos) << seen[0];
+    for (const char* mode : {"force_custom_plan", "force_generic_plan"}) {
+      text.rows(std::string("SET plan_cache_mode = ") + mode);
+      text.rows("PREPARE asked AS " + seen[0]);
+      std::string plan;
+      for (const std::string& line :
+           text.list("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE asked(" +
+                     one.values + ")"))
+        plan += line + "\n";
+      text.rows("DEALLOCATE asked");
+      // Of the other days' partitions or chunks nothing was read.
+      const std::vector<std::string> others = text.list(
+          GetParam() == test::Server::plain
+              ? "SELECT relname FROM pg_class WHERE relname ~ "
+                "'^perp_(data|metrics)_p(20250101|20250103)$'"
+              : "SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name IN "
+                "('perp_data', 'perp_metrics') AND range_start_integer <> " +
+                    begin);
+      ASSERT_EQ(others.size(), 4u);
+      const std::vector<std::string> asked = text.list(
+          GetParam() == test::Server::plain
+              ? "SELECT relname FROM pg_class WHERE relname ~ '^perp_(data|metrics)_p20250102$'"
+              : "SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name IN "
+                "('perp_data', 'perp_metrics') AND range_start_integer = " +
+                    begin);
+      EXPECT_TRUE(std::any_of(asked.begin(), asked.end(), [&](const std::string& name) {
+        return plan.find(name + " ") != std::string::npos;
+      })) << plan;
+      for (const std::string& other : others)
+        EXPECT_EQ(plan.find(other + " "), std::string::npos) << other << "\n"
+                                                             << seen[0] << "\n"
+                                                             << plan;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, Query, test::both_servers(), test::server_name);

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@ struct pg_conn;
 struct pg_result;
 
 namespace perp::warehouse {
+
+struct CatalogColumns;
 
 /// What the server or libpq refused. `sqlstate` is empty where the connection itself failed.
 class DatabaseError : public core::Error {
@@ -125,6 +128,7 @@ class Connection {
   std::unordered_map<std::string, std::vector<std::string>>
       fields_;  // perpspec -> its registered fields
   std::int64_t fields_read_ns_ = 0;
+  std::shared_ptr<const CatalogColumns> columns_;  // read with the fields
 };
 
 }  // namespace perp::warehouse

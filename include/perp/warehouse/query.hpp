@@ -5,8 +5,9 @@
 // Connection. Throws DatabaseError and core::Error.
 //
 // A symbol may be spelled SOL, SOLUSDT, SOL/USDT, SOL-USDT, SOL-USDT-PERP, 1000PEPEUSDT,
-// binance:SOL-USDT-PERP, in any case. Times are epoch milliseconds. Of perp_metrics only the
-// columns that the registry (perpspec_schema) lists for the asked perpspecs travel; the others are
+// binance:SOL-USDT-PERP, in any case. Times are epoch milliseconds. Which columns there are the
+// database says: one added to a running system is in the answers within 10 s. Of perp_metrics only
+// those travel that the registry (perpspec_schema) lists for the asked perpspecs; the others are
 // NULL in their rows by contract, and in the answer, as window_sizes and exchange are what the
 // table's definition makes them.
 #include <perp/warehouse/connection.hpp>
@@ -16,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace perp::warehouse {
@@ -35,6 +37,13 @@ QueryResult query_metrics(const std::string& dsn, std::span<const std::string> s
                           std::span<const std::string> perpspecs, std::int64_t from_ms,
                           std::int64_t to_ms);
 
+/// The same side by side: one row for each minute and symbol that has any of the perpspecs, by (ts,
+/// symbol): ts, symbol, then by perpspec the columns that it fills, each named `perpspec.column`
+/// ("bin-ohlcv.c_chg_5m"). A perpspec without a row there is NULL.
+QueryResult query_metrics_wide(Connection& connection, std::span<const std::string> symbols,
+                               std::span<const std::string> perpspecs, std::int64_t from_ms,
+                               std::int64_t to_ms);
+
 /// perp_metrics of one symbol and minute: at most one row per perpspec, by perpspec.
 QueryResult query_metrics_at(Connection& connection, std::string_view symbol,
                              std::span<const std::string> perpspecs, std::int64_t ts_ms);
@@ -53,7 +62,19 @@ QueryResult query_wick_rejections(const std::string& dsn, std::string_view symbo
                                   std::string_view perpspec, std::int64_t from_ms,
                                   std::int64_t to_ms, double threshold_pct);
 
+/// One series of any table that perp_series lists: the columns of its key beside ts, and what they
+/// are. Texts; the venue of an exchange_id as its name ("binance") or code ("bin"). A symbol may be
+/// spelled in any way.
+struct SeriesKey {
+  std::string table = "perp_data";
+  std::vector<std::pair<std::string, std::string>> equal;
+};
+
 /// Holes inside a series: prev_ts, ts, missing (rows between the two), from_ms <= ts < to_ms.
+/// @throws core::Error on a table that is no series, a column that it has not, interval_ms <= 0
+QueryResult query_gaps(Connection& connection, const SeriesKey& series, std::int64_t from_ms,
+                       std::int64_t to_ms, std::int64_t interval_ms);
+/// Of perp_data.
 QueryResult query_gaps(Connection& connection, std::string_view perpspec, std::string_view symbol,
                        std::int64_t from_ms, std::int64_t to_ms, std::int64_t interval_ms = 60'000);
 
