@@ -132,7 +132,7 @@ QueryResult query_perpspecs(Connection& connection, std::string_view name) {
       "SELECT perpspec_name AS perpspec, (SELECT string_agg(f, ',' ORDER BY n) FROM "
       "jsonb_array_elements_text(fields || extension_fields) WITH ORDINALITY e(f, n) WHERE f <> "
       "ALL ($2)) AS fields, native_interval_ms, seed, active, (extract(epoch FROM last_updated) * "
-      "1000)::bigint AS last_updated FROM perpspec_schema WHERE $1 = '' OR perpspec_name = $1 "
+      "1000)::bigint AS last_updated_ts FROM perpspec_schema WHERE $1 = '' OR perpspec_name = $1 "
       "ORDER BY perpspec_name COLLATE \"C\"",
       {std::string(name),
        std::vector<std::string>(common_fields().begin(), common_fields().end())});

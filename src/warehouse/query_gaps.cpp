@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace perp::warehouse {
 namespace {
 
@@ -31,6 +33,26 @@ std::string stored_symbol(Connection& connection, const std::string& table,
   return is_secondary ? text : resolve_symbol(connection, text);
 }
 
+// Rows of several series one behind the other would have gaps that nobody has: every column of the
+// key that tells series apart has to be given. What tells rows of one moment apart (trade_id,
+// level) does not.
+void require_one_series(Connection& connection, const SeriesKey& series) {
+  const QueryResult key = connection.query(
+      "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND "
+      "a.attnum = ANY (i.indkey) WHERE i.indisprimary AND i.indrelid = $1::text::regclass AND "
+      "a.attname IN ('exchange_id', 'symbol', 'perpspec', 'interval', 'period', 'kind', 'name', "
+      "'coin', 'address', 'source', 'trade_amount') ORDER BY a.attnum",
+      {series.table});
+  for (std::size_t i = 0; i < key.rows; ++i) {
+    const std::string_view name = key.columns[0].text(i);
+    const bool is_given = std::any_of(series.equal.begin(), series.equal.end(),
+                                      [&](const auto& equal) { return equal.first == name; });
+    if (!is_given)
+      throw core::Error("not one series", std::string(name),
+                        fmt::format("{} has a series for each {}: say which", series.table, name));
+  }
+}
+
 }  // namespace
 
 QueryResult query_gaps(Connection& connection, const SeriesKey& series, std::int64_t from_ms,
@@ -41,6 +63,7 @@ QueryResult query_gaps(Connection& connection, const SeriesKey& series, std::int
   if (connection.query("SELECT FROM perp_series WHERE table_name = $1", {series.table}).rows == 0)
     throw core::Error("no series '" + series.table + "'", "query_gaps", "see `perp db info`");
   const std::vector<CatalogColumn> columns = read_columns(connection, series.table);
+  require_one_series(connection, series);
   std::vector<Value> values{from_ms, to_ms, interval_ms};
   std::string conditions;
   for (const auto& [name, text] : series.equal) {

@@ -439,7 +439,10 @@ TEST_P(Query, GapsOfAnySeries) {
   for (const SeriesKey& bad :
        {SeriesKey{"perp_status", {}}, SeriesKey{"klines; DROP TABLE klines", {}},
         SeriesKey{"klines", {{"close", "1"}}}, SeriesKey{"klines", {{"none", "1"}}},
-        SeriesKey{"klines", {{"exchange_id", "nyse"}}}})
+        SeriesKey{"klines", {{"exchange_id", "nyse"}}},
+        SeriesKey{"klines", {{"exchange_id", "bin"}, {"symbol", "BTC"}}},
+        SeriesKey{"klines", {{"symbol", "BTC"}, {"interval", "5m"}}},
+        SeriesKey{"perp_data", {{"symbol", "BTC"}}}})
     EXPECT_THROW(query_gaps(connection, bad, 0, day_0, 60'000), core::Error);
   EXPECT_THROW(query_gaps(connection, {"klines", {}}, 0, day_0, 0), core::Error);
 }

@@ -38,7 +38,7 @@ void add_perpspec(Connection& connection, const PerpspecFields& spec, bool creat
 void put_perpspec(Connection& connection, const PerpspecFields& spec, bool create_columns);
 
 /// perpspec, fields (without the common ones, extensions included), native_interval_ms, seed,
-/// active, last_updated (epoch ms), by name. @param name one, or empty for all
+/// active, last_updated_ts (epoch ms), by name. @param name one, or empty for all
 QueryResult query_perpspecs(Connection& connection, std::string_view name = {});
 
 }  // namespace perp::warehouse

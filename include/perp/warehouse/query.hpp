@@ -71,7 +71,8 @@ struct SeriesKey {
 };
 
 /// Holes inside a series: prev_ts, ts, missing (rows between the two), from_ms <= ts < to_ms.
-/// @throws core::Error on a table that is no series, a column that it has not, interval_ms <= 0
+/// @throws core::Error on a table that is no series, a column that it has not, one of its key that
+/// tells series apart (venue, symbol, perpspec, interval, ...) and is not given, interval_ms <= 0
 QueryResult query_gaps(Connection& connection, const SeriesKey& series, std::int64_t from_ms,
                        std::int64_t to_ms, std::int64_t interval_ms);
 /// Of perp_data.
