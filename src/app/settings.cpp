@@ -177,6 +177,7 @@ std::vector<Setting> make_settings() {
                  .type = SettingType::list,
                  .fallback = List{"all"},
                  .flag = "--venues",
+                 .other_flag = "--exchanges",
                  .choices = venue_choices(),
                  .complaint = is_some,
                  .is_reloaded = true,
@@ -196,6 +197,12 @@ std::vector<Setting> make_settings() {
                  .complaint = is_some,
                  .is_reloaded = true,
                  .help = "What is asked for of each symbol, as far as the venue has it."});
+  all.push_back({.name = "market_token",
+                 .type = SettingType::list,
+                 .fallback = List{"ETH", "BTC", "XRP", "SOL"},
+                 .complaint = is_some,
+                 .help = "Coins on Binance of which the symbol MT is the mean, at most 8; none: no "
+                         "such rows."});
   all.push_back({.name = "testnet",
                  .type = SettingType::boolean,
                  .fallback = false,

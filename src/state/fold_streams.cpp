@@ -128,6 +128,8 @@ void Fold::define(const market::RecordHeader& record) {
     series->data.liquidation_stream = {};
   }
   series->is_active = is_active;
+  if (is_active && record.venue == MarketToken::venue)
+    token_.define(record.instrument, instrument.base.view());
 }
 
 void Fold::feed_status(const market::RecordHeader& record) {
