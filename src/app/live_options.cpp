@@ -1,5 +1,7 @@
 #include "app/live_options.hpp"
 
+#include "app/status_color.hpp"
+
 #include <perp/core/error.hpp>
 #include <perp/market/venue_id.hpp>
 
@@ -104,6 +106,7 @@ core::LogOptions log_options(const Config& config) {
   static_cast<void>(core::parse_log_level(config.text("logging.level"), options.level));
   options.format =
       config.text("logging.format") == "json" ? core::LogFormat::json : core::LogFormat::text;
+  options.sink = log_sink(config);
   return options;
 }
 

@@ -293,6 +293,11 @@ std::vector<Setting> make_settings() {
                  .flag = "--log-format",
                  .choices = {"text", "json"},
                  .help = "logfmt or one JSON object a line."});
+  all.push_back({.name = "logging.color",
+                 .fallback = std::string("auto"),
+                 .flag = "--color",
+                 .choices = {"auto", "always", "never"},
+                 .help = "Status lines in colour; auto: on a terminal, unless NO_COLOR is set."});
   all.push_back({.name = "logging.status_s",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{10},
