@@ -66,11 +66,11 @@ std::string place(const fs::path& path, std::size_t line) {
 }
 
 // Old data leaves the hot tables by whole chunks and partitions. Rows are deleted where a person
-// asks for them to be made anew (metrics reset) or gone (db clean), and nowhere else.
+// asks for them to be made anew (metrics reset), and nowhere else.
 TEST(Tidy, NothingDeletesRowsOfTheHotTables) {
   const std::map<std::string, std::size_t> allowed{
       {"src/warehouse/metrics_worker.cpp", 1},  // perp metrics reset
-      {"src/warehouse/upkeep.cpp", 1},          // perp db clean --older-than
+      {"src/warehouse/upkeep.cpp", 1},          // perp db clean, which spares them
       {"src/warehouse/retention.cpp", 1},       // perp_status, perp_errors
       {"src/warehouse/claim.cpp", 1}};          // perp_load_cursors
   std::map<std::string, std::size_t> found;

@@ -2,7 +2,6 @@
 
 #include <perp/core/error.hpp>
 #include <perp/core/worker.hpp>
-#include <perp/market/perpspec.hpp>
 #include <perp/warehouse/history.hpp>
 #include <perp/warehouse/loader.hpp>
 
@@ -16,30 +15,10 @@ namespace perp::app {
 namespace {
 
 constexpr auto look_interval = std::chrono::milliseconds(50);
-/// A row's changes look so far back: what surrounds a hole is asked for again with it.
-constexpr std::int64_t context_ms =
-    market::change_windows_minutes.back() * (core::ns_per_minute / core::ns_per_ms);
-/// Rows that are further apart have no changes to be mended.
-constexpr std::int64_t context_step_ms = 5 * 60'000;
-
 std::string symbol_of(const market::Instrument& instrument) {
   std::string symbol(instrument.base.view());
   if (instrument.is_primary == 0) symbol.append("-").append(instrument.quote.view());
   return symbol;
-}
-
-/// Spans with their surroundings, as far as these lie within; what touches is one.
-std::vector<feed::TimeSpan> with_context(std::vector<feed::TimeSpan> spans, feed::TimeSpan within) {
-  std::vector<feed::TimeSpan> merged;
-  for (feed::TimeSpan span : spans) {
-    span.start_ms = std::max(within.start_ms, span.start_ms - context_ms);
-    span.end_ms = std::min(within.end_ms, span.end_ms + context_ms);
-    if (!merged.empty() && span.start_ms <= merged.back().end_ms)
-      merged.back().end_ms = span.end_ms;
-    else
-      merged.push_back(span);
-  }
-  return merged;
 }
 
 /// What is missing of a venue's series. The database says it, else the journal. One thread: its
@@ -65,9 +44,7 @@ class Missing {
           *connection_, {name_of(series.type), venue_, symbol_of(instrument), period_ns},
           within.start_ms, within.end_ms);
     }
-    std::vector<feed::TimeSpan> spans = missing_spans(times, step_ms, within);
-    return has_period && step_ms <= context_step_ms ? with_context(std::move(spans), within)
-                                                    : spans;
+    return missing_spans(times, step_ms, within);
   }
 
  private:

@@ -46,7 +46,8 @@ std::string on_terminal(const std::vector<std::string>& more, const char* no_col
     if (poll(&wait, 1, 10) > 0)
       if (const ssize_t size = read(terminal, piece.data(), piece.size()); size > 0)
         said.append(piece.data(), static_cast<std::size_t>(size));
-    const std::size_t status = said.find("component=status");
+    std::size_t status = said.find("component=status");
+    if (status == std::string::npos) status = said.find(R"("component":"status")");
     return status != std::string::npos && said.find('\n', status) != std::string::npos;
   });
   kill(pid, SIGKILL);
