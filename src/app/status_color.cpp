@@ -15,7 +15,7 @@ constexpr std::string_view status_mark = " component=status ";
 bool write_colored(void*, std::string_view line) {
   const core::LogSink plain = core::stderr_sink();
   const std::size_t mark = line.find(status_mark);
-  if (mark == std::string_view::npos || mark > 80) return plain.write(plain.self, line);
+  if (mark > 80) return plain.write(plain.self, line);  // npos, too
   std::string colored = status_color;
   colored.append(line.substr(0, line.size() - 1)).append(plain_color).append("\n");
   return plain.write(plain.self, colored);
