@@ -64,7 +64,10 @@ LiveRun::LiveRun(const LiveOptions& options, core::Logger& log, ServiceManager& 
             {{"checkpoint", found.checkpoint.empty() ? "none" : found.checkpoint},
              {"replayed", found.replayed},
              {"journal_end", side_.engine().writer().end()}});
-  for (const LiveVenueOptions& venue : options_.venues) venues_.push_back(make_venue(venue));
+  for (const LiveVenueOptions& venue : options_.venues) {
+    venues_.push_back(make_venue(venue));
+    venues_.back()->live.resume();
+  }
 }
 
 std::unique_ptr<LiveRun::Supervised> LiveRun::make_venue(const LiveVenueOptions& options) {

@@ -51,6 +51,7 @@ std::string_view text_of(market::GapCause cause) {
     case market::GapCause::disconnect: return "disconnect";
     case market::GapCause::venue_has_none: return "venue_has_none";
     case market::GapCause::silence: return "silence";
+    case market::GapCause::not_running: return "not_running";
     case market::GapCause::unknown: break;
   }
   return "unknown";
