@@ -28,7 +28,7 @@ TEST_P(CommitFault, AnswerToCommitIsLost) {
 
 TEST_P(CommitFault, AnswersToCommitAreLostAgainAndAgain) {
   const int wanted = test::number_of("PERP_LOST_COMMITS", 100);
-  write_history(20 + wanted / 8);
+  write_history(20 + wanted / 5);  // 20 rows to a batch: enough of them
   std::atomic<int> left{wanted};
   test::Proxy proxy(dsn_, [&](bool from_server, std::string_view bytes) {
     return test::is_answer_to_commit(from_server, bytes) && left.fetch_sub(1) > 0;
