@@ -34,7 +34,8 @@ class FullDisk : public test::ClusterTest, protected test::History {
     if (disk_ == nullptr)
       GTEST_SKIP() << "no file system can be mounted here: a full disk needs root";
     struct stat owner {};
-    ASSERT_EQ(stat((root + server.one("SHOW data_directory")).c_str(), &owner), 0);
+    if (stat((root + server.one("SHOW data_directory")).c_str(), &owner) != 0)
+      GTEST_SKIP() << "the server is not on this machine";
     ASSERT_EQ(chown(path_.c_str(), owner.st_uid, owner.st_gid), 0);
     name_ = "perp_disk_" + std::to_string(getpid());
     server.rows("CREATE TABLESPACE " + name_ + " LOCATION '" + path_.substr(root.size()) + "'");
