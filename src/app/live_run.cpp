@@ -192,8 +192,11 @@ std::string LiveRun::status_line() {
                         grouped(load->rows_data + load->rows_metrics + load->rows_facts));
     if (!load->cursors.empty()) {
       const journal::Position least = *std::min_element(load->cursors.begin(), load->cursors.end());
-      line +=
-          fmt::format(", {} behind", bytes_text(gauges.durable - std::min(least, gauges.durable)));
+      line += fmt::format(", {}", bytes_text(gauges.durable - std::min(least, gauges.durable)));
+      if (load->loaded_ns != core::unknown_ns)
+        line += fmt::format(
+            " and {}", duration_text(static_cast<double>(core::wall_now().ns - load->loaded_ns)));
+      line += " behind";
     }
   }
   if (const std::uint64_t failures = side_.loader()->failures(); failures > 0)

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <thread>
 
 namespace perp::warehouse {
@@ -19,6 +20,7 @@ namespace {
 constexpr unsigned lanes_max = 16;
 constexpr std::size_t batch_rows_max = 1'000'000;
 constexpr journal::Position no_end = ~journal::Position{0};
+static_assert(core::unknown_ns == std::numeric_limits<std::int64_t>::min());
 
 }  // namespace
 
@@ -45,6 +47,7 @@ void LoadReport::add(const LoadReport& later) {
         &LoadReport::not_primary, &LoadReport::undefined, &LoadReport::inactive})
     this->*field += later.*field;
   seconds += later.seconds;
+  loaded_ns = later.loaded_ns;
   cursors = later.cursors;
 }
 
@@ -52,6 +55,7 @@ struct Loader::Impl {
   LoaderOptions options;
   mutable std::mutex mutex;
   std::vector<std::unique_ptr<Lane>> lanes;  // guarded by mutex: replaced by each run()
+  Primary primary;
 
   std::string journal_id(const std::atomic<bool>& stop) const;
   LoadReport run(journal::Position until, bool is_endless, const std::atomic<bool>& stop);
@@ -59,11 +63,14 @@ struct Loader::Impl {
     const std::lock_guard guard(mutex);
     LoadReport sum;
     std::vector<journal::Position> all_cursors;
+    std::int64_t least_ns = std::numeric_limits<std::int64_t>::max();
     for (const std::unique_ptr<Lane>& lane : lanes) {
       sum.add(lane->report());
       all_cursors.insert(all_cursors.end(), sum.cursors.begin(), sum.cursors.end());
+      least_ns = std::min(least_ns, sum.loaded_ns);  // unknown is the least of all
     }
     sum.cursors = std::move(all_cursors);
+    sum.loaded_ns = lanes.empty() ? core::unknown_ns : least_ns;
     sum.seconds = 0;  // the lanes run side by side: the caller knows the time
     return sum;
   }
@@ -111,7 +118,7 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
     const std::lock_guard guard(mutex);
     lanes.clear();
     for (unsigned lane = 0; lane < options.lanes; ++lane)
-      lanes.push_back(std::make_unique<Lane>(options, lane, journal));
+      lanes.push_back(std::make_unique<Lane>(options, lane, journal, primary));
   }
   std::vector<std::exception_ptr> errors(options.lanes);
   std::atomic<unsigned> running{0};

@@ -142,10 +142,11 @@ void Store::copy_facts(Connection& connection, const Batch& batch, const Part& p
 
 void Store::make_stage(Connection& connection, const std::string& table,
                        const std::string& columns) {
-  if (!stages_.insert(table).second) return;
+  if (stages_.contains(table)) return;
   connection.execute(
       fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA",
                   stage_of(table), columns, table));
+  stages_.insert(table);  // known when it is there: a full disk refuses it, and it is tried again
 }
 
 std::vector<std::string> Store::tables_of(const Part& part) {

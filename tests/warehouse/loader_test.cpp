@@ -316,26 +316,41 @@ TEST_P(Load, RefusesADatabaseWithoutSchema) {
 }
 
 TEST_P(Load, RefusesToRunBesideAnotherLoader) {
-  test::Generator(1).define_all(*journal_);
-  load();
-  Connection other(dsn_);
-  other.query("SELECT pg_advisory_lock(1885696624, 1)");  // "perp", lane 1
+  Generator generator(26);
+  generator.define_all(*journal_);
+  write(generator.minutes(day_0, 2));
+  journal_->sync();
+  LoaderOptions with = options();
+  with.flush_ms = 1;
+  Loader first(with);
+  std::atomic<bool> stop{false};
+  std::thread thread([&] { first.follow(stop); });
+  while (first.progress().rows_data < oracle_.size()) std::this_thread::yield();
   try {
-    load();
-    FAIL() << "accepted";
+    load();  // somebody starts a second one; the first does not notice
+    ADD_FAILURE() << "accepted";
   } catch (const core::Error& error) {
     EXPECT_NE(std::string(error.what()).find("another loader is at work"), std::string::npos)
         << error.what();
   }
+  write(generator.minutes(day_0 + 2 * 60'000, 2));
+  journal_->sync();
+  while (first.progress().rows_data < oracle_.size()) std::this_thread::yield();
+  stop = true;
+  thread.join();
+  EXPECT_EQ(first.progress().reconnects, 0u);
+  EXPECT_EQ(load().rows_data, 0u);  // its turn now, and nothing is left
+  oracle_.expect_equal(dsn_);
 }
 
 TEST_P(Load, IsolatesRowsThatTheServerRefuses) {
   Text(dsn_).rows("ALTER TABLE perp_data ADD CONSTRAINT sane CHECK (c IS NULL OR c < 1e300)");
   Generator generator(19);
   generator.define_all(*journal_);
-  std::vector<Fact> facts = generator.minutes(day_0, 30);
+  std::vector<Fact> facts = generator.minutes(day_0, 92);
+  ASSERT_GT(facts.size(), 10'000u);  // one batch: its size is 50,000
   std::vector<Fact> bad;
-  for (std::size_t i = 100; i < facts.size(); i += 900) {
+  for (std::size_t i = 100; i < facts.size(); i += 3000) {
     Fact fact = generator.fact(VenueId::bybit, static_cast<std::uint32_t>(i % 6), SpecKind::ohlcv,
                                day_0 + (100 + static_cast<int>(i)) * 60'000);
     fact.values[market::column("c")] = 1e301;
@@ -343,11 +358,13 @@ TEST_P(Load, IsolatesRowsThatTheServerRefuses) {
   }
   for (std::size_t i = 0; i < facts.size(); ++i) {
     write({facts[i]});
-    if (i % 900 == 100) append(*journal_, bad[i / 900]);
+    if (i % 3000 == 100) append(*journal_, bad[i / 3000]);
   }
   LoaderOptions with = options();
   with.lanes = 1;
+  with.flush_ms = 60'000;
   const LoadReport report = load(with);
+  EXPECT_EQ(report.batches, 1u);
   EXPECT_EQ(report.rows_refused, bad.size());
   EXPECT_EQ(report.rows_data, oracle_.size());
   oracle_.expect_equal(dsn_);

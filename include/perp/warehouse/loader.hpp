@@ -7,6 +7,7 @@
 // cursor in the database decides. run() and follow() block and start one thread per lane;
 // progress() may be called from any thread meanwhile. Needs sessions: a pooler in transaction mode
 // cannot keep the lane's lock.
+#include <perp/core/time.hpp>
 #include <perp/journal/format.hpp>
 
 #include <atomic>
@@ -67,9 +68,12 @@ struct LoadReport {
   std::uint64_t undefined = 0;     ///< minutes whose instrument or perpspec nothing defined
   std::uint64_t inactive = 0;      ///< minutes of perpspecs whose registry row says active = false
   double seconds = 0;
+  /// When we received the newest record up to which every lane has stored all that is its own: now
+  /// minus this is how far the database is behind. Unknown before the first commit.
+  std::int64_t loaded_ns = core::unknown_ns;
   std::vector<journal::Position> cursors;  ///< per lane: everything below is committed
 
-  /// Adds what a later run did; its cursors replace ours.
+  /// Adds what a later run did; its cursors and loaded_ns replace ours.
   void add(const LoadReport& later);
 };
 
