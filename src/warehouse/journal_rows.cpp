@@ -269,7 +269,8 @@ void JournalRows::take_fact(Pass& pass, const market::RecordHeader& record, std:
     return;
   }
   // Counted for every row: what came before in its millisecond may lie outside the wish.
-  const std::uint32_t repeat = fact.has_event_id ? pass.repeats.count(record, ts) : 0;
+  const std::uint32_t repeat =
+      fact.has_event_id ? pass.repeats.count(record, ts, pass.reader.position()) : 0;
   if (ts < pass.wish.from_ms || ts >= pass.wish.to_ms) return;
   JournalRow row{
       table, ts, subject->symbol, pass.reader.position(), pass.reader.position() < subject->cursor,

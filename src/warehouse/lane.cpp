@@ -72,7 +72,7 @@ void Lane::seek(journal::Position position) {
   batch_.clear(position);
   series_by_id_.clear();
   fact_series_by_id_.clear();
-  repeats_ = {};
+  recall_repeats();
   stored_instruments_.clear();
   // What was counted while reading is read again; what happened to the connection stays.
   pending_.rows_expired = pending_.not_primary = pending_.undefined = pending_.inactive = 0;

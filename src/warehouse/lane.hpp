@@ -69,6 +69,7 @@ class Lane {
   std::uint32_t find_series(const market::RecordHeader& record, const market::Minute& minute);
   void note_damage();
   void take_fact(const market::RecordHeader& record);
+  void recall_repeats();
   std::uint32_t find_fact_series(const market::RecordHeader& record, std::size_t table);
   void refuse_expired_facts();
   void judge_facts();
