@@ -6,6 +6,7 @@
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/retention.hpp>
+#include <perp/warehouse/rollup.hpp>
 #include <perp/warehouse/upkeep.hpp>
 
 #include <fmt/format.h>
@@ -30,6 +31,33 @@ struct FeeArguments {
   std::optional<double> maker;
   std::optional<double> taker;
 };
+
+struct RollupArguments {
+  std::string from;
+  std::string to;
+  bool replaces_fuller = false;
+};
+
+void roll_up(const Context& context, const RollupArguments& arguments) {
+  if (arguments.from.empty() != arguments.to.empty())
+    throw CLI::ValidationError("db rollup", "give both --from and --to, or neither");
+  if (arguments.replaces_fuller && arguments.from.empty())
+    throw CLI::ValidationError("--replace", "say of what time: --from and --to");
+  warehouse::Connection connection(context.dsn, "perp db rollup");
+  const warehouse::Backend backend = warehouse::require_schema(connection, "perp db rollup");
+  const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
+  const warehouse::RollupReport report =
+      arguments.from.empty()
+          ? warehouse::roll_up(connection, backend, now_ms, context.stop)
+          : warehouse::roll_up_again(connection, backend,
+                                     {.from_ms = parse_time_ms(arguments.from, "--from"),
+                                      .to_ms = parse_time_ms(arguments.to, "--to"),
+                                      .replaces_fuller = arguments.replaces_fuller},
+                                     now_ms, context.stop);
+  std::printf("%s rows inserted or changed in %s ranges, %.2f s\n",
+              grouped(static_cast<std::uint64_t>(report.rows)).c_str(),
+              grouped(static_cast<std::uint64_t>(report.ranges)).c_str(), report.seconds);
+}
 
 void print_stats(Context& context, std::int64_t symbols) {
   const warehouse::Info info = warehouse::info(context.dsn);
@@ -125,6 +153,17 @@ void add_db_upkeep(CLI::App& db, Context& context) {
   clean_command->add_flag("--truncate", arguments->truncate, "Every row of data goes; needs --yes");
   clean_command->add_flag("--yes", arguments->yes, "I mean it");
   clean_command->callback([&context, arguments] { clean(context, *arguments); });
+
+  auto* rollup = db.add_subcommand(
+      "rollup",
+      "Compute perp_5m, perp_15m, perp_1h, perp_4h and perp_1d: what is due, or a range again.");
+  auto rolled = std::make_shared<RollupArguments>();
+  add_dsn(*rollup, context, true);
+  rollup->add_option("--from", rolled->from, "Again from this time on, for rows that others wrote");
+  rollup->add_option("--to", rolled->to, "Up to this time, exclusive");
+  rollup->add_flag("--replace", rolled->replaces_fuller,
+                   "Also where there are fewer minutes now than the row was made of");
+  rollup->callback([&context, rolled] { roll_up(context, *rolled); });
 
   auto* fees = db.add_subcommand("update-fees", "Correct a venue's fees; they are fractions.");
   auto fee = std::make_shared<FeeArguments>();

@@ -1,5 +1,6 @@
 #include "warehouse/column_catalog.hpp"
 #include "warehouse/events.hpp"
+#include "warehouse/rollup_tables.hpp"
 #include "warehouse/wire.hpp"
 
 #include <perp/core/time.hpp>
@@ -171,6 +172,10 @@ class Inserter {
     connection_.copy_write(std::as_bytes(std::span(bytes)));
     connection_.copy_end();
     std::vector<Statement> last{{merge_of(used), {}}};
+    TouchedBuckets touched;
+    if (table_.name() == perp_data().name())
+      for (const auto& [key, stored] : rows_) touched.add(std::get<2>(key));
+    if (std::optional<Statement> due = touched.statement()) last.push_back(std::move(*due));
     for (const auto& [key, refused] : refusals_) {
       RefusedRow told = refused;
       told.reason += fmt::format(" ({} rows refused for this)", refusal_counts_.at(key));

@@ -1,6 +1,7 @@
 #include "warehouse/column_catalog.hpp"
 #include "warehouse/events.hpp"
 #include "warehouse/hot_tables.hpp"
+#include "warehouse/rollup_tables.hpp"
 
 #include <perp/core/spelling.hpp>
 #include <perp/market/perpspec.hpp>
@@ -102,7 +103,10 @@ void put_perpspec(Connection& connection, const PerpspecFields& spec, bool creat
     create_column(connection, field);
     has_created = true;
   }
-  if (has_created) create_hot_views(connection);
+  if (has_created) {
+    add_rollup_columns(connection);
+    create_hot_views(connection);
+  }
   const QueryResult stored = connection.query(
       "INSERT INTO perpspec_schema (perpspec_name, fields, native_interval_ms) VALUES ($1, "
       "$2::text::jsonb, $3) ON CONFLICT (perpspec_name) DO UPDATE SET fields = EXCLUDED.fields, "
