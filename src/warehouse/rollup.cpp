@@ -9,6 +9,7 @@
 // are committed after the DELETE may be seen or not: their due row was not deleted and brings them
 // next time. If this transaction fails, its due rows are back. Two at once could store an older sum
 // over a newer one: the lock keeps them apart.
+#include "warehouse/events.hpp"
 #include "warehouse/rollup_tables.hpp"
 #include "warehouse/session_lock.hpp"
 
@@ -84,10 +85,30 @@ class Roller {
     if (found.columns[0].ints[0] != 0)
       ensure_partition(connection_, rollup_levels()[level].table, range.from);
   }
+  /// A bucket whose numbers no sum can hold is left out and told; the others are not its hostages.
   void compute(std::size_t level, const BucketRange& range) {
-    report_.rows +=
-        connection_.query(statements_[level], {range.from, range.until}).columns[0].ints[0];
-    ++report_.ranges;
+    try {
+      connection_.execute("SAVEPOINT range");
+      report_.rows +=
+          connection_.query(statements_[level], {range.from, range.until}).columns[0].ints[0];
+      connection_.execute("RELEASE SAVEPOINT range");
+      ++report_.ranges;
+      return;
+    } catch (const DatabaseError& error) {
+      if (error.is_connection_lost() || !error.sqlstate().starts_with("22")) throw;
+      connection_.execute("ROLLBACK TO SAVEPOINT range; RELEASE SAVEPOINT range");
+      if (range.until - range.from == rollup_levels()[level].interval_ms)
+        return tell_refused(level, range.from, error);
+    }
+    const std::int64_t interval = rollup_levels()[level].interval_ms;
+    const std::int64_t middle = range.from + (range.until - range.from) / interval / 2 * interval;
+    compute(level, {range.from, middle});
+    compute(level, {middle, range.until});
+  }
+  void tell_refused(std::size_t level, std::int64_t ts, const DatabaseError& error) {
+    const Statement told = refused_statement(
+        {"", "", ts, 0, std::string(rollup_levels()[level].table), error.sqlstate(), error.what()});
+    connection_.query(told.sql, told.values);
   }
   void tell_next(std::size_t level, const std::vector<BucketRange>& ranges) {
     if (level + 1 == rollup_levels().size()) return;

@@ -312,6 +312,24 @@ TEST_P(Rollups, AFailureLeavesWhatIsDue) {
   expect_rolled_up("again");
 }
 
+TEST_P(Rollups, ABucketThatNoSumCanHoldIsToldAndTheOthersAreComputed) {
+  std::vector<InsertRow> rows;
+  for (int m = 0; m < 40; ++m)
+    rows.push_back({.ts = day_0 + m * minute,
+                    .symbol = "BTC",
+                    .fields = {{"v", m == 21 || m == 22 ? 1.7e308 : 1.0}}});
+  insert("bin-ohlcv", rows);
+  roll();
+  EXPECT_EQ(one("SELECT string_agg(((ts - " + std::to_string(day_0) +
+                ") / 300000)::text, ' ' ORDER BY ts) FROM perp_5m WHERE v = 5"),
+            "0 1 2 3 5 6 7");
+  EXPECT_EQ(one("SELECT minutes || '|' || v FROM perp_1d"), "35|35");
+  EXPECT_EQ(
+      one("SELECT count(*) || (min(details->>'table')) || min(details->>'ts') FROM perp_errors"),
+      "1perp_5m" + std::to_string(day_0 + 20 * minute));
+  EXPECT_EQ(one("SELECT count(*) FROM perp_rollup_due"), "0");
+}
+
 TEST_P(Rollups, OneProgramAtATime) {
   insert("bin-oi", {{.ts = day_0, .symbol = "BTC", .fields = {{"oi", 5.0}}}});
   {
