@@ -60,6 +60,17 @@ std::string rollups_text(const warehouse::Info& info) {
                           grouped(static_cast<std::uint64_t>(info.rollups_due)));
 }
 
+/// What puts closed days into the order of their series, in words.
+std::string sealing_text(const warehouse::Info& info) {
+  switch (info.backend) {
+    case warehouse::Backend::plain:
+      return fmt::format("sealing by perp's own maintenance: {} partitions are sealed",
+                         info.sealed_partitions);
+    case warehouse::Backend::timescale: return "sealing by the server's reorder policy";
+    default: return "sealing absent: what this edition has for it, CLUSTER, keeps readers out";
+  }
+}
+
 void print_server(const warehouse::Info& info) {
   std::printf("%s, backend %s", info.server_version.c_str(),
               std::string(warehouse::to_string(info.backend)).c_str());
@@ -67,9 +78,9 @@ void print_server(const warehouse::Info& info) {
     std::printf(", TimescaleDB %s (%s licence)", info.timescale_version.c_str(),
                 info.timescale_license.c_str());
   std::printf(
-      ", retention %s\n%s\n%s\n",
+      ", retention %s\n%s\n%s\n%s\n",
       info.retention_days == 0 ? "off" : fmt::format("{} days", info.retention_days).c_str(),
-      policies_text(info).c_str(), rollups_text(info).c_str());
+      policies_text(info).c_str(), rollups_text(info).c_str(), sealing_text(info).c_str());
 }
 
 void print_setup(const warehouse::SetupReport& report) {
@@ -169,7 +180,9 @@ void add_db(CLI::App& app, Context& context) {
                                   {"is_compressed", report.is_compressed},
                                   {"policies", policies_text(report)},
                                   {"rollups", rollups_text(report)},
-                                  {"rollups_due", report.rollups_due}};
+                                  {"rollups_due", report.rollups_due},
+                                  {"sealing", sealing_text(report)},
+                                  {"sealed_partitions", report.sealed_partitions}};
       if (report.rollups_due_since_ms) json["rollups_due_since_ms"] = *report.rollups_due_since_ms;
       for (const auto& table : report.tables)
         json["tables"][table.name] = {

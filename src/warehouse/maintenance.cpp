@@ -6,9 +6,13 @@
 #include <perp/warehouse/maintenance.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/rollup.hpp>
+#include <perp/warehouse/seal.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <fmt/format.h>
+
+#include <map>
+#include <utility>
 
 namespace perp::warehouse {
 namespace {
@@ -16,7 +20,7 @@ namespace {
 constexpr int days_ahead = 7;
 constexpr std::int64_t round_ms = 60'000;
 constexpr std::int64_t shape_period_ms = 3'600'000;
-constexpr std::int64_t stop_grace_ms = 1000;
+constexpr std::int64_t stop_grace_ms = 100;  // whatever it is at can be done again
 
 /// A connection that has the lock, which is held until it closes.
 struct Session {
@@ -77,6 +81,10 @@ class Keeper {
         shape_at_ms_ = now_ms + shape_period_ms;
       step(*session, "rollups",
            [&] { roll_up(session->connection, session->backend, now_ms, &stop_); });
+      if (session->backend == Backend::plain && options_.seal_after_hours > 0 &&
+          now_ms >= seal_at_ms_ &&
+          !step(*session, "sealing", [&] { seal_one(session->connection, now_ms); }))
+        seal_at_ms_ = now_ms + shape_period_ms;
     } catch (const DatabaseError& error) {
       if (!stop_.load()) tell(fmt::format("put off: {}", error.what()));
     }
@@ -102,6 +110,22 @@ class Keeper {
     if (report.log_rows != 0)
       tell(fmt::format("{} old rows of perp_status and perp_errors deleted", report.log_rows));
   }
+  /// One day a round, so that rollups do not wait for ten. What was given up is left alone for an
+  /// hour.
+  void seal_one(Connection& connection, std::int64_t now_ms) {
+    for (const DayPartition& day : unsealed_days(connection, now_ms, options_.seal_after_hours)) {
+      std::int64_t& again_at_ms = seal_again_at_ms_[{day.table, day.first_ms}];
+      if (now_ms < again_at_ms) continue;
+      again_at_ms = now_ms + shape_period_ms;
+      const std::optional<SealReport> report =
+          seal_day(connection, day,
+                   {.stop = &stop_, .on_event = [this](const std::string& what) { tell(what); }});
+      if (report)
+        tell(fmt::format("sealed {}: {} rows in {:.1f} s, readers waited {:.0f} ms at most",
+                         report->partition, report->rows, report->seconds, report->swap_ms));
+      return;
+    }
+  }
   void tell(const std::string& what) const {
     if (options_.on_event) options_.on_event("maintenance: " + what);
   }
@@ -109,6 +133,8 @@ class Keeper {
   const MaintenanceOptions& options_;
   const std::atomic<bool>& stop_;
   std::int64_t shape_at_ms_ = 0;
+  std::int64_t seal_at_ms_ = 0;
+  std::map<std::pair<std::string, std::int64_t>, std::int64_t> seal_again_at_ms_;  ///< table, day
 };
 
 }  // namespace

@@ -169,6 +169,7 @@ std::span<const std::string_view> other_tables() {
                                                                  "perp_load_cursors",
                                                                  "perp_migrations",
                                                                  "perp_rollup_due",
+                                                                 "perp_seal_changes",
                                                                  "perp_series",
                                                                  "perp_settings",
                                                                  "perp_status",

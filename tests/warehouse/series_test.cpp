@@ -302,7 +302,8 @@ TEST_P(SeriesTables, AnOlderSchemaIsMigratedAndNeverWrittenTo) {
               "'open_interest_alerts',"
               "'open_interest_liquid_history','open_interest_liquid_symbols','quality_checks','"
               "saved_algos',"
-              "'perp_rollup_due','user_cross_alerts','volume_alerts') LIMIT 1") == "1")
+              "'perp_rollup_due','perp_seal_changes','user_cross_alerts','volume_alerts') LIMIT "
+              "1") == "1")
         run("DROP TABLE " + std::string(table) + " CASCADE");
     for (const auto& [table, key] : specified)
       if (!table.starts_with("perp_")) run("DROP TABLE " + table + " CASCADE");

@@ -41,6 +41,7 @@ struct LoaderOptions {
   /// Then stored as the retention of perp_data and perp_metrics; nothing: what the database says
   /// stands.
   std::optional<int> retention_days{};
+  int seal_after_hours = 0;  ///< MaintenanceOptions::seal_after_hours of that maintenance
   /// One line per thing worth telling: reconnects, retries, refused rows. Called from lane threads.
   std::function<void(const std::string&)> on_event{};
 };
