@@ -39,6 +39,12 @@ LoadReport Lane::report() const {
   return report_;
 }
 
+bool Lane::say(const Statement& statement) {
+  if (!session_) return false;
+  session_->connection.query(statement.sql, statement.values);
+  return true;
+}
+
 void Lane::tell(const std::string& what) const {
   if (options_.on_event) options_.on_event(fmt::format("lane {}: {}", lane_, what));
 }

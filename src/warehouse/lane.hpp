@@ -51,6 +51,10 @@ class Lane {
 
   LoadReport report() const;  ///< @thread any
 
+  /// One statement over the connection that run() left behind. @returns false if there is none.
+  /// @throws DatabaseError
+  bool say(const Statement& statement);
+
  private:
   struct Session {
     Connection connection;

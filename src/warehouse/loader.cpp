@@ -13,6 +13,7 @@
 #include <chrono>
 #include <exception>
 #include <thread>
+#include <utility>
 
 namespace perp::warehouse {
 namespace {
@@ -77,8 +78,11 @@ struct Loader::Impl {
 
   std::string journal_id(const std::atomic<bool>& stop) const;
   LoadReport run(journal::Position until, bool is_endless, const std::atomic<bool>& stop);
+  using LifeEvent = std::pair<std::string, std::string>;  ///< status, message
+  bool tell_life(const std::vector<LifeEvent>& events, Lane* lane = nullptr);
   void tell_start();
-  bool tell_life(const std::string& status, const std::string& message);
+  void tell_end(const std::exception_ptr& failure, bool was_stopped);
+  std::string summary() const { return fmt::format("{} rows of minutes", total().rows_data); }
   LoadReport report() const {
     const std::lock_guard guard(mutex);
     LoadReport sum;
@@ -134,16 +138,21 @@ std::string Loader::Impl::journal_id(const std::atomic<bool>& stop) const {
 }
 
 // A life that cannot be told is lived all the same.
-bool Loader::Impl::tell_life(const std::string& status, const std::string& message) {
+bool Loader::Impl::tell_life(const std::vector<LifeEvent>& events, Lane* lane) {
   if (options.program.empty()) return false;
   try {
-    Connection connection(options.dsn, options.program);
-    const Statement told = life_statement(options.program, status, message, details_of(total()));
-    connection.query(told.sql, told.values);
+    std::optional<Connection> own;
+    for (const auto& [status, message] : events) {
+      const Statement told = life_statement(options.program, status, message, details_of(total()));
+      if (lane != nullptr && lane->say(told)) continue;
+      if (!own) own.emplace(options.dsn, options.program);
+      own->query(told.sql, told.values);
+    }
     return true;
   } catch (const DatabaseError& error) {
     if (options.on_event)
-      options.on_event(fmt::format("'{}' is not told to perp_status: {}", status, error.what()));
+      options.on_event(
+          fmt::format("'{}' is not told to perp_status: {}", events.back().first, error.what()));
     return false;
   }
 }
@@ -151,10 +160,19 @@ bool Loader::Impl::tell_life(const std::string& status, const std::string& messa
 void Loader::Impl::tell_start() {
   if (!options.tells_start || report().has_told_start) return;
   const bool is_told =
-      tell_life("started", fmt::format("loads journal {}", options.journal_folder)) &&
-      tell_life("connected", fmt::format("{} lanes", options.lanes));
+      tell_life({{"started", fmt::format("loads journal {}", options.journal_folder)},
+                 {"connected", fmt::format("{} lanes", options.lanes)}});
   const std::lock_guard guard(mutex);
   has_told_start = is_told;
+}
+
+// By a lane's connection, which is there: an end that is in a hurry makes no new one.
+void Loader::Impl::tell_end(const std::exception_ptr& failure, bool was_stopped) {
+  if (failure)
+    tell_life({{"error", what_of(failure)}});
+  else
+    tell_life({{options.keeps_retention || was_stopped ? "stopped" : "complete", summary()}},
+              lanes.front().get());
 }
 
 LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
@@ -202,8 +220,7 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
       });
     if (!options.program.empty())
       threads.emplace_back([&] {
-        while (pause_unless(halt, options.tells_each_ms))
-          tell_life("running", fmt::format("{} rows of minutes", total().rows_data));
+        while (pause_unless(halt, options.tells_each_ms)) tell_life({{"running", summary()}});
       });
     while (running.load() != 0) {
       if (stop.load()) halt = true;
@@ -215,10 +232,9 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
     const auto failed = std::find_if(errors.begin(), errors.end(),
                                      [](const auto& error) { return error != nullptr; });
     if (failed != errors.end())
-      tell_life("error", what_of(*failed));
+      tell_end(*failed, stop.load());
     else if (!is_endless)
-      tell_life(options.keeps_retention || stop.load() ? "stopped" : "complete",
-                fmt::format("{} rows of minutes", total().rows_data));
+      tell_end(nullptr, stop.load());
   }
   for (const std::exception_ptr& error : errors)
     if (error) std::rethrow_exception(error);

@@ -475,7 +475,7 @@ TEST_F(Live, ADatabaseThatComesLaterGetsEverything) {
   const json summary = json::parse(daemon->out());
   EXPECT_EQ(summary["database"]["perp_status"], loaded());
   EXPECT_EQ(summary["records"]["feed_status"], loaded())
-      << "to the journal's last record: that the feed is down";
+      << "to the journal's last record: that the feed is down; " << daemon->err();
   warehouse::Connection connection(dsn);
   const warehouse::QueryResult life = connection.query(
       "SELECT string_agg(status, ',' ORDER BY task_id), (max(details->>'rows_data'))::bigint FROM "

@@ -509,6 +509,7 @@ TEST_P(Load, ItsLifeIsToldInPerpStatus) {
   EXPECT_EQ(told.find("started", 1), std::string::npos) << "once";
   // The next one takes over from it, as a daemon's does whose life ends by being stopped.
   with.tells_start = false;
+  with.tells_each_ms = 600'000;
   with.keeps_retention = true;
   Loader(with).run(journal_->end(), stop);
   EXPECT_EQ(life(), told + ",stopped");
