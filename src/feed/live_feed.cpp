@@ -1,3 +1,5 @@
+#include "feed/contract_choice.hpp"
+#include "feed/hole_filler.hpp"
 #include "feed/latencies_of.hpp"
 #include "feed/shard.hpp"
 #include "feed/status_writer.hpp"
@@ -25,8 +27,7 @@ namespace {
 
 constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
 constexpr std::uint64_t latency_ticks = 20;  ///< percentiles are worth a look each 2 s
-constexpr std::uint64_t gap_lines_max = 5;   ///< in so many ticks:
-constexpr std::uint64_t gap_ticks = 50;
+constexpr std::uint64_t telling_ticks = 50;
 constexpr std::int64_t stop_ns_max = 2 * core::ns_per_second;
 constexpr std::int64_t good_bye_ns = 500 * core::ns_per_ms;
 
@@ -47,8 +48,6 @@ std::string key_of(market::VenueId id) {
 }  // namespace
 
 struct LiveFeed::Impl final : private ShardOwner {
-  /// What one may have with a contract. Delisted ones are not wanted again.
-  enum class Interest : std::uint8_t { wanted, dropped, ended };
   struct Wish {
     std::vector<std::string> symbols{};
     venue::StreamKinds kinds = 0;
@@ -71,6 +70,15 @@ struct LiveFeed::Impl final : private ShardOwner {
         writer(ring, std::move(wait_for_room), gives_up_waiting),
         status_writer(writer, wanted.venue),
         rest(loop, resolver, tls, state, writer, ledger_of(rest_origin), rest_options()),
+        holes({.venue_key = name,
+               .connect = connect,
+               .state = state,
+               .contracts = contracts,
+               .writer = writer,
+               .rest = rest,
+               .resubscribe_book =
+                   [this](std::uint32_t instrument) { return resubscribe_book(instrument); },
+               .warn = [this](const std::string& what) { warn(what); }}),
         tick_timer(loop, [this] { tick(); }) {
     if (!(options.haste >= 1 && options.haste <= 100'000))
       throw core::Error("cannot hurry so", "LiveFeedOptions::haste", "expected 1 to 100,000");
@@ -79,8 +87,8 @@ struct LiveFeed::Impl final : private ShardOwner {
     for (const venue::Socket& socket : connect.sockets)
       address_frames.emplace_back(socket.limits.frames_per_address);
     writer.conflate();
-    writer.listen([this](const market::RecordHeader& gap) { note_gap(gap); },
-                  [this](const market::RecordHeader& trade) { first_trade(trade); });
+    writer.listen([this](const market::RecordHeader& gap) { holes.note(gap); },
+                  [this](const market::RecordHeader& trade) { holes.on_first_trade(trade); });
   }
 
   /// Where the connections of a kind go.
@@ -122,7 +130,7 @@ struct LiveFeed::Impl final : private ShardOwner {
       log(level, name + ": " + what);
     };
     made.on_book_failed = [this](const std::string& symbol) {
-      if (is_wanted(symbol)) rest.fetch_book(symbol);
+      if (contracts.is_wanted(symbol)) rest.fetch_book(symbol);
     };
     return made;
   }
@@ -144,7 +152,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   /// The list is in, for the first time or again: what is new is added, what is gone given back.
   void on_instruments() {
     has_instruments = true;
-    if (choose(Choice::adds)) plan();
+    if (choose(false)) plan();
   }
 
   void take_wish() {
@@ -160,79 +168,30 @@ struct LiveFeed::Impl final : private ShardOwner {
     has_told_unknown = false;
     rest.want(options.kinds);
     if (!has_instruments || is_stopping) return;
-    if (choose(Choice::adds_and_drops) || is_other_kind) plan();
+    if (choose(true) || is_other_kind) plan();
   }
 
-  enum class Choice : std::uint8_t { adds, adds_and_drops };
-  /// Goes through the instruments for those that are wanted. @returns whether a plan is due
-  bool choose(Choice choice) {
-    bool is_changed = false;
-    std::vector<bool> is_found(options.symbols.size());
-    for (const market::InstrumentEntry& entry : state.instruments.entries()) {
-      const market::Instrument& instrument = entry.instrument;
-      const std::string native(instrument.native.view());
-      const bool is_tradable =
-          instrument.status == market::InstrumentStatus::live && instrument.is_provisional == 0;
-      bool is_wanted = options.symbols.empty() && instrument.is_primary != 0;
-      for (std::size_t i = 0; i < options.symbols.size(); ++i) {
-        const bool is_it =
-            options.symbols[i] == native ||
-            (instrument.is_primary != 0 && options.symbols[i] == instrument.base.view());
-        if (!is_it) continue;
-        is_found[i] = true;
-        is_wanted = true;
-      }
-      const auto known = std::find(symbols.begin(), symbols.end(), native);
-      if (known == symbols.end()) {
-        if (!is_wanted || !is_tradable) continue;
-        symbols.push_back(native);
-        interests.push_back(Interest::wanted);
-        is_changed = true;
-        continue;
-      }
-      const auto index = static_cast<std::size_t>(known - symbols.begin());
-      Interest& interest = interests[index];
-      if (instrument.status == market::InstrumentStatus::delisted && interest != Interest::ended) {
-        end(static_cast<std::uint32_t>(index));
-      } else if (is_wanted && is_tradable && interest == Interest::dropped) {
-        interest = Interest::wanted;
-        is_changed = true;
-      } else if (!is_wanted && choice == Choice::adds_and_drops && interest == Interest::wanted) {
-        interest = Interest::dropped;
-        holes.erase(entry.id);
-        asked_up_to.erase(entry.id);
-        is_changed = true;
-      }
+  /// Goes through the list for what is wanted. @returns whether a plan is due
+  bool choose(bool gives_back) {
+    const ContractChoice::Change change =
+        contracts.look(state.instruments.entries(), options.symbols, gives_back);
+    for (const std::uint32_t index : change.ended) {
+      info(fmt::format("{}: {} is delisted", name, contracts.name(index)));
+      for (const auto& shard : shards) shard->end_symbol(index);
     }
-    for (std::size_t i = 0; i < is_found.size(); ++i)
-      if (!is_found[i] && !has_told_unknown)
-        log(core::LogLevel::error,
-            fmt::format("{}: no contract is called '{}'", name, options.symbols[i]));
+    for (const std::uint32_t instrument : change.dropped) holes.forget(instrument);
+    if (!has_told_unknown)
+      for (const std::string& unknown : change.unknown)
+        log(core::LogLevel::error, fmt::format("{}: no contract is called '{}'", name, unknown));
     has_told_unknown = true;
-    return is_changed;
-  }
-
-  void end(std::uint32_t symbol) {
-    interests[symbol] = Interest::ended;
-    info(fmt::format("{}: {} is delisted", name, symbols[symbol]));
-    for (const auto& shard : shards) shard->end_symbol(symbol);
-  }
-
-  bool is_wanted(const std::string& symbol) const {
-    const auto found = std::find(symbols.begin(), symbols.end(), symbol);
-    return found != symbols.end() &&
-           interests[static_cast<std::size_t>(found - symbols.begin())] == Interest::wanted;
+    return change.is_due;
   }
 
   /// Brings the connections to what is wanted: only what differs moves.
   void plan() {
-    std::vector<std::uint32_t> wanted;
+    const std::vector<std::uint32_t> wanted = contracts.wanted();
     std::vector<std::string> names;
-    for (std::uint32_t i = 0; i < symbols.size(); ++i)
-      if (interests[i] == Interest::wanted) {
-        wanted.push_back(i);
-        names.push_back(symbols[i]);
-      }
+    for (const std::uint32_t index : wanted) names.push_back(contracts.name(index));
     std::vector<venue::Shard> carried;
     for (const auto& shard : shards) carried.push_back(shard->carried());
     const std::vector<std::string_view> views(names.begin(), names.end());
@@ -306,69 +265,25 @@ struct LiveFeed::Impl final : private ShardOwner {
 
   std::uint32_t instrument_of(const venue::Topic& topic) const {
     if (topic.symbol == venue::no_symbol) return 0;
-    const market::InstrumentEntry* entry = state.instruments.find(symbols[topic.symbol]);
+    const market::InstrumentEntry* entry = state.instruments.find(contracts.name(topic.symbol));
     return entry == nullptr ? 0 : entry->id;
   }
 
-  // Holes --------------------------------------------------------------------------------------
-
-  struct GapRecord {
-    std::uint32_t instrument;
-    market::Gap gap;
-  };
-  /// Only those that a decoder found: what this feed says itself is dealt with where it is said.
-  void note_gap(const market::RecordHeader& header) {
-    const auto& gap = market::payload<market::Gap>(header);
-    if (gap.cause == market::GapCause::sequence || gap.cause == market::GapCause::checksum)
-      gaps.push_back({header.instrument, gap});
-  }
+  // What shards ask for --------------------------------------------------------------------------
 
   void on_hole(const venue::Topic& topic, std::uint32_t instrument, core::WallNs from,
                core::WallNs to) override {
     if (topic.symbol == venue::no_symbol) return;
-    const venue::StreamKinds kinds = connect.streams[topic.stream].kinds;
-    const std::string& symbol = symbols[topic.symbol];
-    if ((kinds & venue::kinds_of(venue::StreamKind::trades)) != 0) {
-      // The trades in between are asked for when the first one behind them says where they end.
-      const RingWriter::LastTrade last = writer.last_trade(instrument);
-      if (last.exchange_ns != core::unknown_ns) {
-        holes.try_emplace(
-            instrument,
-            TradeHole{.symbol = symbol, .last_id = last.id, .last_ns = last.exchange_ns});
-        writer.await_trade(instrument);
-      }
-    }
-    if ((kinds & venue::kinds_of(venue::StreamKind::kline_1m)) != 0) {
-      const std::int64_t start_ms = from.ns / core::ns_per_minute * 60'000;
-      const std::int64_t end_ms = to.ns / core::ns_per_minute * 60'000;
-      if (start_ms < end_ms)
-        rest.fill_klines(symbol, start_ms, end_ms, [this, symbol](const KlineFill& fill) {
-          if (fill.left_start_ms < fill.left_end_ms) say_left("candles", symbol, fill.why);
-        });
-    }
+    holes.on_hole(topic, contracts.name(topic.symbol), instrument, from, to);
   }
 
-  void first_trade(const market::RecordHeader& header) {
-    const auto found = holes.find(header.instrument);
-    if (found == holes.end()) return;
-    TradeHole hole = std::move(found->second);
-    holes.erase(found);
-    hole.first_id = market::payload<market::Trade>(header).trade_id;
-    hole.first_ns = header.exchange_ns;
-    asked_up_to[header.instrument] = hole.first_id;
-    fill_trades(std::move(hole));
+  void on_book_wanted(const venue::Topic& topic) override {
+    holes.fetch_book(contracts.name(topic.symbol));
   }
 
-  void fill_trades(TradeHole hole) {
-    const std::string symbol = hole.symbol;
-    rest.fill_trades(std::move(hole), [this, symbol](const TradeFill& fill) {
-      if (fill.left) say_left("trades", symbol, fill.why);
-    });
-  }
-
-  /// The hole's record is in the ring since the stream came back; this says that it stays one.
-  void say_left(const char* what, const std::string& symbol, const std::string& why) {
-    warn(fmt::format("{}: {} of {} stay missing: {}", name, what, symbol, why));
+  bool resubscribe_book(std::uint32_t instrument) {
+    return std::any_of(shards.begin(), shards.end(),
+                       [&](const auto& shard) { return shard->resubscribe_book(instrument); });
   }
 
   void on_token_wanted(std::uint32_t number, std::uint64_t ticket,
@@ -387,71 +302,6 @@ struct LiveFeed::Impl final : private ShardOwner {
                      });
   }
 
-  void on_book_wanted(const venue::Topic& topic) override { fetch_book(symbols[topic.symbol]); }
-
-  void fetch_book(const std::string& symbol) {
-    ++books_resynced;
-    rest.fetch_book(symbol);
-  }
-
-  /// A venue that loses much does not drown what else is to be told.
-  void tell_gap(const std::string& symbol, const market::Gap& gap) {
-    if (gaps_told++ >= gap_lines_max) return;
-    warn(fmt::format("{}: {} of {} has a hole: {}", name, market::name_of(gap.stream), symbol,
-                     gap.cause == market::GapCause::checksum ? "its checksum is another"
-                                                             : "its ids do not follow"));
-  }
-  void begin_telling_gaps() {
-    if (gaps_told > gap_lines_max)
-      warn(fmt::format("{}: {} more holes", name, gaps_told - gap_lines_max));
-    gaps_told = 0;
-  }
-
-  /// What decoders found missing, once their batch is written.
-  void take_gaps() {
-    for (const GapRecord& found : std::exchange(gaps, {})) {
-      const market::InstrumentEntry* entry = entry_of(found.instrument);
-      if (entry == nullptr) continue;
-      const std::string symbol(entry->instrument.native.view());
-      if (!is_wanted(symbol)) continue;
-      tell_gap(symbol, found.gap);
-      switch (found.gap.stream) {
-        case market::RecordType::book_delta:
-        case market::RecordType::book_snapshot:
-          if (connect.book_resync == venue::BookResync::rest_snapshot)
-            fetch_book(symbol);
-          else if (connect.book_resync == venue::BookResync::resubscribe)
-            for (const auto& shard : shards)
-              if (shard->resubscribe_book(found.instrument)) {
-                ++books_resynced;
-                break;
-              }
-          break;
-        case market::RecordType::trade:
-          // A lost connection's is asked for anyway, from what was before it.
-          if (holes.contains(found.instrument) ||
-              (asked_up_to.contains(found.instrument) &&
-               asked_up_to[found.instrument] == found.gap.got_id))
-            break;
-          fill_trades({.symbol = symbol,
-                       .last_id = found.gap.expected_id - 1,
-                       .last_ns = writer.last_trade(found.instrument).exchange_ns,
-                       .first_id = found.gap.got_id,
-                       .first_ns = found.gap.to_ns});
-          break;
-        default: break;
-      }
-    }
-  }
-
-  const market::InstrumentEntry* entry_of(std::uint32_t instrument) const {
-    const std::size_t index = instrument & 0x00ff'ffff;
-    const auto& entries = state.instruments.entries();
-    for (std::size_t i = index == 0 ? 0 : index - 1; i < entries.size() && i <= index; ++i)
-      if (entries[i].id == instrument) return &entries[i];
-    return nullptr;
-  }
-
   // Time ---------------------------------------------------------------------------------------
 
   void tick() {
@@ -460,7 +310,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     if (!is_stopping) {
       rest.tick(moment);
       for (const auto& shard : shards) shard->tick(moment);
-      take_gaps();
+      holes.take();
     } else {
       for (const auto& shard : shards) shard->tick(moment);
     }
@@ -474,7 +324,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     status_writer.tick(moment.wall);
     writer.publish();
     if (++ticks % 2 == 0) copy_status();
-    if (ticks % gap_ticks == 0) begin_telling_gaps();
+    if (ticks % telling_ticks == 0) holes.begin_telling();
   }
 
   int do_work() {
@@ -484,7 +334,7 @@ struct LiveFeed::Impl final : private ShardOwner {
       start();
     }
     const int events = loop.run_once();
-    if (!gaps.empty()) take_gaps();
+    if (holes.has_noted()) holes.take();
     // A flag alone: what was wished is read under the mutex.
     if (has_wish.load(std::memory_order_relaxed)) take_wish();
     if (stop_requested.load(std::memory_order_relaxed)) stop();  // a flag alone
@@ -519,7 +369,7 @@ struct LiveFeed::Impl final : private ShardOwner {
         .symbols = symbols_wanted,
         .ring = writer.stats(),
         .lost_at_stop = writer.lost_at_stop(),
-        .books_resynced = books_resynced,
+        .books_resynced = holes.books_resynced(),
         .holes = status_writer.gaps(),
         .decode_errors = state.decode_errors,
         .venue_errors = state.venue_errors,
@@ -583,24 +433,19 @@ struct LiveFeed::Impl final : private ShardOwner {
   StatusWriter status_writer;
   std::map<std::string, std::unique_ptr<HostLedger>> ledgers;
   std::map<const HostLedger*, HostScout> scouts;
+  ContractChoice contracts;
   VenueRest rest;
+  HoleFiller holes;
   std::vector<RateWindow> address_frames;  ///< by socket
-  std::vector<std::string> symbols;        ///< native: all that ever were wanted
-  std::vector<Interest> interests;         ///< in each of them
   std::uint32_t symbols_wanted = 0;
   std::vector<std::unique_ptr<Shard>> shards;
   std::vector<std::unique_ptr<Shard>> leaving;  ///< without topics, closing
   ShardCounts gone;                             ///< of those that have closed
   std::uint32_t shards_made = 0;
-  std::map<std::uint32_t, TradeHole> holes;           ///< by instrument, waiting for their end
-  std::map<std::uint32_t, std::int64_t> asked_up_to;  ///< by instrument: the last one's first trade
-  std::vector<GapRecord> gaps;
-  std::uint64_t gaps_told = 0;  ///< since the last gap_ticks, those that were not told among them
   bool has_instruments = false;
   bool has_told_unknown = false;
   std::uint64_t ticks = 0;
   std::vector<LatencyStatus> latencies;
-  std::uint64_t books_resynced = 0;
   net::Timer tick_timer;
   std::mutex wish_mutex;
   Wish wish;  ///< guarded by wish_mutex

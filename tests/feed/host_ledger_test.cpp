@@ -4,12 +4,15 @@
 
 #include <perp/core/error.hpp>
 #include <perp/core/prng.hpp>
+#include <perp/feed/backoff.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <queue>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -86,6 +89,46 @@ TEST_F(LedgerFiles, AnyWindowHoldsTheBudgetAndRefusalsAreNeeded) {
     }
     EXPECT_GT(granted.size(), 100u);
   }
+}
+
+TEST_F(LedgerFiles, AThousandSocketsBehindOneAddressComeBackWithinTheBudget) {
+  // Four processes, 250 sockets each, all cut at the same moment, all with jitter and all asking
+  // again when they are told to.
+  constexpr std::size_t sockets = 1'000;
+  std::vector<std::unique_ptr<HostLedger>> processes;
+  for (int i = 0; i < 4; ++i) processes.push_back(std::make_unique<HostLedger>(options()));
+  const std::int64_t window = options().connects.window_ns;
+  const std::size_t budget = options().connects.limit;
+  core::Prng random(11);
+  using Attempt = std::pair<std::int64_t, std::size_t>;  // when, which socket
+  std::priority_queue<Attempt, std::vector<Attempt>, std::greater<>> due;
+  for (std::size_t i = 0; i < sockets; ++i)
+    due.emplace(at(0).mono.ns + Backoff({}, random.split(), 2).on_lost(), i);
+  std::vector<std::int64_t> connected;
+  std::size_t asked = 0;
+  while (!due.empty()) {
+    const auto [ns, socket] = due.top();
+    due.pop();
+    const Moment now{{ns}, at(0).wall};
+    const Grant grant = processes[socket % processes.size()]->may_connect(now);
+    ++asked;
+    if (!grant) {
+      ASSERT_EQ(grant.verdict, Verdict::spent);
+      ASSERT_GT(grant.retry_at, now.mono);
+      due.emplace(grant.retry_at.ns, socket);
+      continue;
+    }
+    connected.push_back(ns);
+    const auto within =
+        std::ranges::count_if(connected, [&](std::int64_t at) { return at > ns - window; });
+    ASSERT_LE(static_cast<std::size_t>(within), budget) << connected.size();
+  }
+  ASSERT_EQ(connected.size(), sockets) << "nobody is left out";
+  // Never idle while somebody waits: what the budget alone takes, and a slice for each window.
+  const auto windows = static_cast<std::int64_t>((sockets - 1) / budget);
+  EXPECT_LE(connected.back() - connected.front(), windows * (window / 32 * 34));
+  EXPECT_LE(asked, sockets * static_cast<std::size_t>(windows + 1) * 34)
+      << "they ask when told, not in a loop";
 }
 
 TEST_F(LedgerFiles, WhatTheHostCountedBeyondOursIsBooked) {
