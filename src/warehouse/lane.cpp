@@ -39,10 +39,8 @@ LoadReport Lane::report() const {
   return report_;
 }
 
-bool Lane::say(const Statement& statement) {
-  if (!session_) return false;
-  session_->connection.query(statement.sql, statement.values);
-  return true;
+void Lane::say(const Statement& statement) {
+  if (session_) session_->connection.query(statement.sql, statement.values);
 }
 
 void Lane::tell(const std::string& what) const {

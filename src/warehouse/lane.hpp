@@ -51,9 +51,9 @@ class Lane {
 
   LoadReport report() const;  ///< @thread any
 
-  /// One statement over the connection that run() left behind. @returns false if there is none.
+  /// One statement over the connection that run() left behind; nothing if it left none.
   /// @throws DatabaseError
-  bool say(const Statement& statement);
+  void say(const Statement& statement);
 
  private:
   struct Session {

@@ -144,7 +144,10 @@ bool Loader::Impl::tell_life(const std::vector<LifeEvent>& events, Lane* lane) {
     std::optional<Connection> own;
     for (const auto& [status, message] : events) {
       const Statement told = life_statement(options.program, status, message, details_of(total()));
-      if (lane != nullptr && lane->say(told)) continue;
+      if (lane != nullptr) {
+        lane->say(told);
+        continue;
+      }
       if (!own) own.emplace(options.dsn, options.program);
       own->query(told.sql, told.values);
     }
@@ -166,11 +169,10 @@ void Loader::Impl::tell_start() {
   has_told_start = is_told;
 }
 
-// By a lane's connection, which is there: an end that is in a hurry makes no new one.
+// By a lane's connection if it is still there: an end that is in a hurry makes no new one.
 void Loader::Impl::tell_end(const std::exception_ptr& failure, bool was_stopped) {
-  if (failure)
-    tell_life({{"error", what_of(failure)}});
-  else
+  if (failure && !was_stopped) tell_life({{"error", what_of(failure)}});
+  if (!failure)
     tell_life({{options.keeps_retention || was_stopped ? "stopped" : "complete", summary()}},
               lanes.front().get());
 }

@@ -52,8 +52,10 @@ bool store_retention(Connection& connection, int days) {
   return has_changed;
 }
 
-// Partitions ahead, old ones dropped.
-PruneReport keep_shape(Session& session, const MaintenanceOptions& options, std::int64_t now_ms) {
+// Partitions ahead, old ones dropped. A new database needs a few hundred: an end does not wait for
+// all of them.
+PruneReport keep_shape(Session& session, const MaintenanceOptions& options, std::int64_t now_ms,
+                       const std::atomic<bool>& stop) {
   Connection& connection = session.connection;
   const bool has_changed =
       options.retention_days && store_retention(connection, *options.retention_days);
@@ -63,7 +65,13 @@ PruneReport keep_shape(Session& session, const MaintenanceOptions& options, std:
     if (options.on_event)
       for (const std::string& warning : warnings) options.on_event("maintenance: " + warning);
   }
-  if (session.backend == Backend::plain) ensure_partitions(connection, {}, now_ms, 1 + days_ahead);
+  if (session.backend == Backend::plain) {
+    const QueryResult series =
+        connection.query("SELECT table_name FROM perp_series ORDER BY chunk_ms, table_name");
+    for (std::size_t i = 0; i < series.rows && !stop.load(); ++i)
+      ensure_partitions(connection, series.columns[0].text(i), now_ms, 1 + days_ahead);
+  }
+  if (stop.load()) return {};
   return prune(connection, session.backend, {}, now_ms);
 }
 
@@ -105,7 +113,7 @@ class Keeper {
     }
   }
   void shape(Session& session, std::int64_t now_ms) {
-    const PruneReport report = keep_shape(session, options_, now_ms);
+    const PruneReport report = keep_shape(session, options_, now_ms, stop_);
     for (const std::string& name : report.dropped) tell("dropped " + name);
     if (report.log_rows != 0)
       tell(fmt::format("{} old rows of perp_status and perp_errors deleted", report.log_rows));
@@ -142,7 +150,8 @@ class Keeper {
 std::optional<PruneReport> maintain(const MaintenanceOptions& options, std::int64_t now_ms) {
   std::optional<Session> session = begin(options);
   if (!session) return std::nullopt;
-  return keep_shape(*session, options, now_ms);
+  const std::atomic<bool> never{false};
+  return keep_shape(*session, options, now_ms, never);
 }
 
 void keep_maintained(const MaintenanceOptions& options, const std::atomic<bool>& stop) {
