@@ -278,6 +278,11 @@ Statement damage_statement(const journal::Damage& damage) {
            std::string("JOURNAL_DAMAGE"), storable(damage.why), details, Null{20}}};
 }
 
+Statement life_statement(const std::string& program, const std::string& status,
+                         const std::string& message, const std::string& details) {
+  return {insert_status, {program, status, text_or_null(storable(message)), details, Null{20}}};
+}
+
 Statement perpspec_statement(const market::Perpspec& spec) {
   const market::SpecRow& row = market::spec_row(market::kind_of(spec.id));
   return {

@@ -40,6 +40,12 @@ LoadReport Lane::report() const {
   return report_;
 }
 
+void Lane::say(const Statement& statement) {
+  if (session_) session_->connection.query(statement.sql, statement.values);
+}
+
+void Lane::end_session() { session_.reset(); }
+
 void Lane::tell(const std::string& what) const {
   if (options_.on_event) options_.on_event(fmt::format("lane {}: {}", lane_, what));
 }
@@ -64,9 +70,6 @@ bool Lane::pause(std::int64_t ms) const { return pause_unless(*stop_, ms); }
 
 void Lane::run(journal::Position until, bool is_endless, const std::atomic<bool>& stop) {
   stop_ = &stop;
-  // The lane's lock goes with its session: whoever loads next may begin when this has ended.
-  const std::unique_ptr<Lane, void (*)(Lane*)> at_end(this,
-                                                      [](Lane* lane) { lane->session_.reset(); });
   if (!connect()) return;
   seek(cursor_);
   {
@@ -88,7 +91,7 @@ void Lane::seek(journal::Position position) {
   batch_.clear(position);
   series_by_id_.clear();
   fact_series_by_id_.clear();
-  repeats_ = {};
+  recall_repeats();
   stored_instruments_.clear();
   // What was counted while reading is read again; what happened to the connection stays.
   pending_.rows_expired = pending_.not_primary = pending_.undefined = pending_.inactive = 0;

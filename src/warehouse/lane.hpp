@@ -53,6 +53,12 @@ class Lane {
 
   LoadReport report() const;  ///< @thread any
 
+  /// One statement over the connection that run() left behind; nothing if it left none.
+  /// @throws DatabaseError
+  void say(const Statement& statement);
+  /// Closes that connection, and frees the lane's lock with it.
+  void end_session();
+
  private:
   struct Session {
     Connection connection;
@@ -72,6 +78,7 @@ class Lane {
   std::uint32_t find_series(const market::RecordHeader& record, const market::Minute& minute);
   void note_damage();
   void take_fact(const market::RecordHeader& record);
+  void recall_repeats();
   std::uint32_t find_fact_series(const market::RecordHeader& record, std::size_t table);
   void refuse_expired_facts();
   void judge_facts();

@@ -1,4 +1,5 @@
 #include "warehouse/claim.hpp"
+#include "warehouse/events.hpp"
 #include "warehouse/metrics_worker.hpp"
 
 #include <perp/core/time.hpp>
@@ -41,10 +42,8 @@ std::string details_of(const MetricsReport& report) {
 
 void put_status(Connection& connection, const std::string& status, const std::string& message,
                 const MetricsReport& report) {
-  connection.query(
-      "INSERT INTO perp_status (script_name, status, message, details) VALUES ($1, $2, $3, "
-      "$4::text::jsonb)",
-      {std::string(script_name), status, message, details_of(report)});
+  const Statement told = life_statement(script_name, status, message, details_of(report));
+  connection.query(told.sql, told.values);
 }
 
 std::string summary_of(const MetricsReport& report) {

@@ -1,6 +1,7 @@
 #include "warehouse/column_catalog.hpp"
 #include "warehouse/events.hpp"
 #include "warehouse/hot_tables.hpp"
+#include "warehouse/rollup_tables.hpp"
 
 #include <perp/core/spelling.hpp>
 #include <perp/market/perpspec.hpp>
@@ -123,6 +124,7 @@ void put_perpspec(Connection& connection, const PerpspecFields& spec, bool creat
   if (!missing.empty()) {
     require_room(connection, missing.size());
     for (const std::string& field : missing) create_column(connection, field);
+    add_rollup_columns(connection);
     create_hot_views(connection);
   }
   const QueryResult stored = connection.query(

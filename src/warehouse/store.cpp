@@ -1,6 +1,7 @@
 #include "warehouse/store.hpp"
 
 #include "warehouse/events.hpp"
+#include "warehouse/rollup_tables.hpp"
 #include "warehouse/wire.hpp"
 
 #include <perp/warehouse/copy_encoder.hpp>
@@ -200,6 +201,9 @@ void Store::make_stages(Connection& connection, const Part& part) {
 }
 
 void Store::commit(Connection& connection, Batch& batch, std::vector<Statement> before) {
+  TouchedBuckets touched;
+  for (const Row& row : batch.rows) touched.add(row.ts);
+  if (std::optional<Statement> due = touched.statement()) before.push_back(std::move(*due));
   before.insert(before.end(), batch.statements.begin(), batch.statements.end());
   for (const auto* refused : {&batch.refused, &batch.bisected})
     for (const RefusedRow& row : *refused) before.push_back(refused_statement(row));

@@ -495,6 +495,53 @@ TEST_P(Load, WaitsForALockAndThenGoesOn) {
   oracle_.expect_equal(dsn_);
 }
 
+TEST_P(Load, ItsLifeIsToldInPerpStatus) {
+  Generator generator(31);
+  generator.define_all(*journal_);
+  write(generator.minutes(day_0, 2));
+  journal_->sync();
+  LoaderOptions with = options();
+  with.program = "perp test";
+  with.tells_each_ms = 20;
+  const auto life = [&] {
+    return one(
+        "SELECT string_agg(status, ',' ORDER BY task_id) FROM perp_status WHERE script_name = "
+        "'perp test'");
+  };
+  std::optional<Loader> loader(with);
+  std::atomic<bool> stop{false};
+  LoadReport report;
+  std::thread follower([&] { report = loader->follow(stop); });
+  for (int i = 0; i < 3000 && life().find("running,running") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  stop = true;
+  follower.join();
+  EXPECT_TRUE(report.has_told_start);
+  stop = false;
+  loader->run(journal_->end(), stop);
+  loader.reset();
+  const std::string told = life();
+  EXPECT_TRUE(told.starts_with("started,connected,running,running")) << told;
+  EXPECT_TRUE(told.ends_with("running,complete")) << told;
+  EXPECT_EQ(told.find("started", 1), std::string::npos) << "once";
+  // The next one takes over from it, as a daemon's does whose life ends by being stopped.
+  with.tells_start = false;
+  with.tells_each_ms = 600'000;
+  with.keeps_retention = true;
+  Loader(with).run(journal_->end(), stop);
+  EXPECT_EQ(life(), told + ",stopped");
+  with.keeps_retention = false;
+  // What a program died of is told as well, and none of it is a row of a feed.
+  Text(dsn_).rows("DROP TABLE perp_metrics CASCADE");
+  write(generator.minutes(day_0 + 2 * 60'000, 1));
+  journal_->sync();
+  EXPECT_THROW(Loader(with).run(journal_->end(), stop), core::Error);
+  EXPECT_EQ(life(), told + ",stopped,error");
+  EXPECT_NE(
+      one("SELECT message FROM perp_status ORDER BY task_id DESC LIMIT 1").find("perp_metrics"),
+      std::string::npos);
+}
+
 INSTANTIATE_TEST_SUITE_P(Servers, Load, test::both_servers(), test::server_name);
 
 TEST(Loader, RefusesOptionsOutOfRange) {

@@ -346,6 +346,8 @@ TEST_P(Verify, RefusesWhatItCannotCompare) {
   refused(with);
   with.tables = {"perp_data; DROP TABLE perp_data"};
   refused(with);
+  with.tables = {"perp_1h"};  // made of perp_data, not of a journal
+  refused(with);
   with = options();
   with.range_ms = 60'000;
   refused(with);
