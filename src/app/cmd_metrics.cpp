@@ -124,7 +124,7 @@ void add_calc(CLI::App& metrics, Context& context) {
   });
 }
 
-void add_backfill(CLI::App& metrics, Context& context) {
+void add_whole_days(CLI::App& metrics, Context& context) {
   auto* backfill = metrics.add_subcommand(
       "backfill", "Compute the % changes of whole days; a day without any is loaded fastest.");
   auto arguments = std::make_shared<Arguments>();
@@ -174,7 +174,7 @@ void add_metrics(CLI::App& app, Context& context) {
       "Examples:\n  perp metrics calc --continuous\n  perp metrics backfill --days 10 --parallel "
       "2\n  perp metrics reset --symbol SOL --from 2026-11-01 --to 2026-11-02");
   add_calc(*metrics, context);
-  add_backfill(*metrics, context);
+  add_whole_days(*metrics, context);
   add_reset(*metrics, context);
 }
 

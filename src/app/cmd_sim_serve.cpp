@@ -223,6 +223,13 @@ void add_sim_serve(CLI::App& sim, Context& context) {
       ->capture_default_str();
   serve_command->add_option("--truth", options->server.truth_folder,
                             "Folder for what was sent, for `perp sim check`");
+  serve_command
+      ->add_option("--past-days", options->server.past_days,
+                   "Days before the start of which requests get candles and statistics")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 400));
+  serve_command->add_option("--truth-days", options->server.truth_days,
+                            "Of so many of them --truth tells the candles, too");
   serve_command->add_option("--for", options->seconds, "Seconds; 0: until SIGTERM")
       ->capture_default_str();
   serve_command->add_option("--lifetime", options->lifetime_s,

@@ -1,5 +1,6 @@
 #include "app/commands.hpp"
 #include "app/output.hpp"
+#include "app/status_color.hpp"
 
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
@@ -20,9 +21,6 @@ struct Arguments {
   bool no_color = false;
 };
 
-constexpr const char* sky_blue = "\x1b[38;2;135;206;235m";  // #87CEEB
-constexpr const char* plain_colour = "\x1b[0m";
-
 void print(const Context& context, const Arguments& arguments) {
   warehouse::Connection connection(context.dsn, "perp status");
   static_cast<void>(warehouse::require_schema(connection, "perp status"));
@@ -32,7 +30,8 @@ void print(const Context& context, const Arguments& arguments) {
   const bool has_colour = context.format == "table" && !arguments.errors && !arguments.no_color &&
                           std::getenv("NO_COLOR") == nullptr && isatty(STDOUT_FILENO) != 0;
   const std::string text = render(rows, context.format);
-  std::printf("%s%s%s", has_colour ? sky_blue : "", text.c_str(), has_colour ? plain_colour : "");
+  std::printf("%s%s%s", has_colour ? status_color : "", text.c_str(),
+              has_colour ? plain_color : "");
 }
 
 void add(CLI::App& command, Context& context, const std::shared_ptr<Arguments>& arguments) {

@@ -27,6 +27,8 @@ struct Context {
 
 void add_replay(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
+void add_backfill(CLI::App& app, Context& context);
+void add_collect(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_gaps(CLI::App& app, Context& context);
 void add_query(CLI::App& app, Context& context);
@@ -47,9 +49,9 @@ void add_version(CLI::App& app, Context& context);
 
 using AddCommand = void (*)(CLI::App&, Context&);
 inline constexpr auto commands = std::to_array<AddCommand>(
-    {add_run, add_replay, add_capture, add_config, add_gaps, add_query, add_db, add_metrics,
-     add_perpspec, add_verify, add_prune, add_status, add_errors, add_journal, add_sim, add_venues,
-     add_doctor, add_version});
+    {add_run,    add_replay,  add_backfill, add_collect,  add_capture, add_config, add_gaps,
+     add_query,  add_db,      add_metrics,  add_perpspec, add_verify,  add_prune,  add_status,
+     add_errors, add_journal, add_sim,      add_venues,   add_doctor,  add_version});
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);

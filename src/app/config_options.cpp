@@ -17,6 +17,10 @@ void add_config_options(CLI::App& command, ConfigArguments& arguments) {
                   "KEY=VALUE of any key that `perp config keys` lists; repeatable")
       ->allow_extra_args(false)
       ->group("Configuration");
+  command
+      .add_flag_callback(
+          "--no-color", [&arguments] { arguments.given["--color"] = {"never"}; }, "No colours")
+      ->group("Configuration");
   std::set<std::string> added;
   for (const Setting& setting : settings()) {
     if (setting.flag.empty() || !added.insert(setting.flag).second) continue;

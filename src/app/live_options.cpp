@@ -1,5 +1,7 @@
 #include "app/live_options.hpp"
 
+#include "app/status_color.hpp"
+
 #include <perp/core/error.hpp>
 #include <perp/market/venue_id.hpp>
 
@@ -106,11 +108,18 @@ core::LogOptions log_options(const Config& config) {
   static_cast<void>(core::parse_log_level(config.text("logging.level"), options.level));
   options.format =
       config.text("logging.format") == "json" ? core::LogFormat::json : core::LogFormat::text;
+  options.sink = log_sink(config);
   return options;
+}
+
+std::vector<std::string> market_token_of(const Config& config) {
+  const std::vector<std::string>& members = config.list("market_token");
+  return members.size() == 1 && members[0] == "none" ? std::vector<std::string>{} : members;
 }
 
 void set_pipeline_options(const Config& config, PipelineOptions& options) {
   options.journal_folder = config.text("journal.folder");
+  options.market_token = market_token_of(config);
   options.sync_ms = config.integer("journal.sync_ms");
   options.dsn = dsn_of(config);
   options.loader_lanes = static_cast<unsigned>(config.integer("loader.lanes"));
@@ -132,6 +141,7 @@ LiveOptions live_options(const Config& config) {
   engine.journal.segment_bytes =
       static_cast<std::uint64_t>(config.integer("journal.segment_bytes"));
   engine.journal.keep_book_deltas = config.boolean("journal.keep_book_deltas");
+  engine.state.market_token = market_token_of(config);
   engine.checkpoint_every_ns = config.integer("journal.checkpoint_s") * core::ns_per_second;
   options.warehouse.engine_cpu = static_cast<int>(config.integer("pins.engine"));
   options.warehouse.loader = loader_options(config);

@@ -138,7 +138,10 @@ bool LiveRun::should_end(const LiveSignals& signals) {
 void LiveRun::watch(const LiveSignals& signals) {
   while (!should_end(signals)) {
     const core::MonoNs now = core::mono_now();
-    if (!is_ready_) look_at_readiness();
+    if (!is_ready_)
+      look_at_readiness();
+    else if (!has_told_minutes_ && options_.on_minutes)
+      look_at_minutes();
     if (!ending_.empty()) bury_ended();
     if (signals.hangups != nullptr && signals.hangups->load() != hangups_seen_) reload(signals);
     if (options_.status_ns > 0 && now >= status_at_) tell_status();
@@ -159,10 +162,19 @@ void LiveRun::look_at_readiness() {
   if (!are_all_there && core::mono_now() - started_ < ready_ns_max) return;
   is_ready_ = true;
   manager_.ready();
+  if (options_.on_ready) options_.on_ready();
   if (are_all_there)
     log_.info("run", "ready");
   else
     log_.warn("run", "ready, though not every venue has told its instruments");
+}
+
+void LiveRun::look_at_minutes() {
+  const auto load = side_.loader()->report();
+  const bool is_loading = !options_.warehouse.loader.dsn.empty();
+  if (is_loading && (!load || load->rows_metrics == 0)) return;
+  has_told_minutes_ = true;
+  options_.on_minutes();
 }
 
 std::string LiveRun::status_line() {

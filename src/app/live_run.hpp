@@ -30,6 +30,8 @@ struct LiveOptions {
   WarehouseOptions warehouse{};
   std::int64_t status_ns = 10 * core::ns_per_second;  ///< between lines; 0: none
   std::int64_t for_ns = 0;                            ///< ends by itself; 0: never
+  std::function<void()> on_ready{};                   ///< once, with the service manager's READY
+  std::function<void()> on_minutes{};  ///< once, when the first minutes are stored (or could be)
 };
 
 /// What a reload may change while it runs.
@@ -77,6 +79,7 @@ class LiveRun {
   void watch(const LiveSignals& signals);
   bool should_end(const LiveSignals& signals);
   void look_at_readiness();
+  void look_at_minutes();
   void tell_status();
   void tell_alive();
   void reload(const LiveSignals& signals);
@@ -107,6 +110,7 @@ class LiveRun {
   std::uint64_t engine_rounds_ = 0;   // at the last sign of life
   std::uint32_t hangups_seen_ = 0;
   bool is_ready_ = false;
+  bool has_told_minutes_ = false;
   bool was_loader_abandoned_ = false;
 };
 

@@ -30,7 +30,8 @@ LiveVenue::LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, Wa
   // A journal that goes on keeps its ids: the same symbol stays the same number.
   side.with_engine([&](engine::Engine& engine) {
     engine.writer().for_each_instrument([&](const market::RecordHeader& header) {
-      if (header.venue == options.feed.venue)
+      // What the engine made up is no contract of the venue.
+      if (header.venue == options.feed.venue && (header.flags & market::flag_derived) == 0)
         feed_.state().instruments.restore(header.instrument,
                                           market::payload<market::Instrument>(header));
     });

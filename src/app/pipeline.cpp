@@ -62,6 +62,7 @@ Report run_pipeline(const PipelineOptions& options, const std::atomic<bool>& sto
   warehouse_options.engine.journal.folder = journal_folder;
   warehouse_options.engine.journal.sync_ms = options.sync_ms;
   warehouse_options.engine_cpu = options.engine_cpu;
+  warehouse_options.engine.state.market_token = options.market_token;
   warehouse_options.loader.dsn = options.dsn;
   warehouse_options.loader.program = "perp replay";
   warehouse_options.loader.lanes = options.loader_lanes;
@@ -77,7 +78,7 @@ Report run_pipeline(const PipelineOptions& options, const std::atomic<bool>& sto
   feed::Replay replay(options.replay, writer);
   // A journal that goes on keeps its ids: the same symbol stays the same number.
   side.engine().writer().for_each_instrument([&](const market::RecordHeader& header) {
-    if (venue::find_adapter(header.venue) != nullptr)
+    if (venue::find_adapter(header.venue) != nullptr && (header.flags & market::flag_derived) == 0)
       replay.state(header.venue)
           .instruments.restore(header.instrument, market::payload<market::Instrument>(header));
   });

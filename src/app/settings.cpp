@@ -186,6 +186,7 @@ std::vector<Setting> make_settings() {
                  .type = SettingType::list,
                  .fallback = List{"all"},
                  .flag = "--venues",
+                 .other_flag = "--exchanges",
                  .choices = venue_choices(),
                  .complaint = is_some,
                  .is_reloaded = true,
@@ -205,6 +206,12 @@ std::vector<Setting> make_settings() {
                  .complaint = is_some,
                  .is_reloaded = true,
                  .help = "What is asked for of each symbol, as far as the venue has it."});
+  all.push_back({.name = "market_token",
+                 .type = SettingType::list,
+                 .fallback = List{"ETH", "BTC", "XRP", "SOL"},
+                 .complaint = is_some,
+                 .help = "Coins on Binance of which the symbol MT is the mean, at most 8; none: no "
+                         "such rows."});
   all.push_back({.name = "testnet",
                  .type = SettingType::boolean,
                  .fallback = false,
@@ -295,6 +302,11 @@ std::vector<Setting> make_settings() {
                  .flag = "--log-format",
                  .choices = {"text", "json"},
                  .help = "logfmt or one JSON object a line."});
+  all.push_back({.name = "logging.color",
+                 .fallback = std::string("auto"),
+                 .flag = "--color",
+                 .choices = {"auto", "always", "never"},
+                 .help = "Status lines in colour; auto: on a terminal, unless NO_COLOR is set."});
   all.push_back({.name = "logging.status_s",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{10},

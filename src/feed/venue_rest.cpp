@@ -215,15 +215,16 @@ void VenueRest::Impl::give_up_later(RestJob job, const std::string& why) {
 venue::DecodeStatus VenueRest::Impl::decode(
     const RestJob& job, const net::HttpReply& reply, bool is_backfill, venue::TradeWindow* window,
     const std::function<bool(const market::RecordHeader&)>& keep) {
-  const venue::DecodeStatus status = writer.rest(state,
-                                                 {.endpoint = job.call->endpoint,
-                                                  .symbol = job.symbol,
-                                                  .body = reply.response->body_text(),
-                                                  .period = job.call->period,
-                                                  .receive_ns = reply.receive_ns.ns,
-                                                  .is_backfill = is_backfill,
-                                                  .window = window},
-                                                 keep);
+  const venue::DecodeStatus status =
+      writer.rest(state,
+                  {.endpoint = job.call->endpoint,
+                   .symbol = job.symbol,
+                   .body = reply.response->body_text(),
+                   .period = job.query.period.empty() ? job.call->period : job.query.period,
+                   .receive_ns = reply.receive_ns.ns,
+                   .is_backfill = is_backfill,
+                   .window = window},
+                  keep);
   writer.publish();
   return status;
 }
@@ -245,6 +246,10 @@ void VenueRest::fill_trades(TradeHole hole, std::function<void(const TradeFill&)
 void VenueRest::fill_klines(std::string symbol, std::int64_t start_ms, std::int64_t end_ms,
                             std::function<void(const KlineFill&)> done) {
   impl_->fill_klines(std::move(symbol), start_ms, end_ms, std::move(done));
+}
+void VenueRest::fetch_history(const HistoryWish& wish,
+                              std::function<void(const HistoryFill&)> done) {
+  impl_->fetch_history(wish, std::move(done));
 }
 
 void VenueRest::tick(Moment now) {

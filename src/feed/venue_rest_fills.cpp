@@ -2,6 +2,7 @@
 #include "feed/venue_rest_impl.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -10,6 +11,22 @@ namespace {
 
 /// A reply may lag behind the stream.
 constexpr std::int64_t lag_ns = core::ns_per_second;
+constexpr std::int64_t minute_ms = 60'000;
+
+/// The time by which a row of history is asked for.
+std::int64_t row_ms(const market::RecordHeader& header) {
+  std::int64_t ns = header.exchange_ns;
+  if (header.type == market::RecordType::kline) ns = market::payload<market::Kline>(header).open_ns;
+  if (header.type == market::RecordType::funding)
+    ns = market::payload<market::Funding>(header).funding_ns;
+  return ns == core::unknown_ns ? -1 : core::floor_to(ns, core::ns_per_ms) / core::ns_per_ms;
+}
+
+/// A candle that still runs is the stream's.
+bool is_finished(const market::RecordHeader& header) {
+  return header.type != market::RecordType::kline ||
+         market::payload<market::Kline>(header).is_closed != market::Tristate::no;
+}
 
 }  // namespace
 
@@ -22,10 +39,11 @@ struct VenueRest::Impl::TradeFilling {
   std::function<void(const TradeFill&)> done{};
 };
 
-struct VenueRest::Impl::KlineFilling {
-  KlineFillPlan plan;
-  KlineFill result{};
-  std::function<void(const KlineFill&)> done{};
+struct VenueRest::Impl::RowFilling {
+  RowFillPlan plan;
+  HistoryFill result{};
+  std::function<void(std::uint64_t, std::int64_t)> on_page{};
+  std::function<void(const HistoryFill&)> done{};
 };
 
 void VenueRest::Impl::fill_trades(TradeHole hole, std::function<void(const TradeFill&)> done) {
@@ -115,57 +133,80 @@ void VenueRest::Impl::fill_klines(std::string symbol, std::int64_t start_ms, std
       });
     return;
   }
-  const auto filling = std::make_shared<KlineFilling>(KlineFilling{
-      .plan = KlineFillPlan(*call, std::move(symbol), start_ms, end_ms, options.fill_pages_max),
-      .done = std::move(done)});
+  const auto filling = std::make_shared<RowFilling>(
+      RowFilling{.plan = RowFillPlan(*call, std::move(symbol), {}, minute_ms, start_ms, end_ms,
+                                     options.fill_pages_max)});
+  filling->done = [this, done = std::move(done)](const HistoryFill& fill) {
+    counts.candles_filled += fill.rows;
+    KlineFill result{
+        .candles = fill.rows, .left_start_ms = fill.left_start_ms, .left_end_ms = fill.left_end_ms};
+    if (result.left_start_ms < result.left_end_ms) {
+      ++counts.holes_left;
+      result.why = fill.was_given_up ? fill.why : "the venue gave no candle";
+    }
+    if (done) done(result);
+  };
+  begin_rows(filling);
+}
+
+void VenueRest::Impl::fetch_history(const HistoryWish& wish,
+                                    std::function<void(const HistoryFill&)> done) {
+  const std::int64_t step_ns = wish.step_ns > 0 ? wish.step_ns : wish.call->step_ns;
+  begin_rows(std::make_shared<RowFilling>(RowFilling{
+      .plan = RowFillPlan(*wish.call, wish.symbol, wish.period, step_ns / core::ns_per_ms,
+                          wish.start_ms, wish.end_ms, std::numeric_limits<std::uint32_t>::max()),
+      .on_page = wish.on_page,
+      .done = std::move(done)}));
+}
+
+void VenueRest::Impl::begin_rows(const std::shared_ptr<RowFilling>& filling) {
   if (filling->plan.is_done()) {
-    run_later([this, filling] { end_klines(filling, {}); });
+    run_later([this, filling] { end_rows(filling, {}); });
   } else if (!has_room()) {
-    run_later([this, filling] { end_klines(filling, "too many requests wait"); });
+    run_later([this, filling] { end_rows(filling, "too many requests wait"); });
   } else {
-    ask_klines(filling);
+    ask_rows(filling);
   }
 }
 
-void VenueRest::Impl::ask_klines(const std::shared_ptr<KlineFilling>& filling) {
+void VenueRest::Impl::ask_rows(const std::shared_ptr<RowFilling>& filling) {
   const venue::RestQuery query = filling->plan.query();
-  ask({.call = find_call(venue::RestPurpose::kline_fill),
+  ask({.call = &filling->plan.call(),
        .priority = RestPriority::fill,
        .symbol = std::string(query.symbol),
-       .query = {.start_ms = query.start_ms, .end_ms = query.end_ms},
+       .query = {.period = query.period, .start_ms = query.start_ms, .end_ms = query.end_ms},
        .weight = filling->plan.weight(),
        .take =
            [this, filling](RestJob& job, const net::HttpReply& reply) {
              std::uint64_t made = 0;
              const venue::DecodeStatus status =
                  decode(job, reply, true, nullptr, [&](const market::RecordHeader& header) {
-                   if (header.type != market::RecordType::kline) return true;
+                   if (header.type == market::RecordType::instrument) return true;
                    const bool is_wanted =
-                       filling->plan.admits(market::payload<market::Kline>(header));
+                       is_finished(header) && filling->plan.admits(row_ms(header));
                    made += is_wanted ? 1 : 0;
                    return is_wanted;
                  });
              if (status != venue::DecodeStatus::ok) return status;
-             filling->result.candles += made;
-             counts.candles_filled += made;
+             filling->result.rows += made;
+             const std::int64_t asked = filling->plan.steps_asked();
              filling->plan.advance();
+             if (filling->on_page) filling->on_page(made, filling->plan.steps_asked() - asked);
              if (filling->plan.is_done())
-               end_klines(filling, "the venue gave no candle");
+               end_rows(filling, {});
              else
-               ask_klines(filling);
+               ask_rows(filling);
              return status;
            },
-       .give_up = [this, filling](const std::string& why) { end_klines(filling, why); }});
+       .give_up = [this, filling](const std::string& why) { end_rows(filling, why); }});
 }
 
-void VenueRest::Impl::end_klines(const std::shared_ptr<KlineFilling>& filling,
-                                 const std::string& why) {
-  KlineFill& result = filling->result;
+/// @param why it was given up; empty: it was not
+void VenueRest::Impl::end_rows(const std::shared_ptr<RowFilling>& filling, const std::string& why) {
+  HistoryFill& result = filling->result;
   filling->plan.left(result.left_start_ms, result.left_end_ms);
-  if (result.left_start_ms < result.left_end_ms) {
-    ++counts.holes_left;
-    result.why = why;
-  }
+  result.was_given_up = !why.empty();
+  result.why = why;
   if (filling->done) filling->done(result);
 }
 

@@ -2,10 +2,10 @@
 // The inside of VenueRest: the queue and what is asked, in four sources. venue_rest.cpp: queue and
 // replies; venue_rest_lists.cpp: instruments, clock, polls, seeds; venue_rest_books.cpp: snapshots;
 // venue_rest_fills.cpp: trades and candles.
-#include "feed/kline_fill_plan.hpp"
 #include "feed/listing_watch.hpp"
 #include "feed/poll_schedule.hpp"
 #include "feed/rest_gate.hpp"
+#include "feed/row_fill_plan.hpp"
 #include "feed/trade_fill_plan.hpp"
 
 #include <perp/core/prng.hpp>
@@ -29,7 +29,8 @@ struct RestJob {
   RestPriority priority = RestPriority::poll;
   std::string symbol{};
   std::string cursor{};
-  venue::RestQuery query{};                 ///< numbers only: its texts are the two above
+  /// Numbers and the period, which is a static text: its other texts are the two above.
+  venue::RestQuery query{};
   const venue::TokenStep* token = nullptr;  ///< what to ask, in place of the call's words
   std::uint32_t weight = 0;                 ///< 0: the call's
   core::MonoNs not_before{};
@@ -82,15 +83,17 @@ struct VenueRest::Impl {
 
   // venue_rest_fills.cpp
   struct TradeFilling;
-  struct KlineFilling;
+  struct RowFilling;
   void fill_trades(TradeHole hole, std::function<void(const TradeFill&)> done);
   void fill_klines(std::string symbol, std::int64_t start_ms, std::int64_t end_ms,
                    std::function<void(const KlineFill&)> done);
+  void fetch_history(const HistoryWish& wish, std::function<void(const HistoryFill&)> done);
+  void begin_rows(const std::shared_ptr<RowFilling>& filling);
   // Shared by the callbacks of one request: of two, one is called.
   void ask_trades(const std::shared_ptr<TradeFilling>& filling, std::int64_t wait_ns);
   void end_trades(const std::shared_ptr<TradeFilling>& filling, const std::string& why);
-  void ask_klines(const std::shared_ptr<KlineFilling>& filling);
-  void end_klines(const std::shared_ptr<KlineFilling>& filling, const std::string& why);
+  void ask_rows(const std::shared_ptr<RowFilling>& filling);
+  void end_rows(const std::shared_ptr<RowFilling>& filling, const std::string& why);
 
   VenueRestOptions options;
   net::Loop& loop;

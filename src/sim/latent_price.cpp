@@ -75,15 +75,33 @@ void LatentPrice::step(std::int64_t market_move, bool is_market_jump) {
 std::vector<std::int64_t> LatentPrice::past_minutes(std::size_t count) {
   std::vector<std::int64_t> closes(count);
   std::int64_t level = level_;
-  // Twenty-four steps' worth of deviation: the square root of a minute's 600 steps.
-  const std::int64_t deviation =
-      basis_point * (coin_->volatility + coin_->market_share / 5) / 100 * 24;
   for (std::size_t i = count; i-- > 0;) {
     closes[i] = level;
     const std::int64_t wild = random_.chance(15'000) ? 6 : 1;
-    level = moved(level, random_.bell(deviation * wild));
+    level = moved(level, random_.bell(minute_deviation() * wild));
   }
   return closes;
+}
+
+std::vector<std::int64_t> LatentPrice::older_minutes(std::int64_t newest, std::size_t count,
+                                                     std::uint64_t seed,
+                                                     std::uint64_t stream) const {
+  Random random(seed, stream);
+  std::vector<std::int64_t> closes(count);
+  std::int64_t level = newest;
+  for (std::size_t i = count; i-- > 0;) {
+    closes[i] = level;
+    // A pull to the start, as forward in time.
+    const std::int64_t pull =
+        multiply_divide(level - anchor_, std::int64_t{1} << (fraction_bits - 11), anchor_);
+    level = moved(level, random.bell(minute_deviation()) - pull);
+  }
+  return closes;
+}
+
+/// Twenty-four steps' worth: the square root of a minute's 600 steps.
+std::int64_t LatentPrice::minute_deviation() const {
+  return basis_point * (coin_->volatility + coin_->market_share / 5) / 100 * 24;
 }
 
 LatentMarket::LatentMarket(std::size_t symbols, std::uint64_t seed) : random_(seed, market_stream) {

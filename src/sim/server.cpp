@@ -30,6 +30,7 @@ constexpr double activity_max = 5000;
 // begins.
 constexpr double usual_rate_per_symbol = 6.4;
 constexpr double rate_max = 2'000'000;
+constexpr std::uint64_t older_stream = 7'000'000;
 
 [[noreturn]] void refuse(const std::string& option, const std::string& value,
                          const std::string& accepted) {
@@ -46,6 +47,10 @@ void check(const ServerOptions& options) {
            "0 to " + std::to_string(limit - options.symbols));
   if (!std::isfinite(options.rate) || options.rate < 0 || options.rate > rate_max)
     refuse("rate", std::to_string(options.rate), "0 to 2000000 messages per second");
+  if (options.past_days < 1 || options.past_days > 400)
+    refuse("past_days", std::to_string(options.past_days), "1 to 400");
+  if (options.truth_days < 0 || options.truth_days > options.past_days)
+    refuse("truth_days", std::to_string(options.truth_days), "0 to past_days");
   if (options.trade_history < 1)
     refuse("trade_history", std::to_string(options.trade_history), "at least 1");
   for (const market::VenueId venue : options.venues)
@@ -92,6 +97,11 @@ struct Server::Impl {
       std::filesystem::create_directories(options.truth_folder);
       truth = std::make_unique<Truth>(options.truth_folder + "/truth.csv");
     }
+    // A day is the market's own.
+    for (std::size_t i = 0; i < past_levels.size(); ++i)
+      older_levels.push_back(latent.at(i).older_minutes(
+          past_levels[i].front(), static_cast<std::size_t>(options.past_days - 1) * 1440 + 1,
+          options.seed, older_stream + i));
     std::uint16_t port = options.port;
     for (const market::Venue& venue : market::venues) {
       if (!options.venues.empty() &&
@@ -108,6 +118,9 @@ struct Server::Impl {
     for (std::int64_t now = next_step_ms - lead_ms; now < next_step_ms; now += step_ms)
       for (const auto& venue : venues) venue->step(latent, now);
     for (const auto& venue : venues) venue->dispatch(next_step_ms, next_step_ms);
+    for (const auto& venue : venues) venue->keep_past(older_levels);
+    if (truth != nullptr && options.truth_days > 0)
+      for (const auto& venue : venues) venue->tell_past(*truth, options.truth_days);
     next_list_ms = next_step_ms + options.list_every_ns / ns_per_ms;
     timer.start_in(0);
   }
@@ -185,6 +198,7 @@ struct Server::Impl {
   double activity = 1;
   std::uint64_t made_before = 0;
   std::unique_ptr<Truth> truth;
+  std::vector<std::vector<std::int64_t>> older_levels;  // by coin
   std::vector<std::unique_ptr<VenueServer>> venues;
   std::vector<Address> addresses;
   net::Timer timer;

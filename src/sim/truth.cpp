@@ -103,7 +103,29 @@ void Truth::add(const MarketModel& market, const Bar& bar) {
   line.exact(published.has_open_interest, published.open_interest)
       .exact(published.has_mark, published.mark)
       .exact({bar.fills, 0});
-  out_ += line.finish();
+  end_line(line.finish());
+}
+
+void Truth::add_past(const MarketModel& market, const Bar& bar) {
+  const Listing& listing = market.listing();
+  const int price = listing.coin_price_digits();
+  const int notional = listing.notional_digits();
+  Line line;
+  line.text(market::find_venue(listing.venue)->key)
+      .text(listing.coin->base)
+      .exact({bar.open_ms, 0});
+  for (const std::int64_t value : {bar.open, bar.high, bar.low, bar.close})
+    line.exact({value, price});
+  line.exact({bar.notional, notional})
+      .exact({bar.buy_notional, notional})
+      .exact({bar.notional - bar.buy_notional, notional});
+  for (int unknown = 0; unknown < 10; ++unknown) line.text({});
+  line.exact({bar.fills, 0});
+  end_line(line.finish());
+}
+
+void Truth::end_line(std::string_view line) {
+  out_ += line;
   ++rows_;
   if (out_.size() >= write_bytes) drain();
 }

@@ -103,48 +103,96 @@ std::int64_t MarketModel::mark_price(int digits) const {
 }
 
 std::int64_t MarketModel::quantity_for(std::int64_t usd) const {
+  return quantity_at(usd, last_price_);
+}
+
+std::int64_t MarketModel::quantity_at(std::int64_t usd, std::int64_t price) const {
   const Listing& listing = *listing_;
   // quantity = usd / price, in native units; inverse contracts are 100 USD each.
   std::int64_t quantity = 0;
   if (listing.is_inverse())
     quantity = usd * power_of_ten(listing.grid.quantity_digits) / 100;
   else if (listing.notional_digits() >= 0)
-    quantity = multiply_divide(usd, power_of_ten(listing.notional_digits()), last_price_);
+    quantity = multiply_divide(usd, power_of_ten(listing.notional_digits()), price);
   else
-    quantity = usd / power_of_ten(-listing.notional_digits()) / last_price_;
+    quantity = usd / power_of_ten(-listing.notional_digits()) / price;
   return std::max(quantity / listing.grid.lot, std::int64_t{1}) * listing.grid.lot;
+}
+
+/// A coin's level as a price of this contract, on a whole tick.
+std::int64_t MarketModel::snapped_level(std::int64_t level) const {
+  const Grid& grid = listing_->grid;
+  return std::max(grid.tick, native_price(level, grid.price_digits) / grid.tick * grid.tick);
+}
+
+/// A minute that nobody traded in detail. @param price by which quantities are made of dollars
+Bar MarketModel::past_bar(Random& random, std::int64_t open_ms, std::int64_t open,
+                          std::int64_t close, std::int64_t price) const {
+  const Grid& grid = listing_->grid;
+  const auto snap = [&](std::int64_t value) {
+    return std::max(grid.tick, value / grid.tick * grid.tick);
+  };
+  Bar bar = Bar::flat(open_ms, open);
+  const std::int64_t body = std::max(open, close) - std::min(open, close);
+  const std::int64_t wick = body / 2 + open / 8000 + grid.tick;
+  bar.close = close;
+  bar.high = snap(std::max(open, close) + random.between(0, 1000) * wick / 1000);
+  bar.low = snap(std::min(open, close) - random.between(0, 1000) * wick / 1000);
+  const std::int64_t orders = random.between(8, 40 + listing_->activity / 4);
+  bar.fills = orders * 2;
+  bar.quantity = quantity_at(order_usd_ * orders, price) / grid.lot * grid.lot;
+  bar.buy_quantity = bar.quantity / 1000 * random.between(300, 700) / grid.lot * grid.lot;
+  const std::int64_t typical = snap((bar.high + bar.low + close) / 3);
+  bar.notional = bar.quantity * typical;
+  bar.buy_notional = bar.buy_quantity * typical;
+  return bar;
 }
 
 void MarketModel::open_history(const std::vector<std::int64_t>& past_levels,
                                std::int64_t start_ms) {
   PERP_ASSERT(past_levels.size() == day_minutes + 1);
-  const std::int64_t tick = listing_->grid.tick;
-  const auto snap = [&](std::int64_t price) { return std::max(tick, price / tick * tick); };
+  day_begin_ms_ = start_ms - static_cast<std::int64_t>(day_minutes) * minute_ms;
   history_.reserve(day_minutes);
-  std::int64_t open = snap(native_price(past_levels.front(), listing_->grid.price_digits));
+  std::int64_t open = snapped_level(past_levels.front());
   for (std::size_t i = 0; i < day_minutes; ++i) {
     const bool is_last = i + 1 == day_minutes;
-    const std::int64_t close =
-        is_last ? last_price_ : snap(native_price(past_levels[i + 1], listing_->grid.price_digits));
-    Bar bar = Bar::flat(start_ms - static_cast<std::int64_t>(day_minutes - i) * minute_ms, open);
-    const std::int64_t body = std::max(open, close) - std::min(open, close);
-    const std::int64_t wick = body / 2 + open / 8000 + tick;
-    bar.close = close;
-    bar.high = snap(std::max(open, close) + random_.between(0, 1000) * wick / 1000);
-    bar.low = snap(std::min(open, close) - random_.between(0, 1000) * wick / 1000);
-    const std::int64_t orders = random_.between(8, 40 + listing_->activity / 4);
-    bar.fills = orders * 2;
-    bar.quantity = quantity_for(order_usd_ * orders) / listing_->grid.lot * listing_->grid.lot;
-    bar.buy_quantity =
-        bar.quantity / 1000 * random_.between(300, 700) / listing_->grid.lot * listing_->grid.lot;
-    const std::int64_t typical = snap((bar.high + bar.low + close) / 3);
-    bar.notional = bar.quantity * typical;
-    bar.buy_notional = bar.buy_quantity * typical;
-    history_.push_back(bar);
+    const std::int64_t close = is_last ? last_price_ : snapped_level(past_levels[i + 1]);
+    history_.push_back(past_bar(random_, day_begin_ms_ + static_cast<std::int64_t>(i) * minute_ms,
+                                open, close, last_price_));
     open = close;
   }
   bar_ = Bar::flat(start_ms, last_price_);
   past_day_ = day();
+}
+
+void MarketModel::keep_past(std::span<const std::int64_t> levels, std::uint64_t seed) {
+  older_levels_ = levels;
+  older_seed_ = seed;
+}
+
+std::int64_t MarketModel::past_begin_ms() const {
+  const std::int64_t older = std::max<std::int64_t>(1, std::ssize(older_levels_)) - 1;
+  return day_begin_ms_ - older * minute_ms;
+}
+
+std::vector<Bar> MarketModel::bars_between(std::int64_t from_ms, std::int64_t to_ms) const {
+  std::vector<Bar> bars;
+  const std::int64_t begin_ms = past_begin_ms();
+  std::int64_t at_ms = std::max(begin_ms, (from_ms + minute_ms - 1) / minute_ms * minute_ms);
+  for (; at_ms < std::min(to_ms, day_begin_ms_); at_ms += minute_ms) {
+    const auto i = static_cast<std::size_t>((at_ms - begin_ms) / minute_ms);
+    Random random(older_seed_ ^ stream_of(*listing_), static_cast<std::uint64_t>(at_ms));
+    const std::int64_t open = snapped_level(older_levels_[i]);
+    const std::int64_t close = snapped_level(older_levels_[i + 1]);
+    bars.push_back(past_bar(random, at_ms, open, close, close));
+  }
+  const auto take = [&](const Bar& bar) {
+    if (bar.open_ms >= from_ms && bar.open_ms < to_ms) bars.push_back(bar);
+  };
+  for (const Bar& bar : aged_) take(bar);
+  for (std::size_t i = 0; i < history_.size(); ++i)
+    take(history_[(history_next_ + i) % history_.size()]);
+  return bars;
 }
 
 const std::vector<MarketModel::Event>& MarketModel::plan(const LatentPrice& latent,
@@ -247,6 +295,7 @@ void MarketModel::count(const ForcedOrder& forced) {
 
 Bar MarketModel::close_minute(std::int64_t closed_ms) {
   const Bar closed = bar_;
+  if (!older_levels_.empty()) aged_.push_back(history_[history_next_]);
   history_[history_next_] = closed;
   history_next_ = (history_next_ + 1) % day_minutes;
   bar_ = Bar::flat(closed_ms + minute_ms, last_price_);

@@ -42,7 +42,7 @@ OpenInterestSample newest_fresh(const Samples& samples, std::int64_t minute) {
 
 }  // namespace
 
-Fold::Fold(const StateOptions& options) : options_(options) {
+Fold::Fold(const StateOptions& options) : options_(options), token_(options.market_token) {
   if (options.rsi_period < 2 || options.rsi_period > 200)
     throw core::Error("bad state option", "rsi_period",
                       fmt::format("{} is not in 2..200", options.rsi_period));
@@ -118,6 +118,7 @@ void Fold::close_minute(std::int64_t minute, DerivedSink& out) {
   for (VenueFold& venue : venues_)
     for (const auto& series : venue.series)
       if (series != nullptr && series->is_active) close_series(*series, minute, out);
+  if (token_.exists()) close_token(minute, out);
 }
 
 void Fold::close_series(Series& series, std::int64_t minute, DerivedSink& out) {

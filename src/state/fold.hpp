@@ -2,8 +2,9 @@
 // The fold behind MarketState: time, instruments, the inputs of open minutes, their close, and what
 // late data changes. One thread. fold.cpp: time and closing; fold_streams.cpp: instruments and
 // liveness; fold_inputs.cpp: inputs by kind; fold_revision.cpp: late and backfilled data;
-// image.cpp: checkpoints.
+// fold_token.cpp: the market token; image.cpp: checkpoints.
 #include "state/engine_clock.hpp"
+#include "state/market_token.hpp"
 #include "state/minute_rows.hpp"
 #include "state/series.hpp"
 
@@ -109,6 +110,18 @@ class Fold {
   std::size_t finish_revision(Series& series, std::int64_t minute, KindMask kinds, bool is_backfill,
                               DerivedSink& out);
 
+  // The market token.
+  bool mean_of_members(std::int64_t minute, Candle& candle) const;
+  void close_token(std::int64_t minute, DerivedSink& out);
+  void revise_token(std::int64_t minute, bool is_backfill, DerivedSink& out);
+  void backfill_token(const Series& member, std::int64_t minute, const Candle& candle,
+                      DerivedSink& out);
+  void describe_token(DerivedSink& out);
+  bool is_token_member(const Series& series) const {
+    return token_.exists() && series.venue == MarketToken::venue &&
+           token_.is_member(series.instrument);
+  }
+
   // Rows.
   bool has(const Series& series, SpecKind kind) const {
     return (venues_[static_cast<std::size_t>(series.venue)].kinds & bit(kind)) != 0;
@@ -126,6 +139,7 @@ class Fold {
   std::int64_t closed_ = no_minute;  ///< newest closed minute
   Totals totals_;
   std::array<VenueFold, market::venue_limit> venues_;
+  MarketToken token_;
   Rows before_;  ///< scratch of a revision: an instrument's rows before it
 };
 

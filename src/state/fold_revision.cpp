@@ -107,6 +107,8 @@ std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask 
       ++written;
     }
   }
+  if ((kinds & bit(SpecKind::ohlcv)) != 0 && is_token_member(series))
+    revise_token(minute, is_backfill, out);
   return written;
 }
 
@@ -134,6 +136,7 @@ void Fold::backfill_old_candle(Series& series, std::int64_t minute, const Candle
     is_new |= write_old_row(series, SpecKind::tv, minute, volumes, out);
   if (!is_new) ++totals_.duplicate_candles;
   if (has_moved) revise_rsi(series, out);
+  if (is_token_member(series)) backfill_token(series, minute, candle, out);
 }
 
 /// A row older than the ring: kept in a lane so that the ones after it have their changes.
@@ -144,7 +147,7 @@ bool Fold::write_old_row(Series& series, SpecKind kind, std::int64_t minute, con
   Lanes::Entry& entry = series.lanes->entries[static_cast<std::size_t>(kind)]
                                              [static_cast<std::size_t>(minute & (lane_count - 1))];
   if (entry.minute == minute && is_same(entry.row, row)) return false;
-  if (entry.minute <= minute) entry = {.minute = minute, .row = row};
+  entry = {.minute = minute, .row = row};  // also of a run that begins further back
   ++totals_.backfilled[static_cast<std::size_t>(kind)];
   write_minute(series, kind, minute, values_of(series, series.data.rows, kind, minute, row),
                row.origin, market::flag_backfill, out);

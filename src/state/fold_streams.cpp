@@ -128,6 +128,8 @@ void Fold::define(const market::RecordHeader& record) {
     series->data.liquidation_stream = {};
   }
   series->is_active = is_active;
+  if (is_active && record.venue == MarketToken::venue)
+    token_.define(record.instrument, instrument.base.view());
 }
 
 std::int64_t Fold::watched_until_ns(std::uint32_t instrument) const {

@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t image_magic = 0x3145'5441'5453'5050;  // "PPSTATE1" on disk
 /// Changes whenever what is written below does. An image of another version is refused: the journal
 /// has it all.
-constexpr std::uint32_t image_version = 1;
+constexpr std::uint32_t image_version = 2;
 
 /// First bytes of an image. An image is only for the program that wrote it or one with the same
 /// layouts.
@@ -29,8 +29,18 @@ struct ImageHeader {
   double rsi_flat = 0;
   std::int64_t close_grace_ns = 0;
   std::int64_t rsi_period = 0;
+  std::uint64_t token_members = 0;  ///< a checksum of their names; 0: no token
 };
-static_assert(sizeof(ImageHeader) == 56);
+static_assert(sizeof(ImageHeader) == 64);
+
+std::uint64_t checksum_of(const std::vector<std::string>& members) {
+  std::string joined;
+  for (const std::string& member : members) joined += member + ',';
+  return members.empty()
+             ? 0
+             : std::uint64_t{core::crc32c(std::as_bytes(std::span(joined.data(), joined.size())))} +
+                   1;
+}
 
 [[noreturn]] void refuse(const std::string& why) {
   throw core::Error("cannot load state", "image", why);
@@ -85,6 +95,7 @@ void Fold::save(std::vector<std::byte>& image) const {
   header.rsi_flat = options_.rsi_flat;
   header.close_grace_ns = options_.close_grace_ns;
   header.rsi_period = options_.rsi_period;
+  header.token_members = checksum_of(options_.market_token);
   ImageWriter writer(image);
   writer.put(header);
   writer.put(clock_);
@@ -109,6 +120,19 @@ void Fold::save(std::vector<std::byte>& image) const {
       if (series->rsi != nullptr) writer.put(*series->rsi);
     }
   }
+  if (token_.exists()) {
+    writer.put(token_.is_described);
+    writer.put(token_.members_);
+    writer.put(static_cast<std::uint8_t>(token_.series.lanes != nullptr));
+    writer.put(token_.series.data);
+    if (token_.series.lanes != nullptr) writer.put(*token_.series.lanes);
+    writer.put(*token_.series.rsi);
+    writer.put(std::uint64_t{token_.pending.size()});
+    for (const auto& [minute, pending] : token_.pending) {
+      writer.put(minute);
+      writer.put(pending);
+    }
+  }
   const auto body = std::span<const std::byte>(image).subspan(start + sizeof header);
   header.body_bytes = body.size();
   header.crc = core::crc32c(body);
@@ -130,10 +154,11 @@ void Fold::load(std::span<const std::byte> image) {
                        header.body_bytes));
   if (header.crc != core::crc32c(reader.rest())) refuse("its checksum does not match");
   if (header.rsi_period != options_.rsi_period || header.rsi_flat != options_.rsi_flat ||
-      header.close_grace_ns != options_.close_grace_ns)
+      header.close_grace_ns != options_.close_grace_ns ||
+      header.token_members != checksum_of(options_.market_token))
     refuse(
         fmt::format("it was made with rsi_period {}, rsi_flat {}, close_grace_ns {}; the options "
-                    "are {}, {}, {}",
+                    "are {}, {}, {}, or their market_token is another one",
                     header.rsi_period, header.rsi_flat, header.close_grace_ns, options_.rsi_period,
                     options_.rsi_flat, options_.close_grace_ns));
   reader.get(clock_);
@@ -167,6 +192,21 @@ void Fold::load(std::span<const std::byte> image) {
         reader.get(*series->rsi);
       }
       venue.series[i] = std::move(series);
+    }
+  }
+  if (token_.exists()) {
+    reader.get(token_.is_described);
+    reader.get(token_.members_);
+    const bool has_lanes = reader.get<std::uint8_t>() != 0;
+    reader.get(token_.series.data);
+    if (has_lanes) {
+      token_.series.lanes = std::make_unique<Lanes>();
+      reader.get(*token_.series.lanes);
+    }
+    reader.get(*token_.series.rsi);
+    for (auto count = reader.get<std::uint64_t>(); count > 0; --count) {
+      const auto minute = reader.get<std::int64_t>();
+      reader.get(token_.pending[minute]);
     }
   }
   if (!reader.rest().empty()) refuse("something follows its end");

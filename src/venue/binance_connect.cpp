@@ -120,6 +120,32 @@ constexpr RestCall statistic(StreamKind kind, std::string_view endpoint) {
           .interval_ns = 5 * ns_per_minute};
 }
 
+// Reaches back a month; an hour less, because the venue's clock decides.
+constexpr RestCall past_statistic(StreamKind kind, std::string_view endpoint) {
+  return {.purpose = RestPurpose::history,
+          .kinds = kinds_of(kind),
+          .endpoint = endpoint,
+          .query = "symbol=<symbol>&period=<period>&startTime=<start>&endTime=<end-1>&limit=500",
+          .period = "5m",
+          .is_per_symbol = true,
+          .rows_max = 500,
+          .pool = data_pool,
+          .step_ns = 5 * ns_per_minute,
+          .reach_ns = 30 * core::ns_per_day - ns_per_hour};
+}
+
+constexpr auto candle_periods = std::to_array<CandlePeriod>({{ns_per_minute, "1m"},
+                                                             {3 * ns_per_minute, "3m"},
+                                                             {5 * ns_per_minute, "5m"},
+                                                             {15 * ns_per_minute, "15m"},
+                                                             {30 * ns_per_minute, "30m"},
+                                                             {ns_per_hour, "1h"},
+                                                             {2 * ns_per_hour, "2h"},
+                                                             {4 * ns_per_hour, "4h"},
+                                                             {6 * ns_per_hour, "6h"},
+                                                             {12 * ns_per_hour, "12h"},
+                                                             {core::ns_per_day, "1d"}});
+
 constexpr auto calls = std::to_array<RestCall>({
     {.purpose = RestPurpose::instruments,
      .endpoint = "exchangeInfo",
@@ -175,6 +201,29 @@ constexpr auto calls = std::to_array<RestCall>({
     statistic(long_short_ratio, "topLongShortAccountRatio"),
     statistic(long_short_ratio, "topLongShortPositionRatio"),
     statistic(taker_volume, "takerlongshortRatio"),
+    // 499 rows cost 2: no other page has more rows for its weight.
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(kline_1m),
+     .endpoint = "klines",
+     .query = "symbol=<symbol>&interval=<period>&startTime=<start>&endTime=<end-1>&limit=499",
+     .period = "1m",
+     .is_per_symbol = true,
+     .rows_max = 499,
+     .weight = 2,
+     .pool = weight_pool,
+     .step_ns = ns_per_minute},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(funding),
+     .endpoint = "fundingRate",
+     .query = "symbol=<symbol>&startTime=<start>&endTime=<end-1>&limit=1000",
+     .is_per_symbol = true,
+     .rows_max = 1000,
+     .pool = funding_pool,
+     .step_ns = ns_per_hour},
+    past_statistic(open_interest, "openInterestHist"),
+    past_statistic(long_short_ratio, "globalLongShortAccountRatio"),
+    past_statistic(long_short_ratio, "topLongShortAccountRatio"),
+    past_statistic(long_short_ratio, "topLongShortPositionRatio"),
 });
 
 /// {"method":"SUBSCRIBE","params":["btcusdt@aggTrade"],"id":1}
@@ -332,6 +381,7 @@ constinit const Connect connect{.sockets = sockets,
                                 .testnet_rest_origin = "https://demo-fapi.binance.com",
                                 .pools = pools,
                                 .calls = calls,
+                                .candle_periods = candle_periods,
                                 .book_resync = BookResync::rest_snapshot,
                                 .unknown_topic = UnknownTopic::silent,
                                 .is_symbol_lower_case = true,

@@ -77,6 +77,18 @@ constexpr auto pools = std::to_array<RestPool>({
      .remaining_field = "X-Bapi-Limit-Status"},
 });
 
+constexpr auto candle_periods = std::to_array<CandlePeriod>({{ns_per_minute, "1"},
+                                                             {3 * ns_per_minute, "3"},
+                                                             {5 * ns_per_minute, "5"},
+                                                             {15 * ns_per_minute, "15"},
+                                                             {30 * ns_per_minute, "30"},
+                                                             {ns_per_hour, "60"},
+                                                             {2 * ns_per_hour, "120"},
+                                                             {4 * ns_per_hour, "240"},
+                                                             {6 * ns_per_hour, "360"},
+                                                             {12 * ns_per_hour, "720"},
+                                                             {core::ns_per_day, "D"}});
+
 constexpr auto calls = std::to_array<RestCall>({
     // Pages: cursor = nextPageCursor until that is empty.
     {.purpose = RestPurpose::instruments,
@@ -109,6 +121,41 @@ constexpr auto calls = std::to_array<RestCall>({
      .is_per_symbol = true,
      .rows_max = 2,
      .interval_ns = 5 * ns_per_minute},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(kline_1m),
+     .endpoint = "kline",
+     .query =
+         "category=linear&symbol=<symbol>&interval=<period>&start=<start>&end=<end-1>&limit=1000",
+     .period = "1",
+     .is_per_symbol = true,
+     .rows_max = 1000,
+     .step_ns = ns_per_minute},
+    // A start without an end is an error.
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(funding),
+     .endpoint = "funding-history",
+     .query = "category=linear&symbol=<symbol>&startTime=<start>&endTime=<end-1>&limit=200",
+     .is_per_symbol = true,
+     .rows_max = 200,
+     .step_ns = ns_per_hour},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(open_interest),
+     .endpoint = "open-interest",
+     .query = "category=linear&symbol=<symbol>&intervalTime=<period>&startTime=<start>"
+              "&endTime=<end-1>&limit=200",
+     .period = "5min",
+     .is_per_symbol = true,
+     .rows_max = 200,
+     .step_ns = 5 * ns_per_minute},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(long_short_ratio),
+     .endpoint = "account-ratio",
+     .query = "category=linear&symbol=<symbol>&period=<period>&startTime=<start>&endTime=<end-1>"
+              "&limit=500",
+     .period = "5min",
+     .is_per_symbol = true,
+     .rows_max = 500,
+     .step_ns = 5 * ns_per_minute},
 });
 
 /// {"req_id":"1","op":"subscribe","args":["publicTrade.BTCUSDT"]}
@@ -234,6 +281,7 @@ constinit const Connect connect{.sockets = sockets,
                                 .testnet_rest_origin = "https://api-testnet.bybit.com",
                                 .pools = pools,
                                 .calls = calls,
+                                .candle_periods = candle_periods,
                                 .book_resync = BookResync::resubscribe,
                                 .unknown_topic = UnknownTopic::refuses_frame,
                                 // One to five seconds are asked for; the header stands above it.

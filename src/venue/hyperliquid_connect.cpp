@@ -109,8 +109,41 @@ constexpr RestCall klines_call() {
   call.rows_per_weight = 60;
   return call;
 }
+constexpr RestCall past_klines_call() {
+  RestCall call = klines_call();
+  call.purpose = RestPurpose::history;
+  call.step_ns = core::ns_per_minute;
+  call.reach_rows = 5000;
+  return call;
+}
+// Ascending. It costs 20, and one for each 20 rows.
+constexpr RestCall past_funding_call() {
+  RestCall call =
+      info(RestPurpose::history, "fundingHistory",
+           R"({"type":"fundingHistory","coin":"<symbol>","startTime":<start>,"endTime":<end-1>})");
+  call.kinds = kinds_of(funding);
+  call.is_per_symbol = true;
+  call.rows_max = 500;
+  call.weight = 45;
+  call.rows_per_weight = 20;
+  call.step_ns = core::ns_per_hour;
+  return call;
+}
 constexpr auto calls =
-    std::to_array<RestCall>({instruments_call(), clock_call(), trades_call(), klines_call()});
+    std::to_array<RestCall>({instruments_call(), clock_call(), trades_call(), klines_call(),
+                             past_klines_call(), past_funding_call()});
+
+constexpr auto candle_periods = std::to_array<CandlePeriod>({{ns_per_minute, "1m"},
+                                                             {3 * ns_per_minute, "3m"},
+                                                             {5 * ns_per_minute, "5m"},
+                                                             {15 * ns_per_minute, "15m"},
+                                                             {30 * ns_per_minute, "30m"},
+                                                             {ns_per_hour, "1h"},
+                                                             {2 * ns_per_hour, "2h"},
+                                                             {4 * ns_per_hour, "4h"},
+                                                             {8 * ns_per_hour, "8h"},
+                                                             {12 * ns_per_hour, "12h"},
+                                                             {core::ns_per_day, "1d"}});
 
 /// {"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","fast":true}}
 void write_frame(Verb verb, std::uint64_t, std::span<const Topic> topics, std::string& out) {
@@ -283,6 +316,7 @@ constinit const Connect connect{
     .testnet_rest_origin = "https://api.hyperliquid-testnet.xyz",
     .pools = pools,
     .calls = calls,
+    .candle_periods = candle_periods,
     .book_resync = BookResync::next_message,
     .unknown_topic = UnknownTopic::closes_connection,
     .is_ack_per_topic = true,

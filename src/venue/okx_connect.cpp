@@ -112,14 +112,36 @@ enum : std::uint8_t {
   trades_pool,
   candles_pool,
   ratio_pool,
-  taker_pool
+  taker_pool,
+  past_candles_pool,
+  past_pool
 };
 constexpr RestPool pool(std::string_view name, std::uint32_t count) {
   return {.name = name, .budget = {.count = count, .window_ns = 2 * ns_per_second}};
 }
-constexpr auto pools = std::to_array<RestPool>({pool("instruments", 20), pool("time", 10),
-                                                pool("history-trades", 20), pool("candles", 40),
-                                                pool("account-ratio", 5), pool("taker-volume", 5)});
+constexpr auto pools = std::to_array<RestPool>(
+    {pool("instruments", 20), pool("time", 10), pool("history-trades", 20), pool("candles", 40),
+     pool("account-ratio", 5), pool("taker-volume", 5), pool("history-candles", 20),
+     // Each of two endpoints has so much; a ledger has
+     // no room for both.
+     pool("past-statistics", 10)});
+
+// A day is UTC's where the word says so.
+constexpr auto candle_periods = std::to_array<CandlePeriod>({{ns_per_minute, "1m"},
+                                                             {3 * ns_per_minute, "3m"},
+                                                             {5 * ns_per_minute, "5m"},
+                                                             {15 * ns_per_minute, "15m"},
+                                                             {30 * ns_per_minute, "30m"},
+                                                             {ns_per_hour, "1H"},
+                                                             {2 * ns_per_hour, "2H"},
+                                                             {4 * ns_per_hour, "4H"},
+                                                             {6 * ns_per_hour, "6Hutc"},
+                                                             {12 * ns_per_hour, "12Hutc"},
+                                                             {core::ns_per_day, "1Dutc"}});
+
+// `begin` and `end` exclude their bounds. The newest 1440 rows exist.
+constexpr std::string_view past_rows =
+    "instId=<symbol>&period=<period>&begin=<start-1>&end=<end>&limit=100";
 
 // `after` is older than, `before` newer than, and neither includes its bound. Rows are newest
 // first.
@@ -168,6 +190,44 @@ constexpr auto calls = std::to_array<RestCall>({
      .rows_max = 2,
      .pool = taker_pool,
      .interval_ns = 5 * ns_per_minute},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(kline_1m),
+     .endpoint = "history-candles",
+     .query = "instId=<symbol>&bar=<period>&after=<end>&before=<start-1>&limit=100",
+     .period = "1m",
+     .is_per_symbol = true,
+     .rows_max = 100,
+     .pool = past_candles_pool,
+     .step_ns = ns_per_minute},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(funding),
+     .endpoint = "funding-rate-history",
+     .query = "instId=<symbol>&after=<end>&before=<start-1>&limit=100",
+     .is_per_symbol = true,
+     .rows_max = 100,
+     .pool = past_pool,
+     .step_ns = ns_per_hour,
+     .reach_ns = 90 * core::ns_per_day},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(open_interest),
+     .endpoint = "open-interest-history",
+     .query = past_rows,
+     .period = "5m",
+     .is_per_symbol = true,
+     .rows_max = 100,
+     .pool = past_pool,
+     .step_ns = 5 * ns_per_minute,
+     .reach_rows = 1440},
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(long_short_ratio),
+     .endpoint = "long-short-account-ratio-contract",
+     .query = past_rows,
+     .period = "5m",
+     .is_per_symbol = true,
+     .rows_max = 100,
+     .pool = ratio_pool,
+     .step_ns = 5 * ns_per_minute,
+     .reach_rows = 1440},
 });
 
 /// {"channel":"trades","instId":"BTC-USDT-SWAP"}
@@ -312,6 +372,7 @@ constinit const Connect connect{.sockets = sockets,
                                 .testnet_rest_fields = testnet_fields,
                                 .pools = pools,
                                 .calls = calls,
+                                .candle_periods = candle_periods,
                                 .book_resync = BookResync::resubscribe,
                                 .unknown_topic = UnknownTopic::refused_alone,
                                 .is_ack_per_topic = true,

@@ -154,6 +154,14 @@ std::string json_string(std::string_view bytes) {
   return out + "\"";
 }
 
+/// Where an error arose, innermost place first, as a JSON list of texts. Code is found by the names
+/// of its parts: what happened depends on the message, not on a line of ours.
+static std::string stack_of(std::initializer_list<std::string> places) {
+  std::string out;
+  for (const std::string& place : places) out += (out.empty() ? "[" : ", ") + json_string(place);
+  return out + "]";
+}
+
 bool is_storable_text(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
@@ -231,9 +239,12 @@ Statement error_statement(const market::RecordHeader& record) {
       failure.excerpt.data,
       std::min<std::size_t>(failure.excerpt_size, sizeof failure.excerpt.data));
   const std::string details = fmt::format(
-      R"({{"status": {}, "stream": {}, "field": {}, "message_size": {}, "excerpt": {}}})",
+      R"({{"status": {}, "stream": {}, "field": {}, "message_size": {}, "excerpt": {}, "stack": {}}})",
       failure.status, json_string(failure.stream.view()), json_string(failure.field.view()),
-      failure.message_size, json_string(excerpt));
+      failure.message_size, json_string(excerpt),
+      stack_of({field.empty() ? "message" : "field " + field,
+                stream.empty() ? "unknown stream" : "message " + stream,
+                "decoder of " + venue_key(record.venue), "feed " + venue_key(record.venue)}));
   return {insert_error,
           {"feed " + venue_key(record.venue), Null{25}, std::string("API"),
            std::string("PARSE_ERROR"), message, details, time_of(record)}};
@@ -261,9 +272,11 @@ Statement gap_statement(const market::RecordHeader& record, const std::string& s
 
 Statement refused_statement(const RefusedRow& row) {
   const std::string details = fmt::format(
-      R"({{"table": {}, "sqlstate": {}, "symbol": {}, "ts": {}, "journal_position": {}}})",
+      R"({{"table": {}, "sqlstate": {}, "symbol": {}, "ts": {}, "journal_position": {}, "stack": {}}})",
       json_string(row.table), json_string(row.sqlstate), json_string(row.symbol), row.ts,
-      row.position);
+      row.position,
+      stack_of({fmt::format("row of {} at {}", row.symbol, row.ts), "table " + row.table,
+                fmt::format("journal position {}", row.position), "loader"}));
   return {
       insert_error,
       {std::string("perp warehouse"), text_or_null(storable(row.perpspec)), std::string("DATABASE"),

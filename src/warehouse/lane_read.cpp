@@ -186,6 +186,8 @@ void Lane::take_minute(const market::RecordHeader& record) {
 
 void Lane::take_event(const market::RecordHeader& record) {
   if (record.type == market::RecordType::instrument) {
+    // What the engine made up (MT) is no contract: it is in no list of them.
+    if ((record.flags & market::flag_derived) != 0) return;
     const auto& instrument = market::payload<market::Instrument>(record);
     // Each segment repeats all definitions: only what changed goes to the database.
     const auto [known, is_new] = stored_instruments_.try_emplace(record.instrument, instrument);

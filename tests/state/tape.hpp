@@ -172,6 +172,7 @@ struct Concluded {
   std::vector<MinuteRow> minutes;
   std::vector<market::Gap> gaps;
   std::vector<std::uint32_t> gap_instruments;
+  std::vector<std::uint32_t> instruments;  ///< that the fold itself defined
 
   void take(const state::DerivedSink& sink) {
     bytes.insert(bytes.end(), sink.bytes().begin(), sink.bytes().end());
@@ -179,6 +180,10 @@ struct Concluded {
       if (header.type == RecordType::gap) {
         gaps.push_back(market::payload<market::Gap>(header));
         gap_instruments.push_back(header.instrument);
+        return;
+      }
+      if (header.type == RecordType::instrument) {
+        instruments.push_back(header.instrument);
         return;
       }
       const auto& minute = market::payload<market::Minute>(header);

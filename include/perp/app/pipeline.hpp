@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace perp::app {
 
@@ -18,6 +19,8 @@ struct PipelineOptions {
   std::int64_t sync_ms = 50;
   std::string dsn;  ///< empty: nothing is loaded
   unsigned loader_lanes = 2;
+  /// Of which MT is the mean, as the configuration's default has them.
+  std::vector<std::string> market_token{"ETH", "BTC", "XRP", "SOL"};
   int feed_cpu = -1;  ///< -1: not pinned
   int engine_cpu = -1;
   std::size_t ring_bytes = std::size_t{16} << 20;

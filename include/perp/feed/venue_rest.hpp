@@ -79,6 +79,25 @@ struct KlineFill {
   std::string why{};
 };
 
+/// Rows of long ago: one of the venue's calls of purpose `history`, about one contract.
+struct HistoryWish {
+  const venue::RestCall* call = nullptr;
+  std::string symbol{};       ///< native
+  std::string_view period{};  ///< the venue's word, static; empty: the call's
+  std::int64_t step_ns = 0;   ///< the least between two rows; 0: the call's
+  std::int64_t start_ms = 0;
+  std::int64_t end_ms = 0;
+  /// Behind each page: its rows, and the steps that it stood for.
+  std::function<void(std::uint64_t rows, std::int64_t steps)> on_page{};
+};
+struct HistoryFill {
+  std::uint64_t rows = 0;          ///< records made
+  std::int64_t left_start_ms = 0;  ///< the first step without a row ...
+  std::int64_t left_end_ms = 0;    ///< ... and the end of the last; equal: each has one
+  bool was_given_up = false;       ///< asked in vain, rather than answered without rows
+  std::string why{};               ///< one sentence if it was
+};
+
 struct VenueRestStats {
   std::uint64_t requests = 0;    ///< sent, repeats among them
   std::uint64_t answered = 0;    ///< with a 2xx whose body was taken
@@ -142,6 +161,10 @@ class VenueRest {
   /// @param done once, later
   void fill_klines(std::string symbol, std::int64_t start_ms, std::int64_t end_ms,
                    std::function<void(const KlineFill&)> done = {});
+
+  /// Rows of [start, end) become records, flagged backfill, ascending, each step's once; page by
+  /// page, so that several may be under way. @param done once, later
+  void fetch_history(const HistoryWish& wish, std::function<void(const HistoryFill&)> done);
 
   /// Each 100 ms: what is due is queued, what may go goes.
   void tick(Moment now);

@@ -44,8 +44,14 @@ class LatentPrice {
   int jump_sign() const { return jump_sign_; }
   /// Closes of the minutes before the start, oldest first; the last one is the start's level.
   std::vector<std::int64_t> past_minutes(std::size_t count);
+  /// Closes of the minutes before those, oldest first; the last one is `newest`. Draws of its own:
+  /// however many are asked for, nothing else changes.
+  std::vector<std::int64_t> older_minutes(std::int64_t newest, std::size_t count,
+                                          std::uint64_t seed, std::uint64_t stream) const;
 
  private:
+  std::int64_t minute_deviation() const;
+
   const Coin* coin_;
   Random random_;
   std::int64_t anchor_ = 0;

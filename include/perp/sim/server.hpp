@@ -41,8 +41,10 @@ struct ServerOptions {
   std::uint16_t port = 0;  ///< of the first venue, the next ones follow; 0: free ports
   std::optional<net::TlsContext> tls = std::nullopt;  ///< nothing: plain, for tests
   std::string truth_folder{};                         ///< empty: no truth is kept
-  std::size_t trade_history = 100'000;                ///< trades per market that can be asked for
-  std::int64_t list_every_ns = 0;  ///< a listing and a delisting in turn so often; 0: never
+  int past_days = 12;  ///< of candles, open interest, ratios and funding before the start
+  int truth_days = 0;  ///< of them, candles that truth.csv tells, too
+  std::size_t trade_history = 100'000;  ///< trades per market that can be asked for
+  std::int64_t list_every_ns = 0;       ///< a listing and a delisting in turn so often; 0: never
 
   // 0: as the venue does.
   std::int64_t lifetime_ns = 0;    ///< of a connection

@@ -48,6 +48,8 @@ class Truth {
 
   /// Notes a closed minute of a primary market.
   void add(const MarketModel& market, const Bar& bar);
+  /// Notes a minute from before the start: its candle and taker volumes; nothing else is known.
+  void add_past(const MarketModel& market, const Bar& bar);
   /// Writes what is left.
   void finish();
 
@@ -56,6 +58,7 @@ class Truth {
 
  private:
   void drain();
+  void end_line(std::string_view line);
 
   core::File file_;
   std::string out_;

@@ -11,6 +11,7 @@
 #include <perp/sim/random.hpp>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace perp::sim {
@@ -68,6 +69,13 @@ class MarketModel {
   std::int64_t price_ago(std::int64_t minutes) const;
   /// Closed minutes, oldest first. @param count at most a day
   std::vector<Bar> past_bars(std::size_t count) const;
+  /// Further back than a day: levels of the coin before the kept day, oldest first, the last one at
+  /// the day's begin. From now on no closed minute is forgotten. @param levels outlive this
+  void keep_past(std::span<const std::int64_t> levels, std::uint64_t seed);
+  /// Closed minutes of from_ms <= open < to_ms, oldest first, as far back as they are kept. Of
+  /// those before the kept day each is drawn anew, always the same.
+  std::vector<Bar> bars_between(std::int64_t from_ms, std::int64_t to_ms) const;
+  std::int64_t past_begin_ms() const;
   /// Index and mark price with as many native digits as wanted.
   std::int64_t index_price(int digits) const;
   std::int64_t mark_price(int digits) const;
@@ -96,6 +104,10 @@ class MarketModel {
 
  private:
   std::int64_t native_price(std::int64_t level, int digits) const;
+  std::int64_t snapped_level(std::int64_t level) const;
+  std::int64_t quantity_at(std::int64_t usd, std::int64_t price) const;
+  Bar past_bar(Random& random, std::int64_t open_ms, std::int64_t open, std::int64_t close,
+               std::int64_t price) const;
   void open_history(const std::vector<std::int64_t>& past_levels, std::int64_t start_ms);
 
   const Listing* listing_;
@@ -114,6 +126,10 @@ class MarketModel {
   std::vector<Bar> history_;  // ring of a day
   std::size_t history_next_ = 0;
   DayStatistics past_day_;
+  std::int64_t day_begin_ms_ = 0;  // of the day before the start
+  std::span<const std::int64_t> older_levels_;
+  std::uint64_t older_seed_ = 0;
+  std::vector<Bar> aged_;  // closed minutes that have left the ring, from day_begin_ms_ on
   std::int64_t last_price_ = 0;
   std::int64_t last_quantity_ = 0;
   bool last_is_buy_ = true;

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace perp::state {
@@ -25,6 +26,8 @@ struct StateOptions {
   double rsi_flat = 50;  ///< RSI of a dead market: 50, 0 or 100
   std::int64_t close_grace_ns =
       2 * core::ns_per_second;  ///< a minute closes this long after its end, 0..60 s
+  /// Coins on Binance of which the token MT is the mean, at most 8; none: there is no token.
+  std::vector<std::string> market_token{};
 };
 
 /// Counts since the beginning of the journal (they are part of a checkpoint). Index of arrays by

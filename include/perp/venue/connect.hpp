@@ -189,6 +189,7 @@ enum class RestPurpose : std::uint8_t {
   seed,           ///< the state of a stream that sends no snapshot
   trade_fill,     ///< trades missed
   kline_fill,     ///< candles missed
+  history,        ///< rows of long ago, as far back as the venue keeps them
   token,          ///< TokenStep's: where to dial
 };
 
@@ -217,7 +218,10 @@ struct RestCall {
   std::uint16_t weight = 1;           ///< for rows_max rows
   std::uint16_t rows_per_weight = 0;  ///< so many rows fewer cost 1 less; 0: rows cost nothing
   std::uint8_t pool = 0;
-  std::int64_t interval_ns = 0;      ///< of a poll
+  std::int64_t interval_ns = 0;  ///< of a poll
+  std::int64_t step_ns = 0;      ///< of history: the least between two rows; of candles the period
+  std::int64_t reach_ns = 0;     ///< of history: kept for so long; 0: for ever
+  std::uint32_t reach_rows = 0;  ///< of history: kept are so many periods; 0: all
   bool is_used_field_wrong = false;  ///< its header of spent weight must be ignored
 };
 
@@ -227,6 +231,12 @@ struct Topic;
 struct ClockReading {
   std::int64_t time_ns = core::unknown_ns;  ///< as it stands there; unknown: not said
   std::int64_t step_ns = 0;                 ///< of that clock: the time was up to so much later
+};
+
+/// A length of candles that a venue has, and its word for it.
+struct CandlePeriod {
+  std::int64_t length_ns = 0;
+  std::string_view word{};
 };
 
 /// A venue, live.
@@ -239,6 +249,7 @@ struct Connect {
   std::span<const HeaderField> testnet_rest_fields{};
   std::span<const RestPool> pools{};
   std::span<const RestCall> calls{};
+  std::span<const CandlePeriod> candle_periods{};  ///< of its history
   BookResync book_resync = BookResync::rest_snapshot;
   UnknownTopic unknown_topic = UnknownTopic::refused_alone;
   bool is_ack_per_topic = false;      ///< one ack for each topic of a frame, not one for the frame

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t hour_ms = 60 * minute_ms;
+constexpr std::int64_t statistics_ms = 30 * 24 * hour_ms;
 constexpr std::int64_t weight_max = 2400;
 constexpr std::int64_t funding_max = 500;
 constexpr std::int64_t data_max = 1000;
@@ -23,7 +24,6 @@ struct Interval {
   std::string_view name;
   std::size_t minutes;
 };
-// What fits the day that is kept.
 constexpr auto intervals = std::to_array<Interval>({{"1m", 1},
                                                     {"3m", 3},
                                                     {"5m", 5},
@@ -33,7 +33,8 @@ constexpr auto intervals = std::to_array<Interval>({{"1m", 1},
                                                     {"2h", 120},
                                                     {"4h", 240},
                                                     {"6h", 360},
-                                                    {"12h", 720}});
+                                                    {"12h", 720},
+                                                    {"1d", 1440}});
 
 std::size_t minutes_of(std::string_view interval) {
   for (const Interval& known : intervals)
@@ -71,6 +72,7 @@ const BinanceServer::Call* BinanceServer::find_call(std::string_view path) {
       {"/fapi/v1/klines", &BinanceServer::klines, weight_pool, 1, 1, klines_weight},
       {"/fapi/v1/premiumIndex", &BinanceServer::premium_index, weight_pool, 1, 10},
       {"/fapi/v1/openInterest", &BinanceServer::open_interest},
+      {"/futures/data/openInterestHist", &BinanceServer::open_interest_history, data_pool},
       {"/fapi/v1/ticker/bookTicker", &BinanceServer::book_ticker, weight_pool, 2, 5},
       {"/futures/data/globalLongShortAccountRatio", &BinanceServer::account_ratio, data_pool},
       {"/futures/data/topLongShortAccountRatio", &BinanceServer::top_account_ratio, data_pool},
@@ -256,11 +258,16 @@ void BinanceServer::klines(const Query& query, RestReply& reply) {
   }
   const std::int64_t start_ms = query.integer("startTime", 0).value_or(0);
   const std::int64_t end_ms = query.integer("endTime", now_ms()).value_or(now_ms());
-  std::vector<Bar> rows = bars(*market, minutes, start_ms, end_ms);
   // With a start the rows from it on, else the newest.
-  if (rows.size() > limit && query.find("startTime") != nullptr) rows.resize(limit);
-  if (rows.size() > limit)
-    rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(limit));
+  const bool has_start = query.find("startTime") != nullptr;
+  const std::int64_t length_ms = static_cast<std::int64_t>(minutes) * minute_ms;
+  const std::int64_t last_ms =
+      has_start ? std::min(end_ms, std::max(start_ms, market->past_begin_ms()) +
+                                       static_cast<std::int64_t>(limit + 1) * length_ms)
+                : end_ms;
+  std::vector<Bar> rows = has_start ? bars(*market, minutes, start_ms, last_ms)
+                                    : bars(*market, minutes, 0, last_ms, limit);
+  if (rows.size() > limit) rows.resize(limit);
   wire::Binance::write_klines(reply.body, *market, rows,
                               static_cast<std::int64_t>(minutes) * minute_ms);
 }
@@ -289,21 +296,51 @@ void BinanceServer::premium_index(const Query& query, RestReply& reply) {
   if (!is_one) reply.body.raw("]");
 }
 
-/// The last settlement: the model keeps no more.
 void BinanceServer::funding_rate(const Query& query, RestReply& reply) {
   const MarketModel* const market = market_of(query, reply);
   std::size_t limit = 0;
   if (market == nullptr || !limit_of(query, 100, 1000, reply, limit)) return;
-  const std::int64_t settled_ms =
-      market->next_funding_ms(now_ms()) - market->listing().funding_hours * hour_ms;
   const std::int64_t start_ms = query.integer("startTime", 0).value_or(0);
   const std::int64_t end_ms = query.integer("endTime", now_ms()).value_or(now_ms());
+  // Rows are stamped some milliseconds behind the settlement. More than the limit: the oldest.
+  constexpr std::int64_t jitter_ms = 2;
+  const bool has_start = query.find("startTime") != nullptr;
+  bool is_first = true;
   reply.body.raw("[");
-  if (start_ms <= settled_ms && settled_ms <= end_ms) {
-    reply.body.raw("{\"symbol\":\"").raw(market->listing().native).raw("\",\"fundingTime\":");
-    reply.body.integer(settled_ms + 2).raw(",\"fundingRate\":\"");
-    reply.body.fixed({rescale(market->settled_rate_e16(), 16, 8), 8}).raw("\",\"markPrice\":\"");
+  for (const PastFunding& row :
+       past_funding(*market, start_ms - jitter_ms, end_ms - jitter_ms, limit, has_start)) {
+    reply.body.raw(is_first ? "{\"symbol\":\"" : ",{\"symbol\":\"");
+    is_first = false;
+    reply.body.raw(market->listing().native).raw("\",\"fundingTime\":");
+    reply.body.integer(row.time_ms + jitter_ms).raw(",\"fundingRate\":\"");
+    reply.body.fixed({rescale(row.rate_e16, 16, 8), 8}).raw("\",\"markPrice\":\"");
     reply.body.fixed({market->mark_price(8), 8}).raw("\",\"rateType\":\"Regular\"}");
+  }
+  reply.body.raw("]");
+}
+
+/// Named by the period's end.
+void BinanceServer::open_interest_history(const Query& query, RestReply& reply) {
+  const MarketModel* const market = market_of(query, reply);
+  std::size_t limit = 0;
+  if (market == nullptr || !limit_of(query, 30, 500, reply, limit)) return;
+  const std::int64_t start_ms = query.integer("startTime", 0).value_or(0);
+  const std::int64_t end_ms = query.integer("endTime", now_ms()).value_or(now_ms());
+  if (query.value("period") != "5m" ||
+      (query.find("startTime") != nullptr && start_ms < now_ms() - statistics_ms)) {
+    fail(reply, 400, -1130, "parameter 'startTime' or 'period' is invalid.");
+    return;
+  }
+  bool is_first = true;
+  reply.body.raw("[");
+  for (const PastInterest& row : past_interest(*market, start_ms, end_ms, limit)) {
+    reply.body.raw(is_first ? "{\"symbol\":\"" : ",{\"symbol\":\"");
+    is_first = false;
+    reply.body.raw(market->listing().native).raw("\",\"sumOpenInterest\":\"");
+    reply.body.fixed(wire::quantity_of(*market, row.quantity));
+    reply.body.raw("\",\"sumOpenInterestValue\":\"").fixed({row.value_cents, 2});
+    reply.body.raw("\",\"CMCCirculatingSupply\":\"0\",\"timestamp\":").integer(row.time_ms);
+    reply.body.raw("}");
   }
   reply.body.raw("]");
 }
@@ -342,7 +379,10 @@ void BinanceServer::ratio(const Query& query, RestReply& reply, wire::Binance::R
     fail(reply, 400, -1130, "Data sent for parameter 'period' is not valid.");
     return;
   }
-  model().write_ratio(reply.body, *market, kind, limit);
+  const std::int64_t start_ms = query.integer("startTime", 0).value_or(0);
+  const std::int64_t end_ms = query.integer("endTime", now_ms()).value_or(now_ms());
+  model().write_ratio(reply.body, *market, kind,
+                      model().ratios(market->index).find(start_ms, end_ms, limit));
 }
 void BinanceServer::account_ratio(const Query& query, RestReply& reply) {
   ratio(query, reply, wire::Binance::Ratio::accounts);
@@ -365,9 +405,7 @@ void BinanceServer::taker_ratio(const Query& query, RestReply& reply) {
     return;
   }
   const std::int64_t length_ms = static_cast<std::int64_t>(minutes) * minute_ms;
-  std::vector<Bar> rows = bars(*market, minutes, 0, now_ms() - length_ms);
-  if (rows.size() > limit)
-    rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(limit));
+  const std::vector<Bar> rows = bars(*market, minutes, 0, now_ms() - length_ms, limit);
   reply.body.raw("[");
   for (const Bar& row : rows) {
     const std::int64_t sold = row.quantity - row.buy_quantity;

@@ -52,6 +52,7 @@ class BinanceServer final : public VenueServer {
   void premium_index(const Query& query, RestReply& reply);
   void funding_rate(const Query& query, RestReply& reply);
   void open_interest(const Query& query, RestReply& reply);
+  void open_interest_history(const Query& query, RestReply& reply);
   void book_ticker(const Query& query, RestReply& reply);
   void account_ratio(const Query& query, RestReply& reply);
   void top_account_ratio(const Query& query, RestReply& reply);

@@ -13,10 +13,10 @@ namespace {
 
 constexpr std::int64_t requests_max = 600;
 constexpr std::int64_t ban_ms = 600'000;
-constexpr std::int64_t hour_ms = 3'600'000;
 
-/// Minutes of "1", "3", ... "720"; 0 for what is not served.
+/// Minutes of "1", "3", ... "720", "D"; 0 for what is not served.
 std::size_t minutes_of(std::string_view interval) {
+  if (interval == "D") return 1440;
   constexpr auto known = std::to_array<std::size_t>({1, 3, 5, 15, 30, 60, 120, 240, 360, 720});
   std::size_t minutes = 0;
   std::from_chars(interval.data(), interval.data() + interval.size(), minutes);
@@ -139,9 +139,7 @@ void BybitServer::klines(const Query& query, RestReply& reply) {
   const std::int64_t start_ms = query.integer("start", 0).value_or(0);
   const std::int64_t end_ms = query.integer("end", now_ms()).value_or(now_ms());
   const std::size_t limit = limit_of(query, 200, 1000);
-  std::vector<Bar> rows = bars(*market, minutes, start_ms, end_ms);
-  if (rows.size() > limit)
-    rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(limit));
+  const std::vector<Bar> rows = bars(*market, minutes, start_ms, end_ms, limit);
   wire::Bybit::write_klines(reply.body, *market, rows, now_ms());
 }
 
@@ -207,21 +205,31 @@ void BybitServer::tickers(const Query& query, RestReply& reply) {
   finish(reply);
 }
 
-/// The present sample: the model keeps no history of it.
+/// Named by the period's end.
 void BybitServer::open_interest(const Query& query, RestReply& reply) {
   const MarketModel* const market = market_of(query, reply);
   if (market == nullptr) return;
-  const Decimal single = wire::quantity_of(*market, market->open_interest());
+  if (query.value("intervalTime") != "5min") {
+    fail(reply, 10001, "params error: intervalTime is invalid");
+    return;
+  }
+  const std::int64_t start_ms = query.integer("startTime", 0).value_or(0);
+  const std::int64_t end_ms = query.integer("endTime", now_ms()).value_or(now_ms());
+  std::vector<PastInterest> rows =
+      past_interest(*market, start_ms, end_ms, limit_of(query, 50, 200));
   begin(reply);
   reply.body.raw("\"symbol\":\"").raw(market->listing().native);
-  reply.body.raw("\",\"category\":\"linear\",\"list\":[{\"openInterest\":\"");
-  reply.body.fixed({2 * single.units, single.digits}).raw("\",\"singleOpenInterest\":\"");
-  reply.body.fixed(single).raw("\",\"timestamp\":\"").integer(now_ms() / 300'000 * 300'000);
-  reply.body.raw("\"}],\"nextPageCursor\":\"\"");
+  reply.body.raw("\",\"category\":\"linear\",\"list\":[");
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    const Decimal single = wire::quantity_of(*market, row->quantity);
+    reply.body.raw(row == rows.rbegin() ? "{\"openInterest\":\"" : ",{\"openInterest\":\"");
+    reply.body.fixed({2 * single.units, single.digits}).raw("\",\"singleOpenInterest\":\"");
+    reply.body.fixed(single).raw("\",\"timestamp\":\"").integer(row->time_ms).raw("\"}");
+  }
+  reply.body.raw("],\"nextPageCursor\":\"\"");
   finish(reply);
 }
 
-/// The last settlement.
 void BybitServer::funding_history(const Query& query, RestReply& reply) {
   const MarketModel* const market = market_of(query, reply);
   if (market == nullptr) return;
@@ -229,16 +237,17 @@ void BybitServer::funding_history(const Query& query, RestReply& reply) {
     fail(reply, 10001, "params error: startTime and endTime must be passed together");
     return;
   }
-  const std::int64_t settled_ms =
-      market->next_funding_ms(now_ms()) - market->listing().funding_hours * hour_ms;
   const std::int64_t start_ms = query.integer("startTime", 0).value_or(0);
   const std::int64_t end_ms = query.integer("endTime", now_ms()).value_or(now_ms());
+  const std::vector<PastFunding> rows =
+      past_funding(*market, start_ms, end_ms, limit_of(query, 200, 200), false);
   begin(reply);
   reply.body.raw("\"category\":\"linear\",\"list\":[");
-  if (start_ms <= settled_ms && settled_ms <= end_ms) {
-    reply.body.raw("{\"symbol\":\"").raw(market->listing().native).raw("\",\"fundingRate\":\"");
-    reply.body.trimmed({rescale(market->settled_rate_e16(), 16, 8), 8});
-    reply.body.raw("\",\"fundingRateTimestamp\":\"").integer(settled_ms).raw("\"}");
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    reply.body.raw(row == rows.rbegin() ? "{\"symbol\":\"" : ",{\"symbol\":\"");
+    reply.body.raw(market->listing().native).raw("\",\"fundingRate\":\"");
+    reply.body.trimmed({rescale(row->rate_e16, 16, 8), 8});
+    reply.body.raw("\",\"fundingRateTimestamp\":\"").integer(row->time_ms).raw("\"}");
   }
   reply.body.raw("]");
   finish(reply);
@@ -251,7 +260,11 @@ void BybitServer::account_ratio(const Query& query, RestReply& reply) {
     fail(reply, 10001, "params error: period is invalid");
     return;
   }
-  model().write_ratio(reply.body, *market, limit_of(query, 50, 500), now_ms());
+  const std::int64_t start_ms = query.integer("startTime", 0).value_or(0);
+  const std::int64_t end_ms = query.integer("endTime", now_ms()).value_or(now_ms());
+  model().write_ratio(
+      reply.body, *market,
+      model().ratios(market->index).find(start_ms, end_ms, limit_of(query, 50, 500)), now_ms());
 }
 
 }  // namespace perp::sim

@@ -11,10 +11,11 @@ namespace perp::sim {
 namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
-constexpr std::int64_t hour_ms = 60 * minute_ms;
 constexpr std::int64_t weight_max = 1200;
 constexpr std::size_t recent_trades_count = 10;
 constexpr std::size_t deep_levels = 20;
+constexpr std::int64_t candles_max = 5000;  // older ones do not exist
+constexpr std::size_t fundings_max = 500;
 
 struct Interval {
   std::string_view name;
@@ -29,7 +30,8 @@ constexpr auto intervals = std::to_array<Interval>({{"1m", 1},
                                                     {"2h", 120},
                                                     {"4h", 240},
                                                     {"8h", 480},
-                                                    {"12h", 720}});
+                                                    {"12h", 720},
+                                                    {"1d", 1440}});
 
 std::size_t minutes_of(std::string_view interval) {
   for (const Interval& known : intervals)
@@ -165,7 +167,8 @@ void HyperliquidServer::candle_snapshot(const Json& request, RestReply& reply) {
   bool is_first = true;
   reply.body.raw("[");
   std::int64_t rows = 0;
-  for (const Bar& bar : bars(*market, minutes, start_ms, end_ms)) {
+  const std::int64_t oldest_ms = now_ms() / length_ms * length_ms - (candles_max - 1) * length_ms;
+  for (const Bar& bar : bars(*market, minutes, std::max(start_ms, oldest_ms), end_ms)) {
     if (bar.is_empty()) continue;
     if (!is_first) reply.body.raw(",");
     is_first = false;
@@ -177,7 +180,6 @@ void HyperliquidServer::candle_snapshot(const Json& request, RestReply& reply) {
   static_cast<void>(weight_.add(rows / 60, now_ms()));
 }
 
-/// The last settlement.
 void HyperliquidServer::funding_history(const Json& request, RestReply& reply) {
   const MarketModel* const market = find_market(request.text_of("coin"));
   if (market == nullptr) {
@@ -187,16 +189,23 @@ void HyperliquidServer::funding_history(const Json& request, RestReply& reply) {
   }
   const Json* const start = request.find("startTime");
   if (start == nullptr || !start->integer()) return unreadable(reply);
-  const std::int64_t settled_ms = market->next_funding_ms(now_ms()) - hour_ms + 47;
   const std::int64_t end_ms = number_of(request.find("endTime"), now_ms());
+  // Rows are stamped some milliseconds behind the settlement.
+  constexpr std::int64_t jitter_ms = 47;
+  bool is_first = true;
   reply.body.raw("[");
-  if (*start->integer() <= settled_ms && settled_ms <= end_ms) {
-    reply.body.raw("{\"coin\":\"").raw(market->listing().native).raw("\",\"fundingRate\":\"");
-    reply.body.pointed({rescale(market->settled_rate_e16(), 16, 10), 10}).raw("\",\"premium\":\"");
+  const std::vector<PastFunding> rows =
+      past_funding(*market, *start->integer() - jitter_ms, end_ms - jitter_ms, fundings_max, true);
+  for (const PastFunding& row : rows) {
+    reply.body.raw(is_first ? "{\"coin\":\"" : ",{\"coin\":\"");
+    is_first = false;
+    reply.body.raw(market->listing().native).raw("\",\"fundingRate\":\"");
+    reply.body.pointed({rescale(row.rate_e16, 16, 10), 10}).raw("\",\"premium\":\"");
     reply.body.pointed({rescale(market->premium_e16(), 16, 10), 10}).raw("\",\"time\":");
-    reply.body.integer(settled_ms).raw("}");
+    reply.body.integer(row.time_ms + jitter_ms).raw("}");
   }
   reply.body.raw("]");
+  static_cast<void>(weight_.add(static_cast<std::int64_t>(rows.size()) / 20, now_ms()));
 }
 
 void HyperliquidServer::exchange_status(const Json&, RestReply& reply) {

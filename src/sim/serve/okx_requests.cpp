@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t window_ms = 2000;
+constexpr std::int64_t newest_rows = 1440;
 constexpr std::int64_t end_of_time = std::numeric_limits<std::int64_t>::max();
 
 struct Bars {
@@ -25,7 +26,10 @@ constexpr auto bar_names = std::to_array<Bars>({{"1m", 1},
                                                 {"30m", 30},
                                                 {"1H", 60},
                                                 {"2H", 120},
-                                                {"4H", 240}});
+                                                {"4H", 240},
+                                                {"6Hutc", 360},
+                                                {"12Hutc", 720},
+                                                {"1Dutc", 1440}});
 
 std::size_t minutes_of(std::string_view name) {
   for (const Bars& known : bar_names)
@@ -50,10 +54,13 @@ const OkxServer::Call* OkxServer::find_call(std::string_view path) {
       {"/api/v5/market/trades", &OkxServer::trade_list, 100},
       {"/api/v5/market/history-trades", &OkxServer::history_trades, 20},
       {"/api/v5/market/candles", &OkxServer::candles, 40},
-      {"/api/v5/market/history-candles", &OkxServer::candles, 20},
+      {"/api/v5/market/history-candles", &OkxServer::history_candles, 20},
       {"/api/v5/public/mark-price", &OkxServer::mark_price, 10, true},
       {"/api/v5/public/funding-rate", &OkxServer::funding_rate, 20, true},
+      {"/api/v5/public/funding-rate-history", &OkxServer::funding_history, 10, true},
       {"/api/v5/public/open-interest", &OkxServer::open_interest, 20, true},
+      {"/api/v5/rubik/stat/contracts/open-interest-history", &OkxServer::interest_history, 10,
+       true},
       {"/api/v5/rubik/stat/contracts/long-short-account-ratio-contract", &OkxServer::account_ratio,
        5, true},
       {"/api/v5/rubik/stat/taker-volume-contract", &OkxServer::taker_volume, 5, true},
@@ -173,7 +180,16 @@ void OkxServer::history_trades(const Query& query, RestReply& reply) {
   }
 }
 
+/// The newest 1440 only.
 void OkxServer::candles(const Query& query, RestReply& reply) {
+  candle_rows(query, reply, newest_rows, 300);
+}
+void OkxServer::history_candles(const Query& query, RestReply& reply) {
+  candle_rows(query, reply, std::numeric_limits<std::int64_t>::max(), 100);
+}
+
+void OkxServer::candle_rows(const Query& query, RestReply& reply, std::int64_t reach,
+                            std::int64_t most) {
   const MarketModel* const market = market_of(query, reply);
   if (market == nullptr) return;
   const std::string_view bar = query.value("bar");
@@ -184,13 +200,14 @@ void OkxServer::candles(const Query& query, RestReply& reply) {
   }
   const std::int64_t after = query.integer("after", end_of_time).value_or(end_of_time);
   const std::int64_t before = query.integer("before", -1).value_or(-1);
-  const std::vector<Bar> rows = bars(*market, minutes, before + 1, after - 1);
-  const std::size_t count = std::min(limit_of(query, 100, 300), rows.size());
   const std::int64_t length_ms = static_cast<std::int64_t>(minutes) * minute_ms;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Bar& row = rows[rows.size() - 1 - i];
-    if (i > 0) reply.body.raw(",");
-    wire::Okx::candle_row(reply.body, *market, row, row.open_ms + length_ms <= now_ms());
+  const std::int64_t oldest =
+      reach < end_of_time ? now_ms() / length_ms * length_ms - reach * length_ms : 0;
+  const std::vector<Bar> rows =
+      bars(*market, minutes, std::max(before + 1, oldest), after - 1, limit_of(query, 100, most));
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    if (row != rows.rbegin()) reply.body.raw(",");
+    wire::Okx::candle_row(reply.body, *market, *row, row->open_ms + length_ms <= now_ms());
   }
 }
 
@@ -239,6 +256,50 @@ void OkxServer::open_interest(const Query& query, RestReply& reply) {
   }
 }
 
+/// `after` and `before` as for candles.
+void OkxServer::funding_history(const Query& query, RestReply& reply) {
+  const MarketModel* const market = market_of(query, reply);
+  if (market == nullptr) return;
+  const std::int64_t after = query.integer("after", end_of_time).value_or(end_of_time);
+  const std::int64_t before = query.integer("before", -1).value_or(-1);
+  const std::vector<PastFunding> rows =
+      past_funding(*market, before + 1, after - 1, limit_of(query, 100, 100), false);
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    const Decimal rate{row->rate_e16, 16};
+    reply.body.raw(row == rows.rbegin() ? "{\"fundingRate\":\"" : ",{\"fundingRate\":\"");
+    reply.body.trimmed(rate).raw("\",\"fundingTime\":\"").integer(row->time_ms);
+    reply.body.raw("\",\"formulaType\":\"withRate\",\"instId\":\"").raw(market->listing().native);
+    reply.body.raw("\",\"instType\":\"SWAP\",\"method\":\"current_period\",\"realizedRate\":\"");
+    reply.body.trimmed(rate).raw("\"}");
+  }
+}
+
+/// What `begin` and `end`, which are not inside, leave of the newest rows that exist.
+OkxServer::Bounds OkxServer::bounds_of(const Query& query) const {
+  const std::int64_t begin = query.integer("begin", -1).value_or(-1);
+  const std::int64_t end = query.integer("end", end_of_time).value_or(end_of_time);
+  return {std::max(begin + 1, now_ms() - newest_rows * 5 * minute_ms), end - 1};
+}
+
+/// [period's end, contracts, coins, dollars]
+void OkxServer::interest_history(const Query& query, RestReply& reply) {
+  const MarketModel* const market = market_of(query, reply);
+  if (market == nullptr) return;
+  if (query.value("period") != "5m") {
+    fail(reply, 400, "51000", "Parameter period error");
+    return;
+  }
+  const Bounds bounds = bounds_of(query);
+  const std::vector<PastInterest> rows =
+      past_interest(*market, bounds.from_ms, bounds.to_ms, limit_of(query, 100, 100));
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    reply.body.raw(row == rows.rbegin() ? "[\"" : ",[\"").integer(row->time_ms).raw("\",\"");
+    reply.body.trimmed(wire::quantity_of(*market, row->quantity)).raw("\",\"");
+    reply.body.trimmed({row->quantity, market->listing().coin_quantity_digits()}).raw("\",\"");
+    reply.body.trimmed({row->value_cents, 2}).raw("\"]");
+  }
+}
+
 void OkxServer::account_ratio(const Query& query, RestReply& reply) {
   MarketModel* const market = market_of(query, reply);
   if (market == nullptr) return;
@@ -246,7 +307,10 @@ void OkxServer::account_ratio(const Query& query, RestReply& reply) {
     fail(reply, 400, "51000", "Parameter period error");
     return;
   }
-  model().write_ratio(reply.body, *market, limit_of(query, 100, 100));
+  const Bounds bounds = bounds_of(query);
+  model().write_ratio(
+      reply.body, *market,
+      model().ratios(market->index).find(bounds.from_ms, bounds.to_ms, limit_of(query, 100, 100)));
 }
 
 /// [period's open, sold, bought], in coins or contracts.
@@ -263,8 +327,9 @@ void OkxServer::taker_volume(const Query& query, RestReply& reply) {
   const int digits = unit == "1" ? market->listing().grid.quantity_digits
                                  : market->listing().coin_quantity_digits();
   const std::int64_t length_ms = static_cast<std::int64_t>(minutes) * minute_ms;
-  const std::vector<Bar> rows = bars(*market, minutes, 0, now_ms() - length_ms);
-  const std::size_t count = std::min(limit_of(query, 100, 100), rows.size());
+  const std::vector<Bar> rows =
+      bars(*market, minutes, 0, now_ms() - length_ms, limit_of(query, 100, 100));
+  const std::size_t count = rows.size();
   for (std::size_t i = 0; i < count; ++i) {
     const Bar& row = rows[rows.size() - 1 - i];
     reply.body.raw(i == 0 ? "[\"" : ",[\"").integer(row.open_ms).raw("\",\"");

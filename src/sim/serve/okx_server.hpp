@@ -40,7 +40,16 @@ class OkxServer final : public VenueServer {
   void books(const Query& query, RestReply& reply);
   void trade_list(const Query& query, RestReply& reply);
   void history_trades(const Query& query, RestReply& reply);
+  struct Bounds {
+    std::int64_t from_ms = 0;
+    std::int64_t to_ms = 0;
+  };
+  Bounds bounds_of(const Query& query) const;
   void candles(const Query& query, RestReply& reply);
+  void history_candles(const Query& query, RestReply& reply);
+  void candle_rows(const Query& query, RestReply& reply, std::int64_t reach, std::int64_t most);
+  void funding_history(const Query& query, RestReply& reply);
+  void interest_history(const Query& query, RestReply& reply);
   void mark_price(const Query& query, RestReply& reply);
   void funding_rate(const Query& query, RestReply& reply);
   void open_interest(const Query& query, RestReply& reply);

@@ -426,21 +426,4 @@ void VenueServer::report(ServerReport& report) const {
   report.venues.back().truth_rows = truth_ == nullptr ? 0 : truth_->rows();
 }
 
-std::vector<Bar> VenueServer::bars(const MarketModel& market, std::size_t minutes_per_bar,
-                                   std::int64_t from_ms, std::int64_t to_ms) const {
-  std::vector<Bar> minutes = market.past_bars(past_minutes);
-  minutes.push_back(market.bar());
-  std::vector<Bar> merged;
-  const std::int64_t length_ms = static_cast<std::int64_t>(minutes_per_bar) * minute_ms;
-  for (const Bar& minute : minutes) {
-    if (minute.open_ms % length_ms == 0 || (!merged.empty() && minutes_per_bar == 1))
-      merged.push_back(minute);
-    else if (!merged.empty() && !minute.is_empty())
-      merged.back().merge(minute);
-  }
-  std::erase_if(merged,
-                [&](const Bar& bar) { return bar.open_ms < from_ms || bar.open_ms > to_ms; });
-  return merged;
-}
-
 }  // namespace perp::sim

@@ -12,6 +12,8 @@
 #include <perp/sim/truth_log.hpp>
 
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,9 +82,11 @@ class VenueServer : private net::WebServerHandler {
   void step(const LatentMarket& latent, std::int64_t now_ms) { market_.step(latent, now_ms, true); }
   /// Recorded messages that are due, if that is what is served.
   void replay(std::int64_t now_ms);
-  void close_minute(std::int64_t closed_ms, Truth* truth) {
-    market_.close_minute(closed_ms, truth);
-  }
+  void close_minute(std::int64_t closed_ms, Truth* truth);
+  /// Days before the kept one can be asked for, too. @param levels by coin, outlive this
+  void keep_past(const std::vector<std::vector<std::int64_t>>& levels);
+  /// Bars of the past days of the primary contracts, for the truth.
+  void tell_past(Truth& truth, std::int64_t days) const;
   /// Pings, idle and old connections.
   void every_second(std::int64_t now_ms);
   void set_activity(double activity) { market_.set_activity(activity); }
@@ -136,9 +140,27 @@ class VenueServer : private net::WebServerHandler {
   std::vector<MarketModel>& markets() { return market_.markets(); }
   MarketModel* find_market(std::string_view native);
   const TradeHistory& trades(const MarketModel& market) const { return histories_[market.index]; }
-  /// Closed minutes and the running one, from and to these opens, oldest first.
+  /// Closed bars and the running one, from and to these opens, oldest first.
+  /// @param newest_max not more of them than so many, the newest
   std::vector<Bar> bars(const MarketModel& market, std::size_t minutes_per_bar,
-                        std::int64_t from_ms, std::int64_t to_ms) const;
+                        std::int64_t from_ms, std::int64_t to_ms,
+                        std::size_t newest_max = std::numeric_limits<std::size_t>::max()) const;
+  /// Of five minutes each, named by their ends.
+  struct PastInterest {
+    std::int64_t time_ms = 0;
+    std::int64_t quantity = 0;     ///< native units
+    std::int64_t value_cents = 0;  ///< dollars x 100 at the price of then
+  };
+  /// Ascending; the newest `limit` of from_ms <= time <= to_ms.
+  std::vector<PastInterest> past_interest(const MarketModel& market, std::int64_t from_ms,
+                                          std::int64_t to_ms, std::size_t limit);
+  struct PastFunding {
+    std::int64_t time_ms = 0;
+    std::int64_t rate_e16 = 0;
+  };
+  /// Settlements, ascending; at most `limit`: the newest, or the oldest.
+  std::vector<PastFunding> past_funding(const MarketModel& market, std::int64_t from_ms,
+                                        std::int64_t to_ms, std::size_t limit, bool keeps_oldest);
   std::int64_t now_ms() const { return now_ms_; }
   const ServerOptions& options() const { return options_; }
   std::size_t session_count() const { return sessions_.size(); }
@@ -180,7 +202,10 @@ class VenueServer : private net::WebServerHandler {
   SimulatedVenue market_;
   Random random_;
   std::unordered_map<std::string, std::uint32_t> by_native_;
-  std::vector<TradeHistory> histories_;              // by market
+  std::vector<TradeHistory> histories_;                        // by market
+  std::vector<std::vector<std::int64_t>> interest_;            // by market: each five minutes
+  std::vector<std::map<std::int64_t, std::int64_t>> settled_;  // by market: time, rate
+  std::int64_t interest_begin_ms_ = 0;
   std::vector<std::vector<Subscriber>> by_channel_;  // stream x markets + market
   std::vector<std::vector<Subscriber>> by_stream_;   // those of all markets
   std::vector<std::shared_ptr<Session>> sessions_;

@@ -39,7 +39,9 @@ class Binance final : public WireModel {
                    std::int64_t time_ms) const;
   /// What it says counts as published.
   static void write_open_interest(Text& text, MarketModel& market, std::int64_t at_ms);
-  void write_ratio(Text& text, MarketModel& market, Ratio ratio, std::size_t limit) const;
+  void write_ratio(Text& text, MarketModel& market, Ratio ratio, RatioHistory::Rows rows) const;
+  const RatioHistory& ratios(std::uint32_t market) const { return states_[market].ratios; }
+  void keep_past(std::uint32_t market, std::size_t rows, std::uint64_t seed) override;
   static void write_klines(Text& text, const MarketModel& market, std::span<const Bar> bars,
                            std::int64_t length_ms);
 

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t ratio_period_ms = 5 * minute_ms;
+constexpr std::uint64_t past_ratios_stream = 1'200'000;
 
 constexpr std::string_view exchange_info_head =
     R"("futuresType":"U_MARGINED","rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":2400},)"
@@ -113,6 +114,11 @@ void Binance::write_open_interest(Text& text, MarketModel& market, std::int64_t 
   market.published.open_interest_value = {0, -1};
 }
 
+void Binance::keep_past(std::uint32_t market, std::size_t rows, std::uint64_t seed) {
+  RatioHistory& ratios = states_[market].ratios;
+  if (ratios.size() > 0) ratios.keep_past(rows, seed, past_ratios_stream + market);
+}
+
 void Binance::ratio(MarketModel& market, State& state, std::size_t index, std::int64_t now_ms) {
   const std::int64_t newest = now_ms / ratio_period_ms * ratio_period_ms;
   state.ratio_due_ms = newest + ratio_period_ms + 4000 + 160 * static_cast<std::int64_t>(index) +
@@ -120,12 +126,13 @@ void Binance::ratio(MarketModel& market, State& state, std::size_t index, std::i
   market.drift_ratio();
   state.ratios.add(newest, market.long_share_e8());
   if (rest_ == nullptr) return;
-  write_ratio(rest_->compose(), market, Ratio::accounts, 2);
+  write_ratio(rest_->compose(), market, Ratio::accounts, state.ratios.newest(2));
   rest_->commit(replies_.ratio, 0, no_market, now_ms,
                 endpoint_tail("globalLongShortAccountRatio", market.listing().native, "5m"));
 }
 
-void Binance::write_ratio(Text& text, MarketModel& market, Ratio ratio, std::size_t limit) const {
+void Binance::write_ratio(Text& text, MarketModel& market, Ratio ratio,
+                          RatioHistory::Rows rows) const {
   // Larger accounts lean less to the long side.
   const std::int64_t lean_e4 = ratio == Ratio::accounts       ? 0
                                : ratio == Ratio::top_accounts ? -120
@@ -134,7 +141,7 @@ void Binance::write_ratio(Text& text, MarketModel& market, Ratio ratio, std::siz
   text.raw("[");
   Decimal newest;
   bool is_first = true;
-  for (std::size_t back = std::min(limit, history.size()); back-- > 0; is_first = false) {
+  for (std::size_t back = rows.last; back-- > rows.first; is_first = false) {
     const std::int64_t long_e4 = rescale(history.share(back), 8, 4) + lean_e4;
     const std::int64_t short_e4 = 10'000 - long_e4;
     newest = {(long_e4 * 10'000 + short_e4 / 2) / short_e4, 4};
@@ -150,7 +157,7 @@ void Binance::write_ratio(Text& text, MarketModel& market, Ratio ratio, std::siz
         .raw("}");
   }
   text.raw("]");
-  if (ratio != Ratio::accounts) return;
+  if (ratio != Ratio::accounts || rows.first != 0 || rows.last == 0) return;
   market.published.has_ratio = true;
   market.published.ratio_long = newest;
   market.published.ratio_short = {1, 0};

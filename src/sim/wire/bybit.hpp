@@ -40,7 +40,10 @@ class Bybit final : public WireModel {
   /// {"symbol":..} with every field of a ticker, as they are now.
   void write_ticker_row(Text& text, const MarketModel& market, std::int64_t now_ms) const;
   std::int64_t sequence(const MarketModel& market) const { return states_[market.index].sequence; }
-  void write_ratio(Text& text, MarketModel& market, std::size_t limit, std::int64_t now_ms) const;
+  void write_ratio(Text& text, MarketModel& market, RatioHistory::Rows rows,
+                   std::int64_t now_ms) const;
+  const RatioHistory& ratios(std::uint32_t market) const { return states_[market].ratios; }
+  void keep_past(std::uint32_t market, std::size_t rows, std::uint64_t seed) override;
   static void write_klines(Text& text, const MarketModel& market, std::span<const Bar> bars,
                            std::int64_t now_ms);
 

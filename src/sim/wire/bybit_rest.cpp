@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t ratio_period_ms = 5 * minute_ms;
+constexpr std::uint64_t past_ratios_stream = 2'200'000;
 constexpr std::string_view ok_head = R"({"retCode":0,"retMsg":"OK","result":{)";
 
 void finish(Text& text, std::int64_t time_ms) {
@@ -73,6 +74,11 @@ void Bybit::write_instruments(Text& text, const std::vector<MarketModel>& market
   finish(text, now_ms);
 }
 
+void Bybit::keep_past(std::uint32_t market, std::size_t rows, std::uint64_t seed) {
+  RatioHistory& ratios = states_[market].ratios;
+  if (ratios.size() > 0) ratios.keep_past(rows, seed, past_ratios_stream + market);
+}
+
 void Bybit::ratio(MarketModel& market, State& state, std::size_t index, std::int64_t now_ms) {
   const std::int64_t newest = now_ms / ratio_period_ms * ratio_period_ms;
   state.ratio_due_ms = newest + ratio_period_ms + 4500 + 160 * static_cast<std::int64_t>(index) +
@@ -80,19 +86,18 @@ void Bybit::ratio(MarketModel& market, State& state, std::size_t index, std::int
   market.drift_ratio();
   state.ratios.add(newest, market.long_share_e8());
   if (rest_ == nullptr) return;
-  write_ratio(rest_->compose(), market, 2, now_ms);
+  write_ratio(rest_->compose(), market, state.ratios.newest(2), now_ms);
   rest_->commit(replies_.ratio, 0, no_market, now_ms,
                 endpoint_tail("account-ratio", market.listing().native, "5m"));
 }
 
-void Bybit::write_ratio(Text& text, MarketModel& market, std::size_t limit,
+void Bybit::write_ratio(Text& text, MarketModel& market, RatioHistory::Rows rows,
                         std::int64_t now_ms) const {
   const RatioHistory& history = states_[market.index].ratios;
-  const std::size_t rows = std::min(limit, history.size());
   text.raw(ok_head).raw("\"list\":[");
-  for (std::size_t row = 0; row < rows; ++row) {
+  for (std::size_t row = rows.first; row < rows.last; ++row) {
     const std::int64_t buy_e4 = rescale(history.share(row), 8, 4);
-    text.raw(row == 0 ? "{\"symbol\":\"" : ",{\"symbol\":\"")
+    text.raw(row == rows.first ? "{\"symbol\":\"" : ",{\"symbol\":\"")
         .raw(market.listing().native)
         .raw("\",\"buyRatio\":\"")
         .trimmed({buy_e4, 4});
@@ -106,6 +111,7 @@ void Bybit::write_ratio(Text& text, MarketModel& market, std::size_t limit,
       .integer((history.newest_ms - ratio_period_ms) / 1000)
       .raw("\"");
   finish(text, now_ms);
+  if (rows.first != 0 || rows.last == 0) return;
   const std::int64_t buy_e4 = rescale(history.share(0), 8, 4);
   market.published.has_ratio = true;
   market.published.ratio_long = {buy_e4, 4};

@@ -43,7 +43,9 @@ class Okx final : public WireModel {
   void write_funding(Text& text, MarketModel& market, std::int64_t at_ms);
   void write_funding_message(Text& text, MarketModel& market, std::int64_t at_ms);
   void write_open_interest(Text& text, MarketModel& market, std::int64_t at_ms) const;
-  void write_ratio(Text& text, MarketModel& market, std::size_t limit) const;
+  void write_ratio(Text& text, MarketModel& market, RatioHistory::Rows rows) const;
+  const RatioHistory& ratios(std::uint32_t market) const { return states_[market].ratios; }
+  void keep_past(std::uint32_t market, std::size_t rows, std::uint64_t seed) override;
   static void candle_row(Text& text, const MarketModel& market, const Bar& bar, bool is_closed);
 
  private:

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t ratio_period_ms = 5 * minute_ms;
+constexpr std::uint64_t past_ratios_stream = 3'200'000;
 
 /// One row of public/instruments, with the keys of 2026.
 void instrument(Text& text, const MarketModel& market) {
@@ -103,6 +104,11 @@ void Okx::write_depth(Text& text, const MarketModel& market, std::size_t levels_
   text.integer(states_[market.index].sent_sequence).raw("}");
 }
 
+void Okx::keep_past(std::uint32_t market, std::size_t rows, std::uint64_t seed) {
+  RatioHistory& ratios = states_[market].ratios;
+  if (ratios.size() > 0) ratios.keep_past(rows, seed, past_ratios_stream + market);
+}
+
 void Okx::ratio(MarketModel& market, State& state, std::size_t index, std::int64_t now_ms) {
   const std::int64_t newest = now_ms / ratio_period_ms * ratio_period_ms;
   state.ratio_due_ms = newest + ratio_period_ms + 5000 + 160 * static_cast<std::int64_t>(index) +
@@ -111,24 +117,25 @@ void Okx::ratio(MarketModel& market, State& state, std::size_t index, std::int64
   state.ratios.add(newest, market.long_share_e8());
   if (rest_ == nullptr) return;
   Text& text = rest_->compose();
-  write_ratio(text.raw("{\"code\":\"0\",\"data\":["), market, 2);
+  write_ratio(text.raw("{\"code\":\"0\",\"data\":["), market, state.ratios.newest(2));
   text.raw("],\"msg\":\"\"}");
   rest_->commit(replies_.ratio, 0, no_market, now_ms,
                 endpoint_tail("long-short-account-ratio-contract", market.listing().native, "5m"));
 }
 
-void Okx::write_ratio(Text& text, MarketModel& market, std::size_t limit) const {
+void Okx::write_ratio(Text& text, MarketModel& market, RatioHistory::Rows rows) const {
   const RatioHistory& history = states_[market.index].ratios;
   constexpr std::int64_t one_e8 = 100'000'000;
   const auto ratio_of = [](std::int64_t long_share) {
     return Decimal{multiply_divide(long_share, power_of_ten(16), one_e8 - long_share), 16};
   };
-  for (std::size_t row = 0; row < std::min(limit, history.size()); ++row)
-    text.raw(row == 0 ? "[\"" : ",[\"")
+  for (std::size_t row = rows.first; row < rows.last; ++row)
+    text.raw(row == rows.first ? "[\"" : ",[\"")
         .integer(history.time_ms(row))
         .raw("\",\"")
         .trimmed(ratio_of(history.share(row)))
         .raw("\"]");
+  if (rows.first != 0 || rows.last == 0) return;
   market.published.has_ratio = true;
   market.published.ratio_long = ratio_of(history.share(0));
   market.published.ratio_short = {1, 0};

@@ -7,6 +7,7 @@
 
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
+#include <perp/sim/random.hpp>
 
 namespace perp::sim::wire {
 namespace {
@@ -57,8 +58,29 @@ void RatioHistory::open(std::int64_t now_ms, std::int64_t long_share_e8) {
 
 void RatioHistory::add(std::int64_t newest, std::int64_t long_share_e8) {
   newest_ms = newest;
-  if (size() >= rows_max) long_shares_e8.erase(long_shares_e8.begin());
+  if (size() >= rows_kept) long_shares_e8.erase(long_shares_e8.begin());
   long_shares_e8.push_back(long_share_e8);
+}
+
+void RatioHistory::keep_past(std::size_t rows, std::uint64_t seed, std::uint64_t stream) {
+  Random random(seed, stream);
+  std::vector<std::int64_t> older(rows);
+  std::int64_t value = long_shares_e8.front();
+  for (std::size_t i = rows; i-- > 0;)
+    older[i] = value =
+        std::clamp<std::int64_t>(value + random.bell(300'000), 30'000'000, 80'000'000);
+  long_shares_e8.insert(long_shares_e8.begin(), older.begin(), older.end());
+  rows_kept = std::max(rows_max, 2 * rows);
+}
+
+RatioHistory::Rows RatioHistory::find(std::int64_t from_ms, std::int64_t to_ms,
+                                      std::size_t limit) const {
+  Rows rows;
+  while (rows.first < size() && time_ms(rows.first) > to_ms) ++rows.first;
+  rows.last = rows.first;
+  while (rows.last < size() && rows.last - rows.first < limit && time_ms(rows.last) >= from_ms)
+    ++rows.last;
+  return rows;
 }
 
 std::string endpoint_tail(std::string_view endpoint, std::string_view symbol,

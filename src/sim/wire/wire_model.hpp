@@ -10,6 +10,7 @@
 #include <perp/market/venue_id.hpp>
 #include <perp/sim/venue_model.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,6 +39,8 @@ class WireModel {
   virtual void minute(MarketModel& market, std::size_t index, const Bar& bar) = 0;
   /// A step is over for all markets: what is about the connection, not a market.
   virtual void connection(std::int64_t now_ms) = 0;
+  /// A server's: account ratios go so many rows further back than what open() began with.
+  virtual void keep_past(std::uint32_t, std::size_t, std::uint64_t) {}
 };
 
 /// A clock of one stream: due again after a jittered period, never so late in a minute that latency
@@ -74,12 +77,22 @@ struct RatioHistory {
 
   std::int64_t newest_ms = 0;  ///< the newest row's time
   std::vector<std::int64_t> long_shares_e8;
+  std::size_t rows_kept = rows_max;
 
   void open(std::int64_t now_ms, std::int64_t long_share_e8);
+  /// Puts rows of before in front, as far back as that.
+  void keep_past(std::size_t rows, std::uint64_t seed, std::uint64_t stream);
   void add(std::int64_t newest, std::int64_t long_share_e8);
   std::size_t size() const { return long_shares_e8.size(); }
   /// @param back 0 = the newest
   std::int64_t share(std::size_t back) const { return long_shares_e8[size() - 1 - back]; }
+  /// The newest `limit` rows of from_ms <= time <= to_ms: [first, last) by how far back they are.
+  struct Rows {
+    std::size_t first = 0;
+    std::size_t last = 0;
+  };
+  Rows newest(std::size_t rows) const { return {0, std::min(rows, size())}; }
+  Rows find(std::int64_t from_ms, std::int64_t to_ms, std::size_t limit) const;
   std::int64_t time_ms(std::size_t back) const {
     return newest_ms - static_cast<std::int64_t>(back) * period_ms;
   }
