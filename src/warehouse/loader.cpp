@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <thread>
 
 namespace perp::warehouse {
@@ -19,6 +21,7 @@ namespace {
 constexpr unsigned lanes_max = 16;
 constexpr std::size_t batch_rows_max = 1'000'000;
 constexpr journal::Position no_end = ~journal::Position{0};
+constexpr std::chrono::milliseconds stop_poll{20};  // how late a stop may be seen
 
 }  // namespace
 
@@ -114,7 +117,9 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
       lanes.push_back(std::make_unique<Lane>(options, lane, journal));
   }
   std::vector<std::exception_ptr> errors(options.lanes);
-  std::atomic<unsigned> running{0};
+  std::mutex end_mutex;
+  std::condition_variable lane_ended;
+  unsigned running = 0;  // guarded by end_mutex
   if (!journal.empty() && claim_cursors(options, journal, stop)) {
     running = options.lanes;
     std::vector<std::thread> threads;
@@ -126,7 +131,9 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
           errors[lane] = std::current_exception();
           halt = true;
         }
+        const std::lock_guard guard(end_mutex);
         --running;
+        lane_ended.notify_one();
       });
     std::exception_ptr maintenance_error;
     if (is_endless && options.keeps_retention)
@@ -138,9 +145,10 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
           halt = true;
         }
       });
-    while (running.load() != 0) {
-      if (stop.load()) halt = true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    {
+      std::unique_lock lock(end_mutex);
+      while (!lane_ended.wait_for(lock, stop_poll, [&] { return running == 0; }))
+        if (stop.load()) halt = true;
     }
     halt = true;  // the lanes have ended: maintenance ends too
     for (std::thread& thread : threads) thread.join();
