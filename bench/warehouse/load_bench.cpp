@@ -1,8 +1,9 @@
 // Minutes from a journal into perp_data and perp_metrics, exactly once, key and indexes in place,
 // beside other ways to load the same rows into the same tables. Needs PERP_BENCH_DSN and
 // PERP_BENCH_TIMESCALE_DSN; PERP_BENCH_MINUTES (60) sets the size: 100 symbols x 18 perpspecs x
-// minutes rows into each of the two tables. Times are wall times, the server's included. What is in
-// the tables at the end must be the same for all ways.
+// minutes rows into each of the two tables; PERP_BENCH_BATCH_ROWS the loader's batches. Times are
+// wall times, the server's included. What is in the tables at the end must be the same for all
+// ways.
 #include "harness/goals.hpp"
 #include "warehouse/fixture.hpp"
 #include "warehouse/peers.hpp"
@@ -168,6 +169,8 @@ auto loader(Input& (*input)(), unsigned lanes) {
     options.dsn = dsn;
     options.journal_folder = input().journal();
     options.lanes = lanes;
+    options.batch_rows = static_cast<std::size_t>(
+        from_environment("PERP_BENCH_BATCH_ROWS", static_cast<int>(options.batch_rows)));
     const std::atomic<bool> stop{false};
     warehouse::Loader(options).run(input().journal_end(), stop);
   };
