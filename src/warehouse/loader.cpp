@@ -11,8 +11,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
 #include <limits>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -22,6 +24,7 @@ namespace {
 constexpr unsigned lanes_max = 16;
 constexpr std::size_t batch_rows_max = 1'000'000;
 constexpr journal::Position no_end = ~journal::Position{0};
+constexpr std::chrono::milliseconds stop_poll{20};  // how late a stop may be seen
 static_assert(core::unknown_ns == std::numeric_limits<std::int64_t>::min());
 
 std::string details_of(const LoadReport& report) {
@@ -200,7 +203,9 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
       lanes.push_back(std::make_unique<Lane>(options, lane, journal, primary));
   }
   std::vector<std::exception_ptr> errors(options.lanes);
-  std::atomic<unsigned> running{0};
+  std::mutex end_mutex;
+  std::condition_variable lane_ended;
+  unsigned running = 0;  // guarded by end_mutex
   if (!journal.empty() && claim_cursors(options, journal, stop)) {
     tell_start();
     running = options.lanes;
@@ -213,7 +218,9 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
           errors[lane] = std::current_exception();
           halt = true;
         }
+        const std::lock_guard guard(end_mutex);
         --running;
+        lane_ended.notify_one();
       });
     std::exception_ptr maintenance_error;
     if (is_endless && options.keeps_retention)
@@ -231,9 +238,10 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
       threads.emplace_back([&] {
         while (pause_unless(halt, options.tells_each_ms)) tell_life({{"running", summary()}});
       });
-    while (running.load() != 0) {
-      if (stop.load()) halt = true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    {
+      std::unique_lock lock(end_mutex);
+      while (!lane_ended.wait_for(lock, stop_poll, [&] { return running == 0; }))
+        if (stop.load()) halt = true;
     }
     halt = true;  // the lanes have ended: maintenance ends too
     for (std::thread& thread : threads) thread.join();
