@@ -277,7 +277,7 @@ constexpr std::size_t table_series = series / 10;
 /// with the key that lag() is partitioned and ordered by.
 const Database& loaded_database() {
   static const std::unique_ptr<Database> database = [] {
-    auto made = std::make_unique<Database>("lag");
+    auto made = std::make_unique<Database>(servers[0].dsn(), "lag");
     std::string columns;
     for (std::size_t p = 0; p < parameters; ++p) columns += fmt::format(", p{} float8", p);
     run_sql(made->dsn(), "CREATE UNLOGGED TABLE samples (series int, minute int" + columns + ")");
@@ -335,7 +335,7 @@ std::string changes_sql() {
 }
 
 void postgres_columns(benchmark::State& state) {
-  if (bench_dsn() == nullptr) return state.SkipWithError("PERP_BENCH_DSN is not set");
+  if (servers[0].dsn() == nullptr) return state.SkipWithError("PERP_BENCH_DSN is not set");
   const std::string dsn = loaded_database().dsn();
   const std::string changes = changes_sql();
   for (const std::size_t row :

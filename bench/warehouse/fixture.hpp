@@ -1,17 +1,22 @@
 #pragma once
-// What the warehouse benchmarks share: a database of their own on the server of PERP_BENCH_DSN, and
-// a journal of a market day: symbols x 18 perpspecs x minutes, in the order in which they happen.
+// What the warehouse benchmarks share: databases of their own on the servers of PERP_BENCH_DSN
+// (plain PostgreSQL) and PERP_BENCH_TIMESCALE_DSN, and minutes of a market: symbols x 18 perpspecs
+// x minutes, whose values follow from their key alone, so that every order holds the same rows.
 #include <perp/journal/writer.hpp>
 #include <perp/market/perpspec.hpp>
 #include <perp/market/record.hpp>
+#include <perp/warehouse/connection.hpp>
+#include <perp/warehouse/migrate.hpp>
+#include <perp/warehouse/retention.hpp>
+#include <perp/warehouse/table.hpp>
 
 #include <unistd.h>
 
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <libpq-fe.h>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -20,9 +25,21 @@ namespace perp::bench {
 
 inline constexpr std::int64_t day_0 = 1'735'689'600'000;
 
-/// nullptr: the server's benchmarks are skipped.
-inline const char* bench_dsn() { return std::getenv("PERP_BENCH_DSN"); }
+struct Server {
+  const char* name;      ///< as benchmarks are named
+  const char* variable;  ///< of the environment, has its DSN
+  /// nullptr: its benchmarks are skipped.
+  const char* dsn() const { return std::getenv(variable); }
+};
+inline constexpr Server servers[] = {{"plain", "PERP_BENCH_DSN"},
+                                     {"timescale", "PERP_BENCH_TIMESCALE_DSN"}};
 
+inline int from_environment(const char* name, int otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::atoi(text);
+}
+
+/// @returns the first field of the first row
 inline std::string run_sql(const std::string& dsn, const std::string& sql) {
   PGconn* connection = PQconnectdb(dsn.c_str());
   PQsetNoticeProcessor(
@@ -42,13 +59,13 @@ inline std::string run_sql(const std::string& dsn, const std::string& sql) {
 /// A database that goes with the object.
 class Database {
  public:
-  explicit Database(const std::string& name)
-      : name_("perp_bench_" + std::to_string(getpid()) + "_" + name) {
-    run_sql(bench_dsn(), "CREATE DATABASE " + name_);
+  Database(const char* server_dsn, const std::string& name)
+      : server_dsn_(server_dsn), name_("perp_bench_" + std::to_string(getpid()) + "_" + name) {
+    run_sql(server_dsn_, "CREATE DATABASE " + name_);
   }
   ~Database() {
     try {
-      run_sql(bench_dsn(), "DROP DATABASE IF EXISTS " + name_ + " WITH (FORCE)");
+      run_sql(server_dsn_, "DROP DATABASE IF EXISTS " + name_ + " WITH (FORCE)");
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s is left over: %s\n", name_.c_str(), error.what());
     }
@@ -56,11 +73,23 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   // A later key wins, so the name at the end replaces the DSN's own.
-  std::string dsn() const { return std::string(bench_dsn()) + " dbname=" + name_; }
+  std::string dsn() const { return server_dsn_ + " dbname=" + name_; }
 
  private:
+  std::string server_dsn_;
   std::string name_;
 };
+
+/// Our schema, for rows of `days` days from day_0 on.
+inline void set_up(const std::string& dsn, int days) {
+  warehouse::SetupOptions options;
+  options.retention_days = 0;
+  warehouse::setup(dsn, options);
+  warehouse::Connection connection(dsn);
+  if (warehouse::stored_backend(connection) == warehouse::Backend::plain)
+    for (const char* table : {"perp_data", "perp_metrics"})
+      warehouse::ensure_partitions(connection, table, day_0, days);
+}
 
 class TemporaryFolder {
  public:
@@ -78,8 +107,23 @@ class TemporaryFolder {
   std::string path_;
 };
 
+enum class Order { arrival, series };
+
+/// Which minutes.
+struct Minutes {
+  int symbols = 0;
+  int count = 0;  ///< minutes of each series
+  std::int64_t first_ms = day_0;
+  Order order = Order::arrival;
+  std::uint64_t seed = 7;  ///< another one: the same keys with other values
+
+  std::int64_t rows() const { return std::int64_t{18} * symbols * count; }
+};
+
 struct MinuteRow {
+  int symbol_index = 0;
   std::string symbol;
+  market::PerpspecId id{};
   std::string perpspec;
   std::int64_t ts = 0;
   std::vector<market::MinuteValue> values;
@@ -87,42 +131,76 @@ struct MinuteRow {
 
 inline std::string symbol_name(int index) { return "COIN" + std::to_string(index); }
 
-/// Calls `visit` with each row in arrival order: minute by minute, symbol by symbol, spec by spec.
-inline void for_each_minute(
-    int symbols, int minutes,
-    const std::function<void(market::PerpspecId, std::uint32_t, MinuteRow&)>& visit) {
-  std::mt19937 random(7);
-  std::uniform_real_distribution<> unit(0, 1);
-  MinuteRow row;
-  for (int minute = 0; minute < minutes; ++minute)
-    for (int symbol = 0; symbol < symbols; ++symbol) {
-      row.symbol = symbol_name(symbol);
-      for (const market::Perpspec& spec : market::perpspecs) {
-        const market::SpecKind kind = market::kind_of(spec.id);
-        if (!spec.is_seed || kind == market::SpecKind::rsi) continue;
-        row.perpspec = market::perpspec_name(spec.id);
-        row.ts = day_0 + minute * 60'000;
-        row.values.clear();
-        for (market::ColumnId id : market::fields(market::spec_row(kind))) {
-          const bool is_side = market::columns[static_cast<std::size_t>(id)].type ==
-                               market::ColumnType::position_side;
-          row.values.push_back({static_cast<std::uint16_t>(id),
-                                {},
-                                is_side ? 1 : std::round(unit(random) * 1e8) / 1e3});
-          if (is_side || !market::columns[static_cast<std::size_t>(id)].has_change) continue;
-          for (std::size_t window = 0; window < 3; ++window)
-            row.values.push_back({static_cast<std::uint16_t>(market::change_column(id, window)),
-                                  {},
-                                  std::round((unit(random) - 0.5) * 1e4) / 1e3});
-        }
-        visit(spec.id, static_cast<std::uint32_t>(symbol), row);
-      }
-    }
+/// The 18: those of the seed without the RSI, which is computed.
+inline const std::vector<market::PerpspecId>& minute_specs() {
+  static const std::vector<market::PerpspecId> specs = [] {
+    std::vector<market::PerpspecId> out;
+    for (const market::Perpspec& spec : market::perpspecs)
+      if (spec.is_seed && market::kind_of(spec.id) != market::SpecKind::rsi) out.push_back(spec.id);
+    return out;
+  }();
+  return specs;
 }
 
-/// Writes the day into a journal. @returns the number of minutes
-inline std::uint64_t write_journal(const std::string& folder, int symbols, int minutes,
-                                   journal::Position& end) {
+/// splitmix64.
+inline std::uint64_t mixed(std::uint64_t value) {
+  value += 0x9e3779b97f4a7c15;
+  value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
+  value = (value ^ value >> 27) * 0x94d049bb133111eb;
+  return value ^ value >> 31;
+}
+
+inline void fill_row(const Minutes& minutes, int symbol, std::size_t spec, int minute,
+                     MinuteRow& row) {
+  const market::PerpspecId id = minute_specs()[spec];
+  if (row.symbol_index != symbol || row.symbol.empty()) row.symbol = symbol_name(symbol);
+  if (row.id != id || row.perpspec.empty()) row.perpspec = market::perpspec_name(id);
+  row.symbol_index = symbol;
+  row.id = id;
+  row.ts = minutes.first_ms + minute * warehouse::minute_ms;
+  row.values.clear();
+  std::uint64_t state =
+      mixed(minutes.seed ^ mixed(static_cast<std::uint64_t>(row.ts) +
+                                 (static_cast<std::uint64_t>(symbol) << 8) + spec));
+  const auto unit = [&] { return static_cast<double>((state = mixed(state)) >> 11) * 0x1p-53; };
+  for (market::ColumnId column : market::fields(market::spec_row(market::kind_of(id)))) {
+    const market::Column& of = market::columns[static_cast<std::size_t>(column)];
+    const bool is_side = of.type == market::ColumnType::position_side;
+    row.values.push_back(
+        {static_cast<std::uint16_t>(column), {}, is_side ? 1 : std::round(unit() * 1e8) / 1e3});
+    if (is_side || !of.has_change) continue;
+    for (std::size_t window = 0; window < market::change_windows_minutes.size(); ++window)
+      row.values.push_back({static_cast<std::uint16_t>(market::change_column(column, window)),
+                            {},
+                            std::round((unit() - 0.5) * 1e4) / 1e3 + 0.0});  // no -0
+  }
+}
+
+/// Calls `visit(const MinuteRow&)` with each row, minute by minute or series by series.
+template <class Visit>
+void for_each_minute(const Minutes& minutes, Visit visit) {
+  MinuteRow row;
+  const std::size_t specs = minute_specs().size();
+  if (minutes.order == Order::arrival) {
+    for (int minute = 0; minute < minutes.count; ++minute)
+      for (int symbol = 0; symbol < minutes.symbols; ++symbol)
+        for (std::size_t spec = 0; spec < specs; ++spec) {
+          fill_row(minutes, symbol, spec, minute, row);
+          visit(row);
+        }
+  } else {
+    for (int symbol = 0; symbol < minutes.symbols; ++symbol)
+      for (std::size_t spec = 0; spec < specs; ++spec)
+        for (int minute = 0; minute < minutes.count; ++minute) {
+          fill_row(minutes, symbol, spec, minute, row);
+          visit(row);
+        }
+  }
+}
+
+/// Writes them into a journal. @param flags of the minutes beside flag_derived. @returns its end
+inline journal::Position write_journal(const std::string& folder, const Minutes& minutes,
+                                       std::uint8_t flags = 0) {
   journal::Writer writer({.folder = folder});
   struct {
     market::RecordHeader header;
@@ -130,7 +208,7 @@ inline std::uint64_t write_journal(const std::string& folder, int symbols, int m
   } instrument;
   for (market::VenueId venue :
        {market::VenueId::binance, market::VenueId::bybit, market::VenueId::okx})
-    for (int symbol = 0; symbol < symbols; ++symbol) {
+    for (int symbol = 0; symbol < minutes.symbols; ++symbol) {
       instrument.header.size = sizeof instrument;
       instrument.header.type = market::RecordType::instrument;
       instrument.header.venue = venue;
@@ -149,27 +227,25 @@ inline std::uint64_t write_journal(const std::string& folder, int symbols, int m
     market::Minute minute;
     market::MinuteValue values[64];
   } record;
-  std::uint64_t count = 0;
-  for_each_minute(
-      symbols, minutes, [&](market::PerpspecId id, std::uint32_t symbol, const MinuteRow& row) {
-        record.header.type = market::RecordType::minute;
-        record.header.venue = market::venue_of(id);
-        record.header.flags = market::flag_derived;
-        record.header.instrument = static_cast<std::uint32_t>(record.header.venue) << 24 | symbol;
-        record.header.size =
-            static_cast<std::uint32_t>(sizeof record.header + sizeof record.minute +
-                                       row.values.size() * sizeof(market::MinuteValue));
-        record.minute.open_ns = row.ts * 1'000'000;
-        record.minute.perpspec = static_cast<std::uint16_t>(id);
-        record.minute.count = static_cast<std::uint16_t>(row.values.size());
-        std::copy(row.values.begin(), row.values.end(), record.values);
-        writer.append(record.header);
-        ++count;
-      });
+  for_each_minute(minutes, [&](const MinuteRow& row) {
+    record.header.type = market::RecordType::minute;
+    record.header.venue = market::venue_of(row.id);
+    record.header.flags = static_cast<std::uint8_t>(market::flag_derived | flags);
+    record.header.instrument = static_cast<std::uint32_t>(record.header.venue) << 24 |
+                               static_cast<std::uint32_t>(row.symbol_index);
+    record.header.size =
+        static_cast<std::uint32_t>(sizeof record.header + sizeof record.minute +
+                                   row.values.size() * sizeof(market::MinuteValue));
+    record.minute.open_ns = row.ts * 1'000'000;
+    record.minute.perpspec = static_cast<std::uint16_t>(row.id);
+    record.minute.count = static_cast<std::uint16_t>(row.values.size());
+    std::copy(row.values.begin(), row.values.end(), record.values);
+    writer.append(record.header);
+  });
   writer.sync();
-  end = writer.end();
+  const journal::Position end = writer.end();
   writer.close();
-  return count;
+  return end;
 }
 
 }  // namespace perp::bench

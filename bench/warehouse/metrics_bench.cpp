@@ -1,95 +1,61 @@
 // perp_metrics of whole days out of perp_data: ours, which reads by COPY, computes in columns and
 // writes by COPY, against one INSERT ... SELECT whose 36 changes are LAG() windows; and the
 // computation alone against the same SELECT without its INSERT. Both write into a table with the
-// key and the three indexes, emptied before each turn. Needs PERP_BENCH_DSN.
-// PERP_BENCH_METRICS_SYMBOLS and _DAYS make it larger: 100 and 10 are 25.92 million rows. Counters
-// say where our time goes.
+// key and the three indexes, emptied before each turn. Needs PERP_BENCH_DSN and
+// PERP_BENCH_TIMESCALE_DSN. PERP_BENCH_METRICS_DAYS (1) of PERP_BENCH_METRICS_SYMBOLS (10) x 18
+// perpspecs: 10 and 100 are 25.92 million rows.
+// Counters say where our time goes.
 #include "harness/goals.hpp"
 #include "warehouse/fixture.hpp"
+#include "warehouse/peers.hpp"
 
 #include <perp/warehouse/metrics_calc.hpp>
-#include <perp/warehouse/migrate.hpp>
-#include <perp/warehouse/table.hpp>
 
 #include <benchmark/benchmark.h>
 
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 namespace perp::bench {
 namespace {
 
-constexpr std::int64_t minute_ms = 60'000;
-constexpr std::int64_t day_ms = 86'400'000;
-
-int from_environment(const char* name, int otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::atoi(text);
-}
-
-/// The minutes of a day that there are: a sixth of one unless days are asked for.
-struct Size {
-  int symbols = from_environment("PERP_BENCH_METRICS_SYMBOLS", 10);
-  int days = from_environment("PERP_BENCH_METRICS_DAYS", 0);
-  int minutes() const { return days == 0 ? 240 : days * 1440; }
-  std::int64_t end() const { return day_0 + minutes() * minute_ms; }
-};
-
-/// perp_data filled by the server itself, in arrival order.
-struct Data {
-  Database database{"metrics"};
-  Size size;
-  std::int64_t rows = 0;
-
-  Data() {
-    warehouse::SetupOptions options;
-    options.retention_days = 0;
-    warehouse::setup(dsn(), options);
-    if (run_sql(dsn(), "SELECT value FROM perp_settings WHERE name = 'backend'") == "plain")
-      for (std::int64_t day = day_0; day < size.end(); day += day_ms)
-        for (const char* table : {"perp_data", "perp_metrics"})
-          run_sql(dsn(), "SELECT perp_ensure_partition('" + std::string(table) + "', " +
-                             std::to_string(day) + ")");
-    for (std::int64_t day = day_0; day < size.end(); day += day_ms)
-      run_sql(dsn(),
-              "INSERT INTO perp_data (ts, symbol, perpspec, source, o, h, l, c, v, oi, pfr, lsr, "
-              "tbv, tsv, lqside, lqprice, lqqty, lql, lqs) SELECT t, 'COIN' || s, x || '-' || k, x "
-              "|| '-' || k, CASE WHEN k = 'ohlcv' THEN 100 END, CASE WHEN k = 'ohlcv' THEN 110 "
-              "END, CASE WHEN k = 'ohlcv' THEN 90 END, CASE WHEN k = 'ohlcv' THEN 100 + random() "
-              "END, CASE WHEN k = 'ohlcv' THEN 1e6 * random() END, CASE WHEN k = 'oi' THEN 1e9 * "
-              "random() END, CASE WHEN k = 'pfr' THEN random() - 0.5 END, CASE WHEN k = 'lsr' THEN "
-              "1 + random() END, CASE WHEN k = 'tv' THEN random() END, CASE WHEN k = 'tv' THEN "
-              "random() END, CASE WHEN k = 'lq' AND random() < 0.1 THEN 'long' END, CASE WHEN k = "
-              "'lq' THEN 100 + random() END, CASE WHEN k = 'lq' THEN random() END, CASE WHEN k = "
-              "'lq' THEN random() END, CASE WHEN k = 'lq' THEN random() END FROM "
-              "generate_series(" +
-                  std::to_string(day) + "::bigint, " +
-                  std::to_string(std::min(day + day_ms, size.end()) - minute_ms) +
-                  ", 60000) t, generate_series(1, " + std::to_string(size.symbols) +
-                  ") s, unnest('{bin,byb,okx}'::text[]) x, "
-                  "unnest('{ohlcv,oi,pfr,lsr,tv,lq}'::text[]) k");
+/// perp_data as it arrived.
+class Data {
+ public:
+  explicit Data(const Server& server) : database_(server.dsn(), "metrics") {
+    const int days = from_environment("PERP_BENCH_METRICS_DAYS", 1);
+    set_up(dsn(), days);
+    for (int day = 0; day < days; ++day) {
+      const TemporaryFolder folder;
+      const CopyFiles files(folder.path() + "/rows",
+                            {.symbols = from_environment("PERP_BENCH_METRICS_SYMBOLS", 10),
+                             .count = 1440,
+                             .first_ms = day_0 + day * warehouse::day_ms});
+      run_psql(dsn(), copy_option("perp_data", warehouse::perp_data(), files.data));
+    }
     run_sql(dsn(), "VACUUM ANALYZE perp_data");
-    rows = std::stoll(run_sql(dsn(), "SELECT count(*) FROM perp_data"));
-    // The two must say the same.
-    backfill();
-    const std::string ours = digest();
-    empty();
-    insert_by_lag();
-    if (digest() != ours) throw std::runtime_error("LAG() and the backfill differ");
-    std::fprintf(stderr, "%lld rows of perp_data\n", static_cast<long long>(rows));
+    rows_ = std::stoll(run_sql(dsn(), "SELECT count(*) FROM perp_data"));
+    end_ms_ = std::stoll(run_sql(dsn(), "SELECT max(ts) FROM perp_data")) + warehouse::minute_ms;
+    std::fprintf(stderr, "%s: %lld rows of perp_data\n", server.name,
+                 static_cast<long long>(rows_));
   }
-  std::string dsn() const { return database.dsn(); }
+  std::string dsn() const { return database_.dsn(); }
+  std::int64_t rows() const { return rows_; }
   void empty() const { run_sql(dsn(), "TRUNCATE perp_metrics"); }
-  std::string digest() const {
-    return run_sql(dsn(),
-                   "SELECT count(*) || ' ' || sum(hashtext(m::text)::bigint) FROM "
-                   "perp_metrics m");
+  /// All ways must leave the same.
+  void check() {
+    const std::string found = run_sql(dsn(),
+                                      "SELECT count(*) || ' ' || sum(hashtext(m::text)::bigint) "
+                                      "FROM perp_metrics m");
+    if (digest_.empty()) digest_ = found;
+    if (found != digest_) throw std::runtime_error("LAG() and the backfill differ");
   }
   warehouse::MetricsReport backfill() const {
     warehouse::MetricsOptions options;
     options.dsn = dsn();
-    return warehouse::backfill_metrics(options, day_0, size.end(), 2);
+    return warehouse::backfill_metrics(options, day_0, end_ms_, 2);
   }
   void insert_by_lag() const {
     run_sql(dsn(), "SET work_mem = '256MB'; SET jit = off; INSERT INTO perp_metrics (" +
@@ -101,6 +67,11 @@ struct Data {
   }
 
  private:
+  Database database_;
+  std::int64_t rows_ = 0;
+  std::int64_t end_ms_ = 0;
+  std::string digest_;
+
   static bool is_change(const warehouse::TableColumn& column) {
     return column.role == warehouse::ColumnRole::value && market::is_change(column.id);
   }
@@ -146,23 +117,25 @@ struct Data {
   }
 };
 
-const Data& data() {
-  static const Data made;
-  return made;
+Data& data(const Server& server) {
+  static std::map<std::string, std::unique_ptr<Data>> made;
+  std::unique_ptr<Data>& one = made[server.name];
+  if (!one) one = std::make_unique<Data>(server);
+  return *one;
 }
 
 /// @param run gives the seconds that count
 template <class Run>
-void turn(benchmark::State& state, Run run) {
-  if (bench_dsn() == nullptr) {
-    state.SkipWithError("PERP_BENCH_DSN is not set");
+void turn(benchmark::State& state, const Server& server, Run run) {
+  if (server.dsn() == nullptr) {
+    state.SkipWithError((std::string(server.variable) + " is not set").c_str());
     return;
   }
   for (auto _ : state) {
-    data().empty();
-    state.SetIterationTime(run(state));
+    data(server).empty();
+    state.SetIterationTime(run(state, data(server)));
   }
-  state.SetItemsProcessed(state.iterations() * data().rows);
+  state.SetItemsProcessed(state.iterations() * data(server).rows());
 }
 
 template <class Work>
@@ -179,29 +152,42 @@ void tell(benchmark::State& state, const warehouse::MetricsReport& report) {
 }
 
 const bool goals = [] {
-  const auto add = [](const char* name, auto run) {
-    benchmark::RegisterBenchmark(name, [run](benchmark::State& state) { turn(state, run); })
-        ->UseManualTime()
-        ->Iterations(1)
-        ->Unit(benchmark::kMillisecond);
-  };
-  add("warehouse/metrics_backfill/perp/whole", [](benchmark::State& state) {
-    warehouse::MetricsReport report;
-    const double seconds = seconds_of([&] { report = data().backfill(); });
-    tell(state, report);
-    return seconds;
-  });
-  add("warehouse/metrics_backfill/sql_lag/whole",
-      [](benchmark::State&) { return seconds_of([] { data().insert_by_lag(); }); });
-  add("warehouse/metrics_backfill/perp/computation", [](benchmark::State& state) {
-    const warehouse::MetricsReport report = data().backfill();
-    tell(state, report);
-    return report.compute_seconds;
-  });
-  add("warehouse/metrics_backfill/sql_lag/computation",
-      [](benchmark::State&) { return seconds_of([] { data().compute_by_lag(); }); });
-  at_least("warehouse/metrics_backfill/*/whole", {"sql_lag"}, 3);
-  at_least("warehouse/metrics_backfill/*/computation", {"sql_lag"}, 80);
+  for (const Server& server : servers) {
+    const std::string whole = std::string("warehouse/metrics_backfill/*/whole/") + server.name;
+    const std::string computation =
+        std::string("warehouse/metrics_backfill/*/computation/") + server.name;
+    const auto add = [&](std::string name, const char* who, auto run) {
+      name.replace(name.find('*'), 1, who);
+      benchmark::RegisterBenchmark(
+          name.c_str(), [&server, run](benchmark::State& state) { turn(state, server, run); })
+          ->UseManualTime()
+          ->Iterations(1)
+          ->Unit(benchmark::kMillisecond);
+    };
+    add(whole, "perp", [](benchmark::State& state, Data& of) {
+      warehouse::MetricsReport report;
+      const double seconds = seconds_of([&] { report = of.backfill(); });
+      tell(state, report);
+      of.check();
+      return seconds;
+    });
+    add(whole, "sql_lag", [](benchmark::State&, Data& of) {
+      const double seconds = seconds_of([&] { of.insert_by_lag(); });
+      of.check();
+      return seconds;
+    });
+    add(computation, "perp", [](benchmark::State& state, Data& of) {
+      const warehouse::MetricsReport report = of.backfill();
+      tell(state, report);
+      return report.compute_seconds;
+    });
+    add(computation, "sql_lag",
+        [](benchmark::State&, Data& of) { return seconds_of([&] { of.compute_by_lag(); }); });
+    rounds(whole, 3);
+    rounds(computation, 3);
+    at_least(whole, {"sql_lag"}, 3);
+    at_least(computation, {"sql_lag"}, 80);
+  }
   return true;
 }();
 

@@ -6,6 +6,7 @@
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/perpspecs.hpp>
 #include <perp/warehouse/query.hpp>
+#include <perp/warehouse/rollup.hpp>
 #include <perp/warehouse/upkeep.hpp>
 
 #include <fmt/format.h>
@@ -50,6 +51,26 @@ std::string policies_text(const warehouse::Info& info) {
                                                                    : "off");
 }
 
+/// How far the rollups are behind, in words.
+std::string rollups_text(const warehouse::Info& info) {
+  const std::string by = "rollups by perp's own maintenance, each minute: ";
+  if (!info.rollups_due_since_ms) return by + "up to date";
+  return by + fmt::format("behind since {}, {} ranges due",
+                          time_text(*info.rollups_due_since_ms * core::ns_per_ms),
+                          grouped(static_cast<std::uint64_t>(info.rollups_due)));
+}
+
+/// What puts closed days into the order of their series, in words.
+std::string sealing_text(const warehouse::Info& info) {
+  switch (info.backend) {
+    case warehouse::Backend::plain:
+      return fmt::format("sealing by perp's own maintenance: {} partitions are sealed",
+                         info.sealed_partitions);
+    case warehouse::Backend::timescale: return "sealing by the server's reorder policy";
+    default: return "sealing absent: what this edition has for it, CLUSTER, keeps readers out";
+  }
+}
+
 void print_server(const warehouse::Info& info) {
   std::printf("%s, backend %s", info.server_version.c_str(),
               std::string(warehouse::to_string(info.backend)).c_str());
@@ -57,9 +78,9 @@ void print_server(const warehouse::Info& info) {
     std::printf(", TimescaleDB %s (%s licence)", info.timescale_version.c_str(),
                 info.timescale_license.c_str());
   std::printf(
-      ", retention %s\n%s\n",
+      ", retention %s\n%s\n%s\n%s\n",
       info.retention_days == 0 ? "off" : fmt::format("{} days", info.retention_days).c_str(),
-      policies_text(info).c_str());
+      policies_text(info).c_str(), rollups_text(info).c_str(), sealing_text(info).c_str());
 }
 
 void print_setup(const warehouse::SetupReport& report) {
@@ -79,7 +100,8 @@ void add_db(CLI::App& app, Context& context) {
   db->footer(
       "Examples:\n  perp db setup --db \"$DATABASE_URL\"\n  perp db info --format json\n"
       "  perp db setup --retention-days 30 --retention trades=7 --roles\n"
-      "  perp db update-fees --exchange binance --taker 0.0004");
+      "  perp db update-fees --exchange binance --taker 0.0004\n"
+      "  perp db rollup --from 2026-11-01 --to 2026-11-02");
 
   auto* setup = db->add_subcommand(
       "setup", "Create what is missing. Safe to repeat; keeps every row unless --drop.");
@@ -156,7 +178,12 @@ void add_db(CLI::App& app, Context& context) {
                                   {"timescale_license", report.timescale_license},
                                   {"retention_days", report.retention_days},
                                   {"is_compressed", report.is_compressed},
-                                  {"policies", policies_text(report)}};
+                                  {"policies", policies_text(report)},
+                                  {"rollups", rollups_text(report)},
+                                  {"rollups_due", report.rollups_due},
+                                  {"sealing", sealing_text(report)},
+                                  {"sealed_partitions", report.sealed_partitions}};
+      if (report.rollups_due_since_ms) json["rollups_due_since_ms"] = *report.rollups_due_since_ms;
       for (const auto& table : report.tables)
         json["tables"][table.name] = {
             {"rows", table.rows},

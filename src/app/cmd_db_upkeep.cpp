@@ -6,6 +6,9 @@
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/retention.hpp>
+#include <perp/warehouse/rollup.hpp>
+#include <perp/warehouse/seal.hpp>
+#include <perp/warehouse/table.hpp>
 #include <perp/warehouse/upkeep.hpp>
 
 #include <fmt/format.h>
@@ -30,6 +33,70 @@ struct FeeArguments {
   std::optional<double> maker;
   std::optional<double> taker;
 };
+
+struct RollupArguments {
+  std::string from;
+  std::string to;
+  bool replaces_fuller = false;
+};
+
+void roll_up(const Context& context, const RollupArguments& arguments) {
+  if (arguments.from.empty() != arguments.to.empty())
+    throw CLI::ValidationError("db rollup", "give both --from and --to, or neither");
+  if (arguments.replaces_fuller && arguments.from.empty())
+    throw CLI::ValidationError("--replace", "say of what time: --from and --to");
+  warehouse::Connection connection(context.dsn, "perp db rollup");
+  const warehouse::Backend backend = warehouse::require_schema(connection, "perp db rollup");
+  const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
+  const warehouse::RollupReport report =
+      arguments.from.empty()
+          ? warehouse::roll_up(connection, backend, now_ms, context.stop)
+          : warehouse::roll_up_again(connection, backend,
+                                     {.from_ms = parse_time_ms(arguments.from, "--from"),
+                                      .to_ms = parse_time_ms(arguments.to, "--to"),
+                                      .replaces_fuller = arguments.replaces_fuller},
+                                     now_ms, context.stop);
+  std::printf("%s rows inserted or changed in %s ranges, %.2f s\n",
+              grouped(static_cast<std::uint64_t>(report.rows)).c_str(),
+              grouped(static_cast<std::uint64_t>(report.ranges)).c_str(), report.seconds);
+}
+
+struct SealArguments {
+  std::string day;
+  int after_hours = 26;
+};
+
+void seal(const Context& context, const SealArguments& arguments) {
+  warehouse::Connection connection(context.dsn, "perp db seal");
+  const warehouse::Backend backend = warehouse::require_schema(connection, "perp db seal");
+  if (backend != warehouse::Backend::plain)
+    throw core::Error("this edition's days cannot be sealed by perp", "perp db seal",
+                      backend == warehouse::Backend::timescale
+                          ? "the server's reorder policy does it"
+                          : "what it has for it, CLUSTER, keeps readers out");
+  std::vector<warehouse::DayPartition> days;
+  if (arguments.day.empty()) {
+    days = warehouse::unsealed_days(connection, core::wall_now().ns / core::ns_per_ms,
+                                    arguments.after_hours);
+  } else {
+    const std::int64_t first =
+        core::floor_to(parse_time_ms(arguments.day, "--day"), warehouse::day_ms);
+    days = {{warehouse::perp_data().name(), first}, {warehouse::perp_metrics().name(), first}};
+  }
+  const warehouse::SealOptions options{
+      .stop = context.stop,
+      .on_event = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }};
+  std::size_t sealed = 0;
+  for (const warehouse::DayPartition& day : days)
+    if (const auto report = warehouse::seal_day(connection, day, options)) {
+      std::printf("sealed %s: %s rows in %.1f s, readers waited %.0f ms at most\n",
+                  report->partition.c_str(),
+                  grouped(static_cast<std::uint64_t>(report->rows)).c_str(), report->seconds,
+                  report->swap_ms);
+      ++sealed;
+    }
+  std::printf("%zu of %zu partitions sealed\n", sealed, days.size());
+}
 
 void print_stats(Context& context, std::int64_t symbols) {
   const warehouse::Info info = warehouse::info(context.dsn);
@@ -125,6 +192,30 @@ void add_db_upkeep(CLI::App& db, Context& context) {
   clean_command->add_flag("--truncate", arguments->truncate, "Every row of data goes; needs --yes");
   clean_command->add_flag("--yes", arguments->yes, "I mean it");
   clean_command->callback([&context, arguments] { clean(context, *arguments); });
+
+  auto* rollup = db.add_subcommand(
+      "rollup",
+      "Compute perp_5m, perp_15m, perp_1h, perp_4h and perp_1d: what is due, or a range again.");
+  auto rolled = std::make_shared<RollupArguments>();
+  add_dsn(*rollup, context, true);
+  rollup->add_option("--from", rolled->from, "Again from this time on, for rows that others wrote");
+  rollup->add_option("--to", rolled->to, "Up to this time, exclusive");
+  rollup->add_flag("--replace", rolled->replaces_fuller,
+                   "Also where there are fewer minutes now than the row was made of");
+  rollup->callback([&context, rolled] { roll_up(context, *rolled); });
+
+  auto* seal_command = db.add_subcommand(
+      "seal", "Rewrite closed days in order of their series, without keeping readers waiting.");
+  auto sealing = std::make_shared<SealArguments>();
+  add_dsn(*seal_command, context, true);
+  seal_command->add_option("--day", sealing->day,
+                           "This day, also if it is sealed already; without, all that are not");
+  seal_command
+      ->add_option("--after-hours", sealing->after_hours,
+                   "Without --day: days that began as many hours ago, 24 at least")
+      ->capture_default_str()
+      ->check(CLI::Range(24, 876'000));
+  seal_command->callback([&context, sealing] { seal(context, *sealing); });
 
   auto* fees = db.add_subcommand("update-fees", "Correct a venue's fees; they are fractions.");
   auto fee = std::make_shared<FeeArguments>();

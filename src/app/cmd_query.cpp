@@ -92,6 +92,12 @@ warehouse::QueryResult select(warehouse::QueryResult result,
   return out;
 }
 
+/// "bin-ohlcv.c" and "c" are the column c.
+std::vector<std::string> without_perpspecs(std::vector<std::string> names) {
+  for (std::string& name : names) name.erase(0, name.rfind('.') + 1);
+  return names;
+}
+
 void add_range(CLI::App& command, QueryOptions& options) {
   command.add_option("--from", options.from, std::string("First time, ") + time_help);
   command.add_option("--to", options.to,
@@ -154,16 +160,16 @@ void add_query(CLI::App& app, Context& context) {
         warehouse::Connection connection(context.dsn);
         print(select(warehouse::query_metrics(connection, options->symbols,
                                               all_specs(connection, options->perpspecs),
-                                              from_ms(*options), to_ms(*options)),
+                                              from_ms(*options), to_ms(*options), options->columns),
                      options->columns));
       });
   add("wide", "The same side by side: a row per minute and symbol, missing perpspecs as NULL", true,
       true)
       ->callback([&context, options, print, all_specs] {
         warehouse::Connection connection(context.dsn);
-        print(select(warehouse::query_metrics_wide(connection, options->symbols,
-                                                   all_specs(connection, options->perpspecs),
-                                                   from_ms(*options), to_ms(*options)),
+        print(select(warehouse::query_metrics_wide(
+                         connection, options->symbols, all_specs(connection, options->perpspecs),
+                         from_ms(*options), to_ms(*options), without_perpspecs(options->columns)),
                      options->columns));
       });
   auto* snapshot =

@@ -82,7 +82,8 @@ class Reloading {
 
  private:
   static bool is_of_loader(const std::string& name) {
-    return name.starts_with("database.") || name.starts_with("loader.") || name.starts_with("db_");
+    return name.starts_with("database.") || name.starts_with("loader.") ||
+           name.starts_with("db_") || name == "seal_after_hours";
   }
   /// What differs from what is in force and is not taken. A venue that was started by a reload has
   /// its settings from there.

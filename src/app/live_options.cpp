@@ -98,7 +98,9 @@ warehouse::LoaderOptions loader_options(const Config& config) {
       .keeps_retention = true,
       .retention_days = config.integer("db_retention_days") < 0
                             ? std::nullopt
-                            : std::optional(static_cast<int>(config.integer("db_retention_days")))};
+                            : std::optional(static_cast<int>(config.integer("db_retention_days"))),
+      .seal_after_hours = static_cast<int>(config.integer("seal_after_hours")),
+      .program = "perp run"};
 }
 
 core::LogOptions log_options(const Config& config) {

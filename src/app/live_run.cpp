@@ -64,7 +64,10 @@ LiveRun::LiveRun(const LiveOptions& options, core::Logger& log, ServiceManager& 
             {{"checkpoint", found.checkpoint.empty() ? "none" : found.checkpoint},
              {"replayed", found.replayed},
              {"journal_end", side_.engine().writer().end()}});
-  for (const LiveVenueOptions& venue : options_.venues) venues_.push_back(make_venue(venue));
+  for (const LiveVenueOptions& venue : options_.venues) {
+    venues_.push_back(make_venue(venue));
+    venues_.back()->live.resume();
+  }
 }
 
 std::unique_ptr<LiveRun::Supervised> LiveRun::make_venue(const LiveVenueOptions& options) {
@@ -201,8 +204,11 @@ std::string LiveRun::status_line() {
                         grouped(load->rows_data + load->rows_metrics + load->rows_facts));
     if (!load->cursors.empty()) {
       const journal::Position least = *std::min_element(load->cursors.begin(), load->cursors.end());
-      line +=
-          fmt::format(", {} behind", bytes_text(gauges.durable - std::min(least, gauges.durable)));
+      line += fmt::format(", {}", bytes_text(gauges.durable - std::min(least, gauges.durable)));
+      if (load->loaded_ns != core::unknown_ns)
+        line += fmt::format(
+            " and {}", duration_text(static_cast<double>(core::wall_now().ns - load->loaded_ns)));
+      line += " behind";
     }
   }
   if (const std::uint64_t failures = side_.loader()->failures(); failures > 0)

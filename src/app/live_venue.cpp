@@ -38,6 +38,16 @@ LiveVenue::LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, Wa
   });
 }
 
+void LiveVenue::resume() {
+  side_.with_engine([&](engine::Engine& engine) {
+    engine.writer().for_each_instrument([&](const market::RecordHeader& header) {
+      if (header.venue != options_.venue) return;
+      const core::WallNs until{engine.state().watched_until_ns(header.instrument)};
+      if (until.ns != core::unknown_ns) feed_.resume(header.instrument, until);
+    });
+  });
+}
+
 void LiveVenue::want(const feed::LiveFeedOptions& options) {
   if (options.symbols == options_.symbols && options.kinds == options_.kinds) return;
   options_.symbols = options.symbols;

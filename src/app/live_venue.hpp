@@ -28,6 +28,9 @@ class LiveVenue {
   LiveVenue(const LiveVenueOptions& options, core::RecordRing& ring, WarehouseSide& side,
             std::function<void(core::LogLevel, const std::string&)> log);
 
+  /// What a former run watched has been missing since: told as holes, candles fetched. Before
+  /// start().
+  void resume();
   void start();
   market::VenueId id() const noexcept { return options_.venue; }
   /// Takes other symbols and kinds of streams, if they are others.

@@ -99,6 +99,7 @@ void LoaderRunner::run(Shared& shared) {
       options = shared.options;
       is_last = shared.until.has_value();
       shared.stop_following.store(is_last);
+      options.tells_start = !shared.sum || !shared.sum->has_told_start;
     }
     const Outcome outcome = load(shared, std::move(options));
     if (outcome == Outcome::finished || shared.stop_now.load()) return;

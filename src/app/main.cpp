@@ -7,6 +7,9 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace {
 
@@ -20,9 +23,19 @@ extern "C" void on_signal(int number) {
   std::signal(number, SIG_DFL);
 }
 
+/// A daemon runs for weeks. Large buffers (a long answer, a burst behind a stall) come from the
+/// kernel and go back to it: glibc would raise its bound with the first one freed, take the next
+/// from the thread's heap, and keep the holes.
+void keep_memory_flat() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_memory_flat();
 #if defined(__x86_64__)
   if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("pclmul")) {
     std::fputs("perp: this processor lacks SSE4.2 or PCLMULQDQ (2010), which the decoders need\n",

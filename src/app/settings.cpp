@@ -141,6 +141,15 @@ void add_database(std::vector<Setting>& all) {
                  .is_reloaded = true,
                  .help = "Days kept in perp_data and perp_metrics; stored in the database, whole "
                          "days are dropped each hour. 0: for ever. -1: what the database says."});
+  all.push_back({.name = "seal_after_hours",
+                 .type = SettingType::integer,
+                 .fallback = std::int64_t{26},
+                 .least = 0,
+                 .most = 8760,
+                 .is_reloaded = true,
+                 .help = "Plain PostgreSQL: days of perp_data and perp_metrics that began as many "
+                         "hours ago (24 at least) are rewritten in order of their series. 0: "
+                         "never."});
   all.push_back({.name = "loader.lanes",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{2},

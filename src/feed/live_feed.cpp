@@ -179,7 +179,10 @@ struct LiveFeed::Impl final : private ShardOwner {
       info(fmt::format("{}: {} is delisted", name, contracts.name(index)));
       for (const auto& shard : shards) shard->end_symbol(index);
     }
-    for (const std::uint32_t instrument : change.dropped) holes.forget(instrument);
+    for (const std::uint32_t instrument : change.dropped) {
+      holes.forget(instrument);
+      watched.erase(instrument);
+    }
     if (!has_told_unknown)
       for (const std::string& unknown : change.unknown)
         log(core::LogLevel::error, fmt::format("{}: no contract is called '{}'", name, unknown));
@@ -275,6 +278,11 @@ struct LiveFeed::Impl final : private ShardOwner {
                core::WallNs to) override {
     if (topic.symbol == venue::no_symbol) return;
     holes.on_hole(topic, contracts.name(topic.symbol), instrument, from, to);
+  }
+
+  core::WallNs watched_until(std::uint32_t instrument) const override {
+    const auto found = watched.find(instrument);
+    return found == watched.end() ? core::WallNs{core::unknown_ns} : found->second;
   }
 
   void on_book_wanted(const venue::Topic& topic) override {
@@ -434,6 +442,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::map<std::string, std::unique_ptr<HostLedger>> ledgers;
   std::map<const HostLedger*, HostScout> scouts;
   ContractChoice contracts;
+  std::map<std::uint32_t, core::WallNs> watched;  ///< by instrument: up to when a former run did
   VenueRest rest;
   HoleFiller holes;
   std::vector<RateWindow> address_frames;  ///< by socket
@@ -463,6 +472,9 @@ LiveFeed::LiveFeed(const LiveFeedOptions& options, core::RecordRing& ring,
 LiveFeed::~LiveFeed() = default;
 
 venue::VenueState& LiveFeed::state() { return impl_->state; }
+void LiveFeed::resume(std::uint32_t instrument, core::WallNs watched_until) {
+  impl_->watched[instrument] = watched_until;
+}
 int LiveFeed::do_work() { return impl_->do_work(); }
 void LiveFeed::want(std::vector<std::string> symbols, venue::StreamKinds kinds) {
   {

@@ -14,6 +14,9 @@ using core::ns_per_second;
 using venue::kinds_of;
 using enum venue::StreamKind;
 
+/// What comes later than this behind its event is late; venues' clocks differ from ours by less.
+constexpr std::int64_t late_ns = ns_per_second;
+
 std::vector<std::string_view> texts_of(const std::vector<venue::Topic>& topics) {
   std::vector<std::string_view> texts;
   for (const venue::Topic& topic : topics) texts.push_back(topic.text);
@@ -54,7 +57,7 @@ void Shard::add(std::vector<venue::Topic> topics, const std::vector<std::uint32_
     }
     fresh.push_back(static_cast<std::uint32_t>(topics_.size()));
     topics_.push_back(std::move(topics[i]));
-    subscriptions_.push_back({.instrument = instruments[i]});
+    subscriptions_.push_back(subscription_of(instruments[i]));
     pulses_.push_back({});
     liveness_.add(setting_.line.loop.now(), Liveness::no_interval);
   }
@@ -144,15 +147,27 @@ core::WallNs Shard::told_until() const {
   return {heard_ns_.ns - lag_ns_};
 }
 
-/// What is missing as we stop stays so.
+/// What is missing as we stop stays so. Of a stream that runs late what it is behind by is missing,
+/// too: it lies in sockets that nobody will read.
 void Shard::tell_open_holes() {
+  const core::WallNs now = core::wall_now();
   for (std::uint32_t i = 0; i < topics_.size(); ++i) {
     Subscription& subscription = subscriptions_[i];
+    if (pulses_[i].is_live && lag_ns_ > late_ns) subscription.lost = {now.ns - lag_ns_};
     if (subscription.lost.ns == core::unknown_ns || subscription.is_ended) continue;
-    setting_.status.gap(subscription.instrument, stream_of(i).kinds, subscription.lost,
-                        core::wall_now(), subscription.cause);
+    setting_.status.gap(subscription.instrument, stream_of(i).kinds, subscription.lost, now,
+                        subscription.cause);
     subscription.lost = {core::unknown_ns};
   }
+}
+
+/// One that a former run watched has been missing since.
+Shard::Subscription Shard::subscription_of(std::uint32_t instrument) const {
+  const core::WallNs until = setting_.owner.watched_until(instrument);
+  return {.instrument = instrument,
+          .lost = until,
+          .cause = until.ns == core::unknown_ns ? market::GapCause::disconnect
+                                                : market::GapCause::not_running};
 }
 
 void Shard::lose_all(core::WallNs since, std::string_view reason) {

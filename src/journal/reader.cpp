@@ -280,6 +280,27 @@ std::uint32_t Reader::left_out() const { return impl_->left_out; }
 std::uint64_t Reader::journal_id() const { return impl_->journal_id; }
 Position Reader::durable() const { return impl_->limit.value(); }
 
+Position block_before(const std::string& folder, Position position, std::uint64_t bytes) {
+  const Position target = position > bytes ? position - bytes : 0;
+  const std::vector<SegmentFile> segments = list_segments(folder);
+  const SegmentFile* start = nullptr;
+  for (const SegmentFile& segment : segments)
+    if (start == nullptr || segment.base <= target) start = &segment;
+  if (start == nullptr) return 0;
+  if (start->base >= target) return start->base;
+  const core::File file = open_segment(*start);
+  Position found = start->base;
+  if (!file.is_open()) return found;  // removed meanwhile: the reader will say so
+  BlockScanner headers(file, start->base, 0, BlockScanner::Depth::headers_only);
+  for (;;) {
+    const BlockScanner::Step step = headers.next(target - start->base);
+    if (step == BlockScanner::Step::block)
+      found = start->base + headers.block_offset();
+    else if (step != BlockScanner::Step::damage)
+      return found;
+  }
+}
+
 const market::Instrument* Reader::find_instrument(std::uint32_t id) const {
   const DefinitionTable::Definition* const found = impl_->definitions.find(id);
   return found == nullptr ? nullptr : &market::payload<market::Instrument>(found->record());

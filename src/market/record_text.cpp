@@ -139,8 +139,9 @@ constexpr auto ratio_kinds = std::to_array<std::string_view>(
     {"unknown", "global_account", "top_account", "top_position", "taker"});
 constexpr auto feed_states = std::to_array<std::string_view>(
     {"unknown", "connecting", "live", "stale", "reconnecting", "down"});
-constexpr auto gap_causes = std::to_array<std::string_view>(
-    {"unknown", "sequence", "checksum", "half_seen", "disconnect", "venue_has_none", "silence"});
+constexpr auto gap_causes =
+    std::to_array<std::string_view>({"unknown", "sequence", "checksum", "half_seen", "disconnect",
+                                     "venue_has_none", "silence", "not_running"});
 constexpr auto origins = std::to_array<std::string_view>(
     {"unknown", "candle", "trades", "sample", "computed", "liquidations"});
 

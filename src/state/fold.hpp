@@ -27,6 +27,7 @@ class Fold {
   void apply(const market::RecordHeader& record, DerivedSink& out);
 
   std::int64_t engine_time_ns() const { return clock_.now_ns(); }
+  std::int64_t watched_until_ns(std::uint32_t instrument) const;
   const Totals& totals() const { return totals_; }
   const StateOptions& options() const { return options_; }
 

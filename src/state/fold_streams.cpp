@@ -132,6 +132,16 @@ void Fold::define(const market::RecordHeader& record) {
     token_.define(record.instrument, instrument.base.view());
 }
 
+std::int64_t Fold::watched_until_ns(std::uint32_t instrument) const {
+  const auto venue_index = static_cast<std::size_t>(instrument >> 24);
+  const std::size_t index = index_of(instrument);
+  if (venue_index >= venues_.size() || index >= venues_[venue_index].series.size() ||
+      venues_[venue_index].series[index] == nullptr)
+    return core::unknown_ns;
+  const Stream& trades = venues_[venue_index].series[index]->data.trade_stream;
+  return trades.since_ns != core::unknown_ns ? engine_time_ns() : trades.previous_until_ns;
+}
+
 void Fold::feed_status(const market::RecordHeader& record) {
   const auto& status = market::payload<market::FeedStatus>(record);
   const auto venue_index = static_cast<std::size_t>(record.venue);

@@ -15,6 +15,10 @@ void MarketState::apply(const market::RecordHeader& record, DerivedSink& out) {
 
 std::int64_t MarketState::engine_time_ns() const { return fold_->engine_time_ns(); }
 
+std::int64_t MarketState::watched_until_ns(std::uint32_t instrument) const {
+  return fold_->watched_until_ns(instrument);
+}
+
 const Totals& MarketState::totals() const { return fold_->totals(); }
 
 void MarketState::save(std::vector<std::byte>& image) const { fold_->save(image); }

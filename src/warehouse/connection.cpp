@@ -245,6 +245,23 @@ std::vector<QueryResult> Connection::pipeline(const std::vector<Statement>& stat
   return results;
 }
 
+std::vector<QueryResult> Connection::snapshot(std::vector<Statement> statements) {
+  if (statements.empty()) return {};
+  if (statements.size() == 1 || PQtransactionStatus(native_) != PQTRANS_IDLE)
+    return pipeline(statements);
+  statements.insert(statements.begin(), {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
+  statements.push_back({"COMMIT", {}});
+  try {
+    std::vector<QueryResult> results = pipeline(statements);
+    results.pop_back();
+    results.erase(results.begin());
+    return results;
+  } catch (...) {
+    recover();
+    throw;
+  }
+}
+
 QueryResult Connection::query(const std::string& sql, const std::vector<Value>& values) {
   return std::move(pipeline({{sql, values}}).front());
 }

@@ -72,6 +72,17 @@ void set_compression(Connection& connection, bool is_wanted, std::vector<std::st
   }
 }
 
+// Closed chunks in order of their series. The server leaves the latest chunks alone.
+void set_reorder(Connection& connection, std::vector<std::string>& warnings) {
+  for (const auto& [table, index] : {std::pair("perp_data", "idx_data_symbol_perpspec"),
+                                     std::pair("perp_metrics", "idx_metrics_symbol_perpspec")})
+    try_policy(connection, warnings, (std::string("reordering of ") + table).c_str(),
+               "chunks stay in the order of their arrival",
+               {{"SELECT add_reorder_policy($1::text::regclass, $2::text::name, if_not_exists => "
+                 "true)::text",
+                 {std::string(table), std::string(index)}}});
+}
+
 }  // namespace
 
 std::string_view to_string(Backend backend) {
@@ -126,6 +137,7 @@ void set_policies(Connection& connection, std::vector<std::string>& warnings) {
                   warnings);
   const QueryResult compress =
       connection.query("SELECT value = 'on' FROM perp_settings WHERE name = 'compress'");
+  set_reorder(connection, warnings);
   if (compress.rows != 0) set_compression(connection, compress.columns[0].ints[0] != 0, warnings);
 }
 

@@ -51,6 +51,7 @@ std::string_view text_of(market::GapCause cause) {
     case market::GapCause::disconnect: return "disconnect";
     case market::GapCause::venue_has_none: return "venue_has_none";
     case market::GapCause::silence: return "silence";
+    case market::GapCause::not_running: return "not_running";
     case market::GapCause::unknown: break;
   }
   return "unknown";
@@ -288,6 +289,11 @@ Statement damage_statement(const journal::Damage& damage) {
   return {insert_error,
           {std::string("perp warehouse"), Null{25}, std::string("SYSTEM"),
            std::string("JOURNAL_DAMAGE"), storable(damage.why), details, Null{20}}};
+}
+
+Statement life_statement(const std::string& program, const std::string& status,
+                         const std::string& message, const std::string& details) {
+  return {insert_status, {program, status, text_or_null(storable(message)), details, Null{20}}};
 }
 
 Statement perpspec_statement(const market::Perpspec& spec) {

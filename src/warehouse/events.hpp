@@ -21,6 +21,9 @@ Statement gap_statement(const market::RecordHeader& record, const std::string& s
 Statement error_statement(const market::RecordHeader& record);
 Statement refused_statement(const RefusedRow& row);
 Statement damage_statement(const journal::Damage& damage);
+/// A program's own life, for perp_status. `status` is one of its seven words, `details` is JSON.
+Statement life_statement(const std::string& program, const std::string& status,
+                         const std::string& message, const std::string& details);
 /// Registers a spec of market's table, unless it is there: what the user changed in its row stays.
 Statement perpspec_statement(const market::Perpspec& spec);
 

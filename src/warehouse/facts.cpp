@@ -280,16 +280,20 @@ std::string interval_text(std::int64_t ns) {
   return fmt::format("{}ms", ns / core::ns_per_ms);
 }
 
-std::uint32_t Repeats::count(const market::RecordHeader& record, std::int64_t ts) {
+std::uint32_t Repeats::count(const market::RecordHeader& record, std::int64_t ts,
+                             journal::Position position) {
   const std::uint64_t content = content_hash(
       {reinterpret_cast<const char*>(&record + 1), record.size - sizeof(market::RecordHeader)});
   // By kind as well: whether trades are loaded, or by which lane, is no part of a liquidation's id.
   Last& last =
       last_[std::uint64_t{record.instrument} << 16 | static_cast<std::uint16_t>(record.type)];
-  if (last.ts != ts) last.contents.clear();
+  if (last.ts != ts) last.told.clear();
   last.ts = ts;
-  const auto before = std::count(last.contents.begin(), last.contents.end(), content);
-  last.contents.push_back(content);
+  std::erase_if(last.told,
+                [&](const Told& told) { return position - told.position > reach_bytes; });
+  const auto before = std::count_if(last.told.begin(), last.told.end(),
+                                    [&](const Told& told) { return told.content == content; });
+  last.told.push_back({content, position});
   return static_cast<std::uint32_t>(before);
 }
 

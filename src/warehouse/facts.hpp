@@ -74,16 +74,25 @@ std::uint32_t write_row(const FactTable& table, const market::RecordHeader& reco
 /// "1m", "5m", "1h", "1d": the greatest unit that divides it.
 std::string interval_text(std::int64_t ns);
 
-/// Same content at the same moment is told apart by its place: liquidations have no id.
+/// Same content at the same moment is told apart by its place: liquidations have no id. What is
+/// equal but further apart in the journal than `reach_bytes` is one event told twice. The place
+/// thus follows from that much of the journal alone, wherever a reader begins.
 class Repeats {
  public:
+  static constexpr std::uint64_t reach_bytes = 16u << 20;
+
   /// @returns how many records of the same kind, instrument, ms and content came directly before
-  std::uint32_t count(const market::RecordHeader& record, std::int64_t ts);
+  std::uint32_t count(const market::RecordHeader& record, std::int64_t ts,
+                      journal::Position position);
 
  private:
+  struct Told {
+    std::uint64_t content;
+    journal::Position position;
+  };
   struct Last {
     std::int64_t ts = 0;
-    std::vector<std::uint64_t> contents;
+    std::vector<Told> told;
   };
   std::unordered_map<std::uint64_t, Last> last_;
 };

@@ -1,6 +1,7 @@
 #include "warehouse/hot_tables.hpp"
 
 #include "warehouse/column_catalog.hpp"
+#include "warehouse/rollup_tables.hpp"
 
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/table.hpp>
@@ -56,6 +57,7 @@ void create_hot_views(Connection& connection) {
 void create_hot_tables(Connection& connection, int retention_days) {
   for (const Table* table : {&perp_data(), &perp_metrics()})
     create_table(connection, *table, retention_days);
+  create_rollup_tables(connection);
   create_hot_views(connection);
 }
 

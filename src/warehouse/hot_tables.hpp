@@ -1,6 +1,6 @@
 #pragma once
-// perp_data, perp_metrics and their wide view: made from the column table of market/perpspec.hpp,
-// not from a file of sql/, so that a new column is one row there.
+// perp_data, perp_metrics, their rollups and their wide view: made from the column table of
+// market/perpspec.hpp, not from a file of sql/, so that a new column is one row there.
 namespace perp::warehouse {
 
 class Connection;

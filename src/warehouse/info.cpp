@@ -1,6 +1,8 @@
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/retention.hpp>
+#include <perp/warehouse/rollup.hpp>
+#include <perp/warehouse/seal.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <fmt/format.h>
@@ -66,6 +68,20 @@ Info info(const std::string& dsn) {
   out.is_compressed =
       connection.query("SELECT 1 FROM perp_settings WHERE name = 'compress' AND value = 'on'")
           .rows != 0;
+  out.sealed_partitions =
+      connection
+          .query(
+              "SELECT count(*) FROM pg_inherits i WHERE i.inhparent IN (to_regclass('perp_data'), "
+              "to_regclass('perp_metrics')) AND obj_description(i.inhrelid, 'pg_class') = $1",
+              {std::string(seal_mark)})
+          .columns[0]
+          .ints[0];
+  const QueryResult due = connection.query(
+      "SELECT count(*), min(ts + level_ms) FILTER (WHERE ts + level_ms + $1 <= now_ms()) FROM "
+      "perp_rollup_due",
+      {rollup_grace_ms});
+  out.rollups_due = due.columns[0].ints[0];
+  if (!due.columns[1].is_null(0)) out.rollups_due_since_ms = due.columns[1].ints[0];
   const QueryResult cursors = connection.query(
       "SELECT lane, lanes, journal, position, updated FROM perp_load_cursors ORDER BY lane");
   for (std::size_t i = 0; i < cursors.rows; ++i)

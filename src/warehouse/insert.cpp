@@ -1,5 +1,6 @@
 #include "warehouse/column_catalog.hpp"
 #include "warehouse/events.hpp"
+#include "warehouse/rollup_tables.hpp"
 #include "warehouse/wire.hpp"
 
 #include <perp/core/time.hpp>
@@ -18,6 +19,7 @@
 #include <chrono>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -41,6 +43,15 @@ class Inserter {
         backend_(require_schema(connection, "insert")) {
     for (CatalogColumn& column : read_columns(connection, table.name()))
       if (is_value_column(column) && !column.is_generated) columns_.push_back(std::move(column));
+    const std::int64_t days =
+        connection
+            .query("SELECT retention_days::bigint FROM perp_series WHERE table_name = $1",
+                   {table.name()})
+            .columns[0]
+            .ints.at(0);
+    if (days == 0 || backend_ != Backend::plain) return;
+    oldest_ms_ = core::floor_to(core::wall_now().ns / core::ns_per_ms - days * day_ms, day_ms);
+    expired_ = fmt::format("older than the {} days that {} keeps", days, table.name());
   }
 
   /// Takes a row or says why not.
@@ -50,6 +61,7 @@ class Inserter {
       ++report_.rows;
     } else {
       ++report_.rejected;
+      if (why == expired_) ++report_.expired;
       auto [refusal, is_new] = refusals_.try_emplace({perpspec, why});
       if (is_new) refusal->second = {row.symbol, perpspec, row.ts, 0, table_.name(), "", why};
       ++refusal_counts_[{perpspec, why}];
@@ -101,6 +113,7 @@ class Inserter {
 
   std::string put(const InsertRow& row, const std::string& perpspec) {
     const std::set<std::string>& allowed = fields_of(perpspec);
+    if (row.ts < oldest_ms_) return expired_;
     std::vector<std::pair<std::size_t, const FieldValue*>> values;
     for (const auto& [name, value] : row.fields) {
       const ChangeName change = parse_change_name(name);
@@ -171,6 +184,10 @@ class Inserter {
     connection_.copy_write(std::as_bytes(std::span(bytes)));
     connection_.copy_end();
     std::vector<Statement> last{{merge_of(used), {}}};
+    TouchedBuckets touched;
+    if (table_.name() == perp_data().name())
+      for (const auto& [key, stored] : rows_) touched.add(std::get<2>(key));
+    if (std::optional<Statement> due = touched.statement()) last.push_back(std::move(*due));
     for (const auto& [key, refused] : refusals_) {
       RefusedRow told = refused;
       told.reason += fmt::format(" ({} rows refused for this)", refusal_counts_.at(key));
@@ -255,6 +272,8 @@ class Inserter {
   const Table& table_;
   bool keeps_known_;
   Backend backend_;
+  std::int64_t oldest_ms_ = std::numeric_limits<std::int64_t>::min();
+  std::string expired_;  ///< why an older row is refused
   std::vector<CatalogColumn> columns_;
   std::map<std::string, std::set<std::string>> fields_;
   std::map<Key, Stored> rows_;

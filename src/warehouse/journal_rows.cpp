@@ -8,6 +8,7 @@
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
 #include <perp/market/perpspec.hpp>
+#include <perp/warehouse/rollup.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <fmt/format.h>
@@ -111,6 +112,10 @@ ComparedTable compared_table(std::string_view name) {
   if (name == perp_data().name()) return hot_table(perp_data(), true);
   if (name == perp_metrics().name()) return hot_table(perp_metrics(), false);
   const std::size_t index = find_fact_table(name);
+  for (const RollupLevel& level : rollup_levels())
+    if (level.table == name)
+      throw core::Error("not made of a journal", std::string(name),
+                        "it is made of perp_data; `perp db rollup --from --to` computes it again");
   if (index == fact_tables().size())
     throw core::Error("cannot be compared with a journal", std::string(name),
                       "expected perp_data, perp_metrics or a table of facts");
@@ -269,7 +274,8 @@ void JournalRows::take_fact(Pass& pass, const market::RecordHeader& record, std:
     return;
   }
   // Counted for every row: what came before in its millisecond may lie outside the wish.
-  const std::uint32_t repeat = fact.has_event_id ? pass.repeats.count(record, ts) : 0;
+  const std::uint32_t repeat =
+      fact.has_event_id ? pass.repeats.count(record, ts, pass.reader.position()) : 0;
   if (ts < pass.wish.from_ms || ts >= pass.wish.to_ms) return;
   JournalRow row{
       table, ts, subject->symbol, pass.reader.position(), pass.reader.position() < subject->cursor,

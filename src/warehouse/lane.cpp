@@ -28,10 +28,11 @@ bool is_conflict(const DatabaseError& error) {
 
 std::string journal_name(std::uint64_t journal_id) { return fmt::format("{:016x}", journal_id); }
 
-Lane::Lane(const LoaderOptions& options, unsigned lane, std::string journal)
+Lane::Lane(const LoaderOptions& options, unsigned lane, std::string journal, Primary& primary)
     : options_(options),
       lane_(lane),
       journal_(std::move(journal)),
+      primary_(primary),
       store_(static_cast<int>(lane), journal_) {}
 
 LoadReport Lane::report() const {
@@ -39,8 +40,26 @@ LoadReport Lane::report() const {
   return report_;
 }
 
+void Lane::say(const Statement& statement) {
+  if (session_) session_->connection.query(statement.sql, statement.values);
+}
+
+void Lane::end_session() { session_.reset(); }
+
 void Lane::tell(const std::string& what) const {
   if (options_.on_event) options_.on_event(fmt::format("lane {}: {}", lane_, what));
+}
+
+/// Troubles are counted when they happen: whoever watches sees them while they last.
+void Lane::count(std::uint64_t LoadReport::*what) {
+  const std::lock_guard guard(mutex_);
+  ++(report_.*what);
+}
+
+/// Nothing of ours that was read waits to be stored.
+void Lane::publish_loaded() {
+  const std::lock_guard guard(mutex_);
+  report_.loaded_ns = read_ns_;
 }
 
 std::string Lane::where() const {
@@ -72,11 +91,13 @@ void Lane::seek(journal::Position position) {
   batch_.clear(position);
   series_by_id_.clear();
   fact_series_by_id_.clear();
-  repeats_ = {};
+  recall_repeats();
   stored_instruments_.clear();
   // What was counted while reading is read again; what happened to the connection stays.
   pending_.rows_expired = pending_.not_primary = pending_.undefined = pending_.inactive = 0;
   last_commit_ns_ = core::mono_now().ns;
+  read_ns_ = core::unknown_ns;
+  publish_loaded();
 }
 
 /// Connects, takes the lane's lock and reads its cursor; tries until it works or stop. @returns
@@ -89,6 +110,7 @@ bool Lane::connect() {
     try {
       Connection connection(options_.dsn, fmt::format("perp loader lane {}", lane_));
       connection.set_interrupt(stop_, options_.stop_grace_ms);
+      const ServerIdentity server = primary_.enter(connection);
       const Backend backend = require_schema(connection, "loader");
       if (!lock_lane(connection, lane_, last_pid_, *stop_)) return false;
       connection.listen(perpspec_channel);
@@ -97,7 +119,7 @@ bool Lane::connect() {
                                  : options_.retention_days ? *options_.retention_days
                                                            : stored_retention_days(connection);
       session_ = std::make_unique<Session>(
-          Session{std::move(connection), backend, retention_days, std::move(facts)});
+          Session{std::move(connection), server, backend, retention_days, std::move(facts)});
       last_pid_ = session_->connection.backend_pid();
       store_.forget_session();
       days_.clear();
@@ -217,6 +239,7 @@ void Lane::commit() {
   const journal::Position begin = batch_.begin;
   while (true) {
     try {
+      primary_.require_current(session_->server);
       prepare();
       if (!mode) mode = needs_merge(batch_, series_) ? StoreMode::merge : StoreMode::direct;
       store_.write(session_->connection, batch_, series_, *mode);
@@ -233,7 +256,7 @@ void Lane::commit() {
         if (has_reconnected) backoff_ms = std::min(2 * backoff_ms, backoff_last_ms);
         has_reconnected = true;
         if (!connect()) return;  // stopped: the cursor says what is stored
-        ++pending_.reconnects;
+        count(&LoadReport::reconnects);
         // What became of the COMMIT, if one was on its way, is in the cursor.
         if (cursor_ == batch_.end && cursor_ != begin) {
           finish_commit(mode.value_or(StoreMode::direct), true);
@@ -249,14 +272,14 @@ void Lane::commit() {
       } else if (error.sqlstate() == "PW001") {
         throw core::Error("the load cursor was moved by somebody else", where(), error.what());
       } else if (error.sqlstate() == "23505" && mode == StoreMode::direct) {
-        ++pending_.unexpected_conflicts;
+        count(&LoadReport::unexpected_conflicts);
         mode = StoreMode::merge;
       } else if (is_conflict(error) && conflicts < static_cast<int>(std::size(conflict_waits_ms))) {
-        ++pending_.retries;
+        count(&LoadReport::retries);
         tell(fmt::format("{}; trying again in {} ms", error.what(), conflict_waits_ms[conflicts]));
         pause(conflict_waits_ms[conflicts++]);
       } else if (passes_by_itself(error)) {
-        ++pending_.retries;
+        count(&LoadReport::retries);
         tell(fmt::format("{}: {}; trying again in {} ms", where(), error.what(), backoff_ms));
         if (!pause(backoff_ms)) return;
         backoff_ms = std::min(2 * backoff_ms, backoff_last_ms);
@@ -309,9 +332,6 @@ void Lane::finish_commit(StoreMode mode, bool was_found) {
     report_.error_rows += batch_.error_rows + refused;
     report_.batches += 1;
     report_.merged_batches += mode != StoreMode::direct && !batch_.rows.empty() ? 1u : 0u;
-    report_.unexpected_conflicts += pending_.unexpected_conflicts;
-    report_.retries += pending_.retries;
-    report_.reconnects += pending_.reconnects;
     report_.commits_found += was_found ? 1u : 0u;
     report_.rows_folded += batch_.folded;
     report_.rows_refused += refused;
@@ -319,6 +339,7 @@ void Lane::finish_commit(StoreMode mode, bool was_found) {
     report_.not_primary += pending_.not_primary;
     report_.undefined += pending_.undefined;
     report_.inactive += pending_.inactive;
+    report_.loaded_ns = read_ns_;
     report_.cursors = {cursor_};
   }
   pending_ = {};

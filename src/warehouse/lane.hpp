@@ -2,6 +2,7 @@
 // One loader lane: a reader, a connection, a slice of the series, a cursor. Runs on its own thread;
 // only report() may be called from another.
 #include "warehouse/batch.hpp"
+#include "warehouse/primary.hpp"
 #include "warehouse/store.hpp"
 
 #include <perp/core/time.hpp>
@@ -44,16 +45,24 @@ inline constexpr std::int64_t ts_latest = 4'102'444'800'000;    // 2100
 
 class Lane {
  public:
-  Lane(const LoaderOptions& options, unsigned lane, std::string journal);
+  /// @param primary shared by a loader's lanes
+  Lane(const LoaderOptions& options, unsigned lane, std::string journal, Primary& primary);
 
   /// Loads up to `until` or until `stop`. @throws core::Error where waiting cannot help
   void run(journal::Position until, bool is_endless, const std::atomic<bool>& stop);
 
   LoadReport report() const;  ///< @thread any
 
+  /// One statement over the connection that run() left behind; nothing if it left none.
+  /// @throws DatabaseError
+  void say(const Statement& statement);
+  /// Closes that connection, and frees the lane's lock with it.
+  void end_session();
+
  private:
   struct Session {
     Connection connection;
+    ServerIdentity server;
     Backend backend;
     int retention_days;                 // of perp_data and perp_metrics, 0: rows of any age
     std::vector<FactTableState> facts;  // as in fact_tables()
@@ -69,6 +78,7 @@ class Lane {
   std::uint32_t find_series(const market::RecordHeader& record, const market::Minute& minute);
   void note_damage();
   void take_fact(const market::RecordHeader& record);
+  void recall_repeats();
   std::uint32_t find_fact_series(const market::RecordHeader& record, std::size_t table);
   void refuse_expired_facts();
   void judge_facts();
@@ -79,6 +89,8 @@ class Lane {
   void commit();
   void finish_commit(StoreMode mode, bool was_found);
   void refuse_expired();
+  void count(std::uint64_t LoadReport::*what);
+  void publish_loaded();
   bool pause(std::int64_t ms) const;
   bool is_stopped() const { return stop_->load(); }
   void tell(const std::string& what) const;
@@ -89,6 +101,7 @@ class Lane {
   const LoaderOptions& options_;
   const unsigned lane_;
   const std::string journal_;
+  Primary& primary_;
   const std::atomic<bool>* stop_ = nullptr;
 
   std::unique_ptr<journal::Reader> reader_;
@@ -99,6 +112,7 @@ class Lane {
   std::uint64_t damages_told_ = 0;
   bool is_done_ = false;  ///< everything below `until` has been read
   std::int64_t last_commit_ns_ = 0;
+  std::int64_t read_ns_ = core::unknown_ns;  ///< receive time of the newest record read
 
   std::vector<Series> series_;
   std::unordered_map<std::string, std::uint32_t> series_by_name_;

@@ -19,6 +19,12 @@ bool is_perpetual(market::ContractType type) {
          type == market::ContractType::inverse_perpetual;
 }
 
+std::int64_t ms_of(std::int64_t ns) {
+  return ns == core::unknown_ns ? 0 : core::floor_to(ns, core::ns_per_ms) / core::ns_per_ms;
+}
+
+bool is_plausible(std::int64_t ts) { return ts >= ts_earliest && ts <= ts_latest; }
+
 }  // namespace
 
 std::vector<FactTableState> read_fact_states(Connection& connection,
@@ -45,10 +51,9 @@ void Lane::take_fact(const market::RecordHeader& record) {
     const FactSeries& series = fact_series_[index];
     const std::int64_t ns = table.time(record);
     if (ns == skip) return;
-    const std::int64_t ts =
-        ns == core::unknown_ns ? 0 : core::floor_to(ns, core::ns_per_ms) / core::ns_per_ms;
+    const std::int64_t ts = ms_of(ns);
     std::string reason;
-    if (ts < ts_earliest || ts > ts_latest)
+    if (!is_plausible(ts))
       reason = "its time is unknown or not between 2010 and 2100";
     else if (!is_storable_text(series.symbol) || series.symbol.empty())
       reason = "the symbol is empty or not valid UTF-8";
@@ -64,12 +69,36 @@ void Lane::take_fact(const market::RecordHeader& record) {
     row.ts = ts;
     row.position = reader_->position();
     row.flags = record.flags;
-    const FactSubject subject{series.exchange, series.symbol, ts,
-                              table.has_event_id ? repeats_.count(record, ts) : 0};
+    const FactSubject subject{
+        series.exchange, series.symbol, ts,
+        table.has_event_id ? repeats_.count(record, ts, reader_->position()) : 0};
     row.key_size = write_row(table, record, subject, batch.bytes);
     row.size = static_cast<std::uint32_t>(batch.bytes.size()) - row.begin;
     batch.rows.push_back(row);
     return;
+  }
+}
+
+// What came shortly before the cursor is stored, and counts all the same: an equal event behind the
+// cursor is not the first of its millisecond.
+void Lane::recall_repeats() {
+  repeats_ = {};
+  if (cursor_ == 0) return;
+  journal::Reader before(
+      options_.journal_folder,
+      journal::block_before(options_.journal_folder, cursor_, Repeats::reach_bytes));
+  while (const market::RecordHeader* record = before.next()) {
+    if (before.position() >= cursor_) return;
+    for (std::size_t i = 0; i < fact_tables().size(); ++i) {
+      const FactTable& table = fact_tables()[i];
+      if (table.record != record->type || !table.has_event_id || !session_->facts[i].is_loaded)
+        continue;
+      const market::Instrument* instrument = before.find_instrument(record->instrument);
+      if (instrument == nullptr || !is_perpetual(instrument->contract_type)) continue;
+      const std::int64_t ns = table.time(*record);
+      if (ns != skip && is_plausible(ms_of(ns)))
+        repeats_.count(*record, ms_of(ns), before.position());
+    }
   }
 }
 

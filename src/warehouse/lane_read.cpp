@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -67,6 +68,7 @@ void Lane::fill(journal::Position until, bool is_endless) {
     if (record == nullptr) {
       batch_.end = std::max(batch_.end, reader_->next_position());
       if (is_done_) return;
+      if (batch_.is_empty()) publish_loaded();
     } else {
       idle_ms = 1;
       if (!is_endless && reader_->position() >= until) {
@@ -74,6 +76,7 @@ void Lane::fill(journal::Position until, bool is_endless) {
         return;
       }
       take(*record);
+      read_ns_ = std::max(read_ns_, record->receive_ns);  // unknown is the least of all
       batch_.end = reader_->next_position();
     }
     if (record == nullptr || spin % 256 == 0) {
@@ -206,7 +209,11 @@ void Lane::take_event(const market::RecordHeader& record) {
     const market::Instrument* instrument =
         record.instrument == 0 ? nullptr : reader_->find_instrument(record.instrument);
     const std::string symbol = instrument == nullptr ? std::string() : fact_symbol(*instrument);
-    if (is_storable_text(symbol)) batch_.statements.push_back(gap_statement(record, symbol));
+    if (is_storable_text(symbol))
+      batch_.statements.push_back(gap_statement(record, symbol));
+    else
+      batch_.refused.push_back(
+          {symbol, "", 0, reader_->position(), "data_gaps", "", "the symbol is not valid UTF-8"});
     return;
   }
   if (reader_->position() < events_from_) return;  // stored before the number of lanes changed

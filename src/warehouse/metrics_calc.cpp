@@ -1,4 +1,5 @@
 #include "warehouse/claim.hpp"
+#include "warehouse/events.hpp"
 #include "warehouse/metrics_worker.hpp"
 
 #include <perp/core/time.hpp>
@@ -22,7 +23,6 @@ namespace {
 
 constexpr const char* script_name = "perp metrics calc";
 constexpr unsigned workers_max = 16;
-constexpr std::size_t slice_symbols = 128;
 constexpr std::int64_t reconnect_ms = 2000;
 
 double seconds_since(core::MonoNs begin) {
@@ -41,10 +41,8 @@ std::string details_of(const MetricsReport& report) {
 
 void put_status(Connection& connection, const std::string& status, const std::string& message,
                 const MetricsReport& report) {
-  connection.query(
-      "INSERT INTO perp_status (script_name, status, message, details) VALUES ($1, $2, $3, "
-      "$4::text::jsonb)",
-      {std::string(script_name), status, message, details_of(report)});
+  const Statement told = life_statement(script_name, status, message, details_of(report));
+  connection.query(told.sql, told.values);
 }
 
 std::string summary_of(const MetricsReport& report) {
@@ -69,6 +67,12 @@ MetricsReport compute_day(MetricsWorker& worker, std::int64_t day_first_ms,
                           const MetricsOptions& options) {
   MetricsReport report;
   const core::MonoNs begin = core::mono_now();
+  if (is_whole) {
+    if (std::optional<MetricsReport> built = worker.build_day(day_first_ms, symbols)) {
+      built->seconds = seconds_since(begin);
+      return *built;
+    }
+  }
   for (std::size_t first = 0; first < symbols.size() && !is_stopped(options);
        first += slice_symbols) {
     const std::size_t last = std::min(first + slice_symbols, symbols.size());
@@ -159,7 +163,12 @@ MetricsReport backfill_metrics(const MetricsOptions& options, std::int64_t from_
     throw core::Error("bad number of workers", "--parallel",
                       fmt::format("{}; expected 1 to {}", workers, workers_max));
   const core::MonoNs begin = core::mono_now();
-  std::vector<std::int64_t> days = MetricsWorker(options).days_in(from_ms, to_ms);
+  std::vector<std::int64_t> days;
+  {
+    MetricsWorker worker(options);
+    days = worker.days_in(from_ms, to_ms);
+    if (options.symbols.empty()) worker.make_room(days);
+  }
   workers = std::min(workers, static_cast<unsigned>(days.size()));
   Backfill backfill(options, std::move(days));
   std::vector<std::thread> threads;

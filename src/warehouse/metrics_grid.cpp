@@ -27,8 +27,6 @@ using rolling::missing;
 using Source = MetricsPlan::Source;
 
 constexpr std::size_t buffer_bytes = 128 * 1024;
-// Rows are sent in blocks of so many, a few minutes of every series after the other: an index that
-// begins with the time and one that begins with the series are then both written in few places.
 constexpr std::size_t block_rows = 50'000;
 
 void append_text(std::string& out, std::string_view text) {
@@ -292,7 +290,7 @@ MetricsGrid::RowProgram MetricsGrid::program_of(const Series& series) const {
   return program;
 }
 
-std::int64_t MetricsGrid::write(Connection& connection) {
+std::int64_t MetricsGrid::write(Connection& connection, Order row_order) {
   std::vector<std::uint32_t> order(series_.size());
   std::iota(order.begin(), order.end(), 0u);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
@@ -314,7 +312,9 @@ std::int64_t MetricsGrid::write(Connection& connection) {
     at = buffer.data();
   };
   const std::size_t block_minutes =
-      std::max<std::size_t>(1, block_rows / std::max<std::size_t>(1, series_.size()));
+      row_order == Order::series
+          ? minutes_
+          : std::max<std::size_t>(1, block_rows / std::max<std::size_t>(1, series_.size()));
   for (std::size_t first = history_; first < minutes_; first += block_minutes) {
     const std::size_t last = std::min(first + block_minutes, minutes_);
     for (std::size_t i = 0; i < order.size(); ++i) {

@@ -27,9 +27,12 @@ class MetricsGrid {
   void add_row(std::span<const char> row);
   /// Every change of every row, once all rows are there.
   void compute();
+  /// How rows follow each other: series by series, or in blocks of a few minutes of every series,
+  /// which an index on the time and one on the series take equally well.
+  enum class Order { series, blocks };
   /// Sends the rows to a COPY of plan.column_list that has begun, and ends it. @returns their
   /// number
-  std::int64_t write(Connection& connection);
+  std::int64_t write(Connection& connection, Order order);
 
   std::int64_t rows_read() const { return rows_read_; }
   /// Rows that write() sends.

@@ -38,6 +38,8 @@ struct MetricsPlan {
 };
 
 inline constexpr const char* metrics_stage = "perp_stage_metrics_calc";
+/// How many symbols' day is in memory at a time.
+inline constexpr std::size_t slice_symbols = 128;
 
 /// @param windows in minutes; empty: those of every row, 1, 5 and 10. @throws core::Error where
 /// perp_metrics has no column for one of them, or a shared column cannot be copied

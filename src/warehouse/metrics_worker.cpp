@@ -31,6 +31,11 @@ constexpr const char* span_condition =
 constexpr const char* perpspec_condition =
     "perpspec = (SELECT current_setting('perp.metrics_perpspec'))";
 
+// As perp_ensure_partition names it; $1: the day's first millisecond.
+constexpr const char* partition_name_sql =
+    "format('perp_metrics_p%s', to_char(to_timestamp($1::bigint / 1000.0) AT TIME ZONE 'UTC', "
+    "'YYYYMMDD'))";
+
 std::string condition(const MetricsRange& range, std::int64_t from_ms) {
   std::string out = fmt::format("ts >= {} AND ts < {}", from_ms, range.to_ms);
   if (!range.symbols.empty())
@@ -165,8 +170,19 @@ MetricsReport MetricsWorker::compute(const MetricsRange& range) {
 
 MetricsReport MetricsWorker::attempt(const MetricsRange& range) {
   MetricsReport report;
-  core::MonoNs begin = core::mono_now();
   connection_.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  MetricsGrid grid(plan_, range.from_ms, range.to_ms);
+  read_and_compute(range, grid, report);
+  const core::MonoNs begin = core::mono_now();
+  write(range, grid, report);
+  connection_.execute("COMMIT");
+  report.write_seconds = seconds_since(begin);
+  return report;
+}
+
+void MetricsWorker::read_and_compute(const MetricsRange& range, MetricsGrid& grid,
+                                     MetricsReport& report) {
+  core::MonoNs begin = core::mono_now();
   const std::vector<std::string> symbols =
       range.is_symbol_span ? std::vector{range.symbols.front(), range.symbols.back()}
                            : range.symbols;
@@ -174,25 +190,18 @@ MetricsReport MetricsWorker::attempt(const MetricsRange& range) {
       "SELECT set_config('perp.metrics_symbols', $1::text, true), "
       "set_config('perp.metrics_perpspec', $2, true)",
       {symbols, range.perpspec});
-  MetricsGrid grid(plan_, range.from_ms, range.to_ms);
   connection_.copy_out(
       fmt::format("COPY (SELECT {} FROM perp_data WHERE {}) TO STDOUT (FORMAT binary)",
                   plan_.select_list,
                   condition(range, range.from_ms - plan_.history_minutes() * minute_ms)),
       [&](std::span<const char> row) { grid.add_row(row); });
-  report.rows_read = grid.rows_read();
-  report.rows_made = grid.rows_made();
-  report.read_seconds = seconds_since(begin);
+  report.rows_read += grid.rows_read();
+  report.rows_made += grid.rows_made();
+  report.read_seconds += seconds_since(begin);
 
   begin = core::mono_now();
   grid.compute();
-  report.compute_seconds = seconds_since(begin);
-
-  begin = core::mono_now();
-  write(range, grid, report);
-  connection_.execute("COMMIT");
-  report.write_seconds = seconds_since(begin);
-  return report;
+  report.compute_seconds += seconds_since(begin);
 }
 
 void MetricsWorker::write(const MetricsRange& range, MetricsGrid& grid, MetricsReport& report) {
@@ -210,7 +219,7 @@ void MetricsWorker::write(const MetricsRange& range, MetricsGrid& grid, MetricsR
   const auto copy_into = [&](std::string_view table) {
     connection_.copy_begin(
         fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", table, plan_.column_list));
-    return grid.write(connection_);
+    return grid.write(connection_, MetricsGrid::Order::blocks);
   };
   const bool is_empty =
       range.is_reset ||
@@ -225,6 +234,129 @@ void MetricsWorker::write(const MetricsRange& range, MetricsGrid& grid, MetricsR
   const QueryResult merged = connection_.query(plan_.merge, {range.from_ms, range.to_ms});
   report.rows_inserted = merged.columns[0].ints[0];
   report.rows_updated = merged.columns[1].ints[0];
+}
+
+// The owner's right, and partitions of a day: as setup makes them.
+bool MetricsWorker::can_build(std::int64_t day_first_ms) {
+  return backend_ == Backend::plain &&
+         day_first_ms + day_ms <= core::wall_now().ns / core::ns_per_ms &&
+         connection_
+                 .query(
+                     "SELECT s.chunk_ms = $1 AND c.relowner = current_user::regrole AND "
+                     "has_schema_privilege(c.relnamespace, 'CREATE') FROM perp_series s, "
+                     "pg_class c WHERE s.table_name = 'perp_metrics' AND c.oid = "
+                     "'perp_metrics'::regclass",
+                     {day_ms})
+                 .columns[0]
+                 .ints.at(0) != 0;
+}
+
+// To drop one takes a moment of the whole table for itself. That is had here, before anything is
+// read, or not at all: a transaction that has read perp_metrics for minutes must not wait for it.
+// Size 0 says more than that no row is visible: nobody ever wrote one there.
+void MetricsWorker::make_room(std::span<const std::int64_t> days) {
+  for (const std::int64_t day : days) {
+    if (!can_build(day)) continue;
+    const QueryResult unused = connection_.query(
+        fmt::format("SELECT h.inhrelid::regclass::text FROM pg_inherits h WHERE h.inhparent = "
+                    "'perp_metrics'::regclass AND h.inhrelid = to_regclass({}) AND "
+                    "pg_relation_size(h.inhrelid) = 0",
+                    partition_name_sql),
+        {day});
+    if (unused.rows == 0) continue;
+    const std::string name(unused.columns[0].text(0));
+    try {
+      connection_.execute(fmt::format(
+          "BEGIN; SET LOCAL lock_timeout = '2s'; LOCK TABLE ONLY perp_metrics IN ACCESS EXCLUSIVE "
+          "MODE; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
+          name));
+      const bool is_unused =
+          connection_.query("SELECT pg_relation_size($1::text::regclass) = 0", {name})
+              .columns[0]
+              .ints[0] != 0;
+      connection_.execute(is_unused ? fmt::format("DROP TABLE {}; COMMIT", name) : "ROLLBACK");
+    } catch (const DatabaseError& error) {
+      // Somebody reads it for long, or was faster.
+      const bool is_left = error.sqlstate() == "55P03" || error.sqlstate() == "42P01";
+      if (!connection_.recover() || !is_left) throw;
+    }
+  }
+}
+
+std::optional<MetricsReport> MetricsWorker::build_day(std::int64_t day_first_ms,
+                                                      const std::vector<std::string>& symbols) {
+  if (symbols.empty() || !can_build(day_first_ms)) return std::nullopt;
+  const std::string name(
+      connection_.query(fmt::format("SELECT {}", partition_name_sql), {day_first_ms})
+          .columns[0]
+          .text(0));
+  const std::string built = name + "_build";
+  MetricsRange range{.from_ms = day_first_ms, .to_ms = day_first_ms + day_ms};
+  MetricsReport report;
+  try {
+    lock_days(range);
+    if (connection_.query("SELECT to_regclass($1) IS NOT NULL", {name}).columns[0].ints[0] != 0) {
+      unlock_days();
+      return std::nullopt;
+    }
+    connection_.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    // The check spares ATTACH a scan.
+    connection_.execute(fmt::format(
+        "CREATE TABLE {0} (LIKE perp_metrics INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING "
+        "CONSTRAINTS INCLUDING STORAGE, CONSTRAINT perp_build CHECK (ts >= {1} AND ts < {2}))",
+        built, range.from_ms, range.to_ms));
+    for (std::size_t first = 0; first < symbols.size(); first += slice_symbols) {
+      const std::size_t last = std::min(first + slice_symbols, symbols.size());
+      range.symbols = {symbols[first], symbols[last - 1]};
+      range.is_symbol_span = true;
+      MetricsGrid grid(plan_, range.from_ms, range.to_ms);
+      read_and_compute(range, grid, report);
+      const core::MonoNs begin = core::mono_now();
+      connection_.copy_begin(
+          fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", built, plan_.column_list));
+      report.rows_inserted += grid.write(connection_, MetricsGrid::Order::series);
+      report.write_seconds += seconds_since(begin);
+    }
+    const core::MonoNs begin = core::mono_now();
+    attach(built, name, day_first_ms);
+    connection_.execute("COMMIT");
+    report.write_seconds += seconds_since(begin);
+    unlock_days();
+    return report;
+  } catch (const DatabaseError& error) {
+    // Somebody made the day's partition meanwhile.
+    const bool is_taken = error.sqlstate() == "42P07" || error.sqlstate() == "42P17";
+    if (!connection_.recover()) throw;
+    unlock_days();
+    if (!is_taken) throw;
+    return std::nullopt;
+  } catch (...) {
+    if (connection_.recover()) unlock_days();
+    throw;
+  }
+}
+
+// Every index that the whole table has, so that ATTACH finds them all. Until then nobody else knows
+// the table; ATTACH itself is a matter of the catalog, and lets others read and write.
+void MetricsWorker::attach(const std::string& built, const std::string& name,
+                           std::int64_t day_first_ms) {
+  const QueryResult indexes = connection_.query(
+      "SELECT substring(d.def FROM position(' USING ' IN d.def)), i.indisunique, i.indisprimary "
+      "FROM pg_index i, pg_get_indexdef(i.indexrelid) d(def) WHERE i.indrelid = "
+      "'perp_metrics'::regclass AND i.indisvalid ORDER BY i.indexrelid");
+  for (std::size_t i = 0; i < indexes.rows; ++i) {
+    connection_.execute(fmt::format("CREATE {} INDEX {}_{} ON {}{}",
+                                    indexes.columns[1].ints[i] != 0 ? "UNIQUE" : "", name, i, built,
+                                    indexes.columns[0].text(i)));
+    if (indexes.columns[2].ints[i] != 0)
+      connection_.execute(
+          fmt::format("ALTER TABLE {} ADD PRIMARY KEY USING INDEX {}_{}", built, name, i));
+  }
+  connection_.query("SELECT pg_advisory_xact_lock(hashtextextended('perp partitions', 0))::text");
+  connection_.execute(fmt::format(
+      "ALTER TABLE {0} RENAME TO {1}; ALTER TABLE perp_metrics ATTACH PARTITION {1} FOR VALUES "
+      "FROM ({2}) TO ({3}); ALTER TABLE {1} DROP CONSTRAINT perp_build",
+      built, name, day_first_ms, day_first_ms + day_ms));
 }
 
 }  // namespace perp::warehouse

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,13 @@ class MetricsWorker {
 
   /// One transaction. @throws DatabaseError; nothing of the range has changed then
   MetricsReport compute(const MetricsRange& range);
+  /// Drops the partitions of past days that never held a row, where build_day() may be used.
+  void make_room(std::span<const std::int64_t> days);
+  /// A past day as a new partition: filled in series order without indexes, which are then built
+  /// from sorted rows, and attached; one transaction, which readers and writers of other days do
+  /// not notice. Nothing: the day has a partition, or this backend or role cannot; see compute().
+  std::optional<MetricsReport> build_day(std::int64_t day_first_ms,
+                                         const std::vector<std::string>& symbols);
   /// Reads again which columns there are.
   void renew_plan();
 
@@ -47,7 +55,10 @@ class MetricsWorker {
 
  private:
   MetricsReport attempt(const MetricsRange& range);
-  void write(const MetricsRange& range, class MetricsGrid& grid, MetricsReport& report);
+  void read_and_compute(const MetricsRange& range, class MetricsGrid& grid, MetricsReport& report);
+  bool can_build(std::int64_t day_first_ms);
+  void attach(const std::string& built, const std::string& name, std::int64_t day_first_ms);
+  void write(const MetricsRange& range, MetricsGrid& grid, MetricsReport& report);
   void lock_days(const MetricsRange& range);
   void unlock_days() noexcept;
 

@@ -1,6 +1,7 @@
 #include "warehouse/column_catalog.hpp"
 #include "warehouse/events.hpp"
 #include "warehouse/hot_tables.hpp"
+#include "warehouse/rollup_tables.hpp"
 
 #include <perp/core/spelling.hpp>
 #include <perp/market/perpspec.hpp>
@@ -42,6 +43,25 @@ void check_name(const std::string& name) {
 void add_column(Connection& connection, const Table& table, const std::string& name) {
   connection.execute(fmt::format("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} DOUBLE PRECISION",
                                  table.name(), quote_identifier(name)));
+}
+
+// The server would refuse as well, in the middle and without saying how many there are. Dropped
+// columns keep their places.
+void require_room(Connection& connection, std::size_t fields) {
+  constexpr std::size_t columns_max = 1600;
+  const std::size_t columns_each = 1 + market::change_windows_minutes.size();
+  const auto taken = static_cast<std::size_t>(
+      connection
+          .query("SELECT max(attnum)::bigint FROM pg_attribute WHERE attrelid = $1::text::regclass",
+                 {perp_metrics().name()})
+          .columns[0]
+          .ints[0]);
+  if (taken + fields * columns_each > columns_max)
+    throw core::Error(
+        "no room for so many columns", perp_metrics().name(),
+        fmt::format("it has {} (dropped ones count), {} new fields need {} more with their "
+                    "changes, and a table has at most {} columns",
+                    taken, fields, fields * columns_each, columns_max));
 }
 
 void create_column(Connection& connection, const std::string& field) {
@@ -94,15 +114,19 @@ PerpspecFields parse_perpspec(std::string_view name_and_fields) {
 void put_perpspec(Connection& connection, const PerpspecFields& spec, bool create_columns) {
   check_name(spec.name);
   const std::vector<CatalogColumn> columns = read_columns(connection, perp_data().name());
-  bool has_created = false;
+  std::vector<std::string> missing;
   for (const std::string& field : spec.fields) {
     const CatalogColumn* column = find_column(columns, field);
     if (column != nullptr && is_value_column(*column)) continue;
     if (column != nullptr || !create_columns) refuse_field(field, columns);
-    create_column(connection, field);
-    has_created = true;
+    missing.push_back(field);
   }
-  if (has_created) create_hot_views(connection);
+  if (!missing.empty()) {
+    require_room(connection, missing.size());
+    for (const std::string& field : missing) create_column(connection, field);
+    add_rollup_columns(connection);
+    create_hot_views(connection);
+  }
   const QueryResult stored = connection.query(
       "INSERT INTO perpspec_schema (perpspec_name, fields, native_interval_ms) VALUES ($1, "
       "$2::text::jsonb, $3) ON CONFLICT (perpspec_name) DO UPDATE SET fields = EXCLUDED.fields, "

@@ -18,6 +18,7 @@ constexpr Grant writer_grants[] = {
      "instruments, perpspec_schema, data_gaps, hl_addresses, kline_discovery_cache, "
      "open_interest_liquid_history, user_cross_alerts"},
     {"INSERT, UPDATE, DELETE", "perp_load_cursors, open_interest_liquid_symbols"},
+    {"INSERT, DELETE", "perp_rollup_due"},
     {"INSERT",
      "perp_status, perp_errors, ingest_events, data_versions, quality_checks, "
      "open_interest_alerts, volume_alerts, saved_algos"},

@@ -1,6 +1,7 @@
 #include "warehouse/store.hpp"
 
 #include "warehouse/events.hpp"
+#include "warehouse/rollup_tables.hpp"
 #include "warehouse/wire.hpp"
 
 #include <perp/warehouse/copy_encoder.hpp>
@@ -142,10 +143,11 @@ void Store::copy_facts(Connection& connection, const Batch& batch, const Part& p
 
 void Store::make_stage(Connection& connection, const std::string& table,
                        const std::string& columns) {
-  if (!stages_.insert(table).second) return;
+  if (stages_.contains(table)) return;
   connection.execute(
       fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA",
                   stage_of(table), columns, table));
+  stages_.insert(table);  // known when it is there: a full disk refuses it, and it is tried again
 }
 
 std::vector<std::string> Store::tables_of(const Part& part) {
@@ -199,6 +201,9 @@ void Store::make_stages(Connection& connection, const Part& part) {
 }
 
 void Store::commit(Connection& connection, Batch& batch, std::vector<Statement> before) {
+  TouchedBuckets touched;
+  for (const Row& row : batch.rows) touched.add(row.ts);
+  if (std::optional<Statement> due = touched.statement()) before.push_back(std::move(*due));
   before.insert(before.end(), batch.statements.begin(), batch.statements.end());
   for (const auto* refused : {&batch.refused, &batch.bisected})
     for (const RefusedRow& row : *refused) before.push_back(refused_statement(row));

@@ -168,6 +168,8 @@ std::span<const std::string_view> other_tables() {
                                                                  "perp_errors",
                                                                  "perp_load_cursors",
                                                                  "perp_migrations",
+                                                                 "perp_rollup_due",
+                                                                 "perp_seal_changes",
                                                                  "perp_series",
                                                                  "perp_settings",
                                                                  "perp_status",

@@ -135,7 +135,7 @@ std::vector<std::string> truncate_all(Connection& connection) {
   for (const DatedTable& dated : dated_tables) tables.emplace_back(dated.table);
   tables.insert(tables.end(), std::begin(log_tables), std::end(log_tables));
   for (const char* table : {"open_interest_liquid_symbols", "open_interest_liquid_history",
-                            "kline_discovery_cache", "data_versions"})
+                            "kline_discovery_cache", "data_versions", "perp_rollup_due"})
     tables.emplace_back(table);
   // One by one: a hypertable can be emptied only by a statement of its own.
   connection.execute("BEGIN");

@@ -166,6 +166,51 @@ TEST_F(Live, AJournalGoesOnWithItsInstruments) {
   EXPECT_EQ(run("journal verify " + (folder_ / "journal")).exit_code, 0);
 }
 
+TEST_F(Live, WhatPassedBetweenTwoRunsIsToldAsAHole) {
+  serve("2000");
+  const auto watched = [&] {
+    const auto daemon = start();
+    EXPECT_EQ(manager_.receive_until("READY=1"), "READY=1") << daemon->err();
+    EXPECT_TRUE(daemon->await_err("live with 33 topics")) << daemon->err();
+    daemon->signal(SIGTERM);
+    EXPECT_EQ(daemon->wait(), 0) << daemon->err();
+    while (!manager_.receive(0).empty()) {
+    }
+  };
+  struct Found {
+    std::string symbol;
+    market::Gap gap;
+  };
+  const auto holes = [&] {
+    std::vector<Found> found;
+    journal::Reader reader(folder_ / "journal");
+    while (const market::RecordHeader* record = reader.next()) {
+      if (reader.is_repeat() || record->type != market::RecordType::gap) continue;
+      const auto& gap = market::payload<market::Gap>(*record);
+      if (gap.cause == market::GapCause::not_running)
+        found.push_back(
+            {std::string(reader.find_instrument(record->instrument)->native.view()), gap});
+    }
+    return found;
+  };
+  watched();
+  EXPECT_TRUE(holes().empty()) << "nobody watched before the first run";
+  const core::WallNs ended = core::wall_now();
+  ASSERT_TRUE(await(5, [&] { return core::wall_now().ns > ended.ns + 300 * core::ns_per_ms; }));
+  const core::WallNs started = core::wall_now();
+  watched();
+  std::map<std::string, int> of_trades;
+  for (const Found& hole : holes()) {
+    EXPECT_LE(hole.gap.from_ns, ended.ns) << hole.symbol;
+    EXPECT_GE(hole.gap.to_ns, started.ns) << hole.symbol;
+    if (hole.gap.stream == market::RecordType::trade) ++of_trades[hole.symbol];
+  }
+  EXPECT_EQ(of_trades.size(), 8U);
+  for (const auto& [symbol, count] : of_trades) EXPECT_EQ(count, 1) << symbol;
+  EXPECT_NE(run("gaps --cause not_running " + (folder_ / "journal")).out.find("not_running"),
+            std::string::npos);
+}
+
 TEST_F(Live, AHangupTakesWhatItCanAndNamesTheRest) {
   serve("100");
   const auto daemon = start();
@@ -465,7 +510,9 @@ TEST_F(Live, ADatabaseThatComesLaterGetsEverything) {
   ASSERT_EQ(run("db setup --db '" + dsn + "'").exit_code, 0);
   const auto loaded = [&] {
     warehouse::Connection connection(dsn);
-    return connection.query("SELECT count(*) FROM perp_status").columns[0].ints[0];
+    return connection.query("SELECT count(*) FROM perp_status WHERE script_name LIKE 'feed %'")
+        .columns[0]
+        .ints[0];
   };
   EXPECT_TRUE(await(30, [&] { return loaded() > 0; })) << daemon->err();
   daemon->signal(SIGTERM);
@@ -473,7 +520,16 @@ TEST_F(Live, ADatabaseThatComesLaterGetsEverything) {
   const json summary = json::parse(daemon->out());
   EXPECT_EQ(summary["database"]["perp_status"], loaded());
   EXPECT_EQ(summary["records"]["feed_status"], loaded())
-      << "to the journal's last record: that the feed is down";
+      << "to the journal's last record: that the feed is down; " << daemon->err();
+  warehouse::Connection connection(dsn);
+  const warehouse::QueryResult life = connection.query(
+      "SELECT string_agg(status, ',' ORDER BY task_id), (max(details->>'rows_data'))::bigint FROM "
+      "perp_status WHERE script_name = 'perp run'");
+  // Of an end that takes too long the loader is told to leave at once; it then tells nothing.
+  if (daemon->err().find("the time is up") == std::string::npos) {
+    EXPECT_EQ(life.columns[0].text(0), "started,connected,stopped") << daemon->err();
+    EXPECT_EQ(life.columns[1].ints[0], summary["database"]["perp_data"]);
+  }
   warehouse::Connection(admin).execute("DROP DATABASE " + name + " WITH (FORCE)");
 }
 

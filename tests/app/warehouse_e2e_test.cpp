@@ -109,6 +109,11 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
   warehouse::Connection connection(dsn_);
   const auto stored = read_rows(connection);
   const auto truth = read_csv(folder_ / "truth.csv");
+  const warehouse::QueryResult life = connection.query(
+      "SELECT string_agg(status, ',' ORDER BY task_id), max((details->>'rows_data')::bigint) FROM "
+      "perp_status WHERE script_name = 'perp replay'");
+  EXPECT_EQ(life.columns[0].text(0), "started,connected,complete");
+  EXPECT_EQ(life.columns[1].ints[0], summary["database"]["perp_data"]);
   ASSERT_GT(truth.size(), 0u);
   std::int64_t first = INT64_MAX;
   std::int64_t last = 0;

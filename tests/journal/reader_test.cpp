@@ -2,6 +2,7 @@
 
 #include <perp/core/error.hpp>
 #include <perp/journal/reader.hpp>
+#include <perp/journal/tools.hpp>
 
 #include <gtest/gtest.h>
 
@@ -66,6 +67,29 @@ TEST(JournalReader, SeesOnlyWhatIsDurable) {
   }
   EXPECT_GT(writer.stats().segments, 3u);
   EXPECT_EQ(reader.damage_count(), 0u);
+}
+
+TEST(JournalReader, ABlockBeforeAPositionShowsAllOfTheLastBytes) {
+  const Sample sample;
+  const Position oldest = list(sample.folder.path()).front().base;
+  std::mt19937_64 random(13);
+  for (int i = 0; i < 300; ++i) {
+    const Position position = sample.written[random() % sample.written.size()].position;
+    const std::uint64_t bytes = random() % 60'000;
+    const Position begin = block_before(sample.folder.path(), position, bytes);
+    ASSERT_TRUE(begin == oldest || begin + bytes <= position) << position << " " << bytes;
+    Reader reader(sample.folder.path(), begin);
+    const std::vector<Stored> seen = read_all(reader);
+    const auto first =
+        std::find_if(sample.written.begin(), sample.written.end(),
+                     [&](const Stored& stored) { return stored.position + bytes >= position; });
+    const auto wanted = static_cast<std::size_t>(sample.written.end() - first);
+    ASSERT_GE(seen.size(), wanted);
+    ASSERT_LE(seen.size(), wanted + 400) << "a block more at most";
+    ASSERT_TRUE(std::equal(first, sample.written.end(), seen.end() - static_cast<int>(wanted)));
+  }
+  EXPECT_EQ(block_before(sample.folder.path(), 0, 100), oldest);
+  EXPECT_EQ(block_before(TemporaryFolder().path(), 0, 100), 0u);
 }
 
 TEST(JournalReader, ResumesAtEveryPosition) {

@@ -208,6 +208,42 @@ TEST_P(FactTables, TheSameRecordingInAnotherJournalAddsNothing) {
             "long|f|-");
 }
 
+TEST_P(FactTables, EqualLiquidationsAreCountedAcrossBatchesAndRestarts) {
+  LoaderOptions with = options();
+  with.batch_rows = 1;
+  const auto tell = [&] { write(liquidation(day_0 + 5, 100, 2)); };
+  tell();
+  tell();
+  load(with);
+  tell();
+  load(with);  // another loader
+  with.lanes = 3;
+  tell();
+  load(with);
+  EXPECT_EQ(one("SELECT count(*) FROM liquidations"), "4");
+  write(liquidation(day_0 + 6, 100, 2));
+  load(with);
+  tell();  // behind another millisecond: told again
+  load(with);
+  EXPECT_EQ(one("SELECT count(*) FROM liquidations"), "5");
+}
+
+TEST_P(FactTables, ALiquidationToldAgainMuchLaterIsTheSame) {
+  LoaderOptions with = options();
+  with.fact_tables = {"liquidations"};
+  // By one loader and by two: the journal alone decides.
+  for (const bool is_restarted : {false, true}) {
+    const std::int64_t ts = day_0 + (is_restarted ? 7 : 5);
+    write(liquidation(ts, 100, 2));
+    if (is_restarted) load(with);
+    for (const auto begin = journal_->end(); journal_->end() - begin <= 17u << 20;)
+      write(trade(VenueId::binance, 1, day_0, 1, 100));
+    write(liquidation(ts, 100, 2));
+    load(with);
+    EXPECT_EQ(one("SELECT count(*) FROM liquidations WHERE ts = " + std::to_string(ts)), "1");
+  }
+}
+
 TEST_P(FactTables, FundingIsARowOnceItIsSettled) {
   auto predicted = record<market::Funding>(RecordType::funding, VenueId::binance, 1, day_0);
   predicted.payload.rate = 0.0001;

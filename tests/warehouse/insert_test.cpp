@@ -2,6 +2,7 @@
 #include "warehouse/database.hpp"
 #include "warehouse/facts.hpp"
 
+#include <perp/core/time.hpp>
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/insert.hpp>
 #include <perp/warehouse/loader.hpp>
@@ -26,7 +27,7 @@ class Insert : public test::DatabaseTest {
   void SetUp() override {
     DatabaseTest::SetUp();
     if (IsSkipped()) return;
-    setup(dsn_, {});
+    setup(dsn_, {.retention_days = 0});
     connection_.emplace(dsn_);
   }
   void TearDown() override {
@@ -60,6 +61,29 @@ TEST_P(Insert, TimesAreFlooredToTheMinute) {
   EXPECT_EQ(report.rows, 1);
   EXPECT_EQ(one("SELECT ts || symbol || perpspec || source || interval || c FROM perp_data"),
             "1760546220000SOLbin-ohlcvbin-ohlcv1min1.5");
+}
+
+TEST_P(Insert, RowsPastTheirRetentionAreRefusedAndTold) {
+  setup(dsn_, {.retention_days = 3});
+  const std::int64_t now = core::wall_now().ns / core::ns_per_ms;
+  const std::int64_t oldest = now / day_ms * day_ms - 3 * day_ms;
+  std::vector<InsertRow> rows;
+  for (const std::int64_t ts : {now, oldest, oldest - 1, oldest - 40 * day_ms})
+    rows.push_back({.ts = ts, .symbol = "BTC", .perpspec = "bin-oi", .fields = {{"oi", 5.0}}});
+  // Where the server cuts series itself it drops them itself.
+  const int refused = GetParam() == test::Server::plain ? 2 : 0;
+  for (const bool is_data : {true, false}) {
+    const InsertReport report =
+        is_data ? insert_data(*connection_, "bin-oi", rows) : insert_metrics(*connection_, rows);
+    EXPECT_EQ(report.rows, 4 - refused);
+    EXPECT_EQ(report.rejected, refused);
+    EXPECT_EQ(report.expired, refused);
+    EXPECT_EQ(one(std::string("SELECT count(*) FROM ") + (is_data ? "perp_data" : "perp_metrics")),
+              std::to_string(4 - refused));
+  }
+  EXPECT_EQ(one("SELECT count(*) FROM perp_errors WHERE error_message LIKE 'older than the 3 days "
+                "that perp_% keeps (2 rows refused for this)'"),
+            refused == 0 ? "0" : "2");
 }
 
 TEST_P(Insert, AFieldOfAnotherPerpspecIsRefusedAndTold) {

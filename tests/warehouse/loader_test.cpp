@@ -316,26 +316,41 @@ TEST_P(Load, RefusesADatabaseWithoutSchema) {
 }
 
 TEST_P(Load, RefusesToRunBesideAnotherLoader) {
-  test::Generator(1).define_all(*journal_);
-  load();
-  Connection other(dsn_);
-  other.query("SELECT pg_advisory_lock(1885696624, 1)");  // "perp", lane 1
+  Generator generator(26);
+  generator.define_all(*journal_);
+  write(generator.minutes(day_0, 2));
+  journal_->sync();
+  LoaderOptions with = options();
+  with.flush_ms = 1;
+  Loader first(with);
+  std::atomic<bool> stop{false};
+  std::thread thread([&] { first.follow(stop); });
+  while (first.progress().rows_data < oracle_.size()) std::this_thread::yield();
   try {
-    load();
-    FAIL() << "accepted";
+    load();  // somebody starts a second one; the first does not notice
+    ADD_FAILURE() << "accepted";
   } catch (const core::Error& error) {
     EXPECT_NE(std::string(error.what()).find("another loader is at work"), std::string::npos)
         << error.what();
   }
+  write(generator.minutes(day_0 + 2 * 60'000, 2));
+  journal_->sync();
+  while (first.progress().rows_data < oracle_.size()) std::this_thread::yield();
+  stop = true;
+  thread.join();
+  EXPECT_EQ(first.progress().reconnects, 0u);
+  EXPECT_EQ(load().rows_data, 0u);  // its turn now, and nothing is left
+  oracle_.expect_equal(dsn_);
 }
 
 TEST_P(Load, IsolatesRowsThatTheServerRefuses) {
   Text(dsn_).rows("ALTER TABLE perp_data ADD CONSTRAINT sane CHECK (c IS NULL OR c < 1e300)");
   Generator generator(19);
   generator.define_all(*journal_);
-  std::vector<Fact> facts = generator.minutes(day_0, 30);
+  std::vector<Fact> facts = generator.minutes(day_0, 92);
+  ASSERT_GT(facts.size(), 10'000u);  // one batch: its size is 50,000
   std::vector<Fact> bad;
-  for (std::size_t i = 100; i < facts.size(); i += 900) {
+  for (std::size_t i = 100; i < facts.size(); i += 3000) {
     Fact fact = generator.fact(VenueId::bybit, static_cast<std::uint32_t>(i % 6), SpecKind::ohlcv,
                                day_0 + (100 + static_cast<int>(i)) * 60'000);
     fact.values[market::column("c")] = 1e301;
@@ -343,11 +358,13 @@ TEST_P(Load, IsolatesRowsThatTheServerRefuses) {
   }
   for (std::size_t i = 0; i < facts.size(); ++i) {
     write({facts[i]});
-    if (i % 900 == 100) append(*journal_, bad[i / 900]);
+    if (i % 3000 == 100) append(*journal_, bad[i / 3000]);
   }
   LoaderOptions with = options();
   with.lanes = 1;
+  with.flush_ms = 60'000;
   const LoadReport report = load(with);
+  EXPECT_EQ(report.batches, 1u);
   EXPECT_EQ(report.rows_refused, bad.size());
   EXPECT_EQ(report.rows_data, oracle_.size());
   oracle_.expect_equal(dsn_);
@@ -476,6 +493,53 @@ TEST_P(Load, WaitsForALockAndThenGoesOn) {
   thread.join();
   EXPECT_GE(report.retries, 1u);
   oracle_.expect_equal(dsn_);
+}
+
+TEST_P(Load, ItsLifeIsToldInPerpStatus) {
+  Generator generator(31);
+  generator.define_all(*journal_);
+  write(generator.minutes(day_0, 2));
+  journal_->sync();
+  LoaderOptions with = options();
+  with.program = "perp test";
+  with.tells_each_ms = 20;
+  const auto life = [&] {
+    return one(
+        "SELECT string_agg(status, ',' ORDER BY task_id) FROM perp_status WHERE script_name = "
+        "'perp test'");
+  };
+  std::optional<Loader> loader(with);
+  std::atomic<bool> stop{false};
+  LoadReport report;
+  std::thread follower([&] { report = loader->follow(stop); });
+  for (int i = 0; i < 3000 && life().find("running,running") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  stop = true;
+  follower.join();
+  EXPECT_TRUE(report.has_told_start);
+  stop = false;
+  loader->run(journal_->end(), stop);
+  loader.reset();
+  const std::string told = life();
+  EXPECT_TRUE(told.starts_with("started,connected,running,running")) << told;
+  EXPECT_TRUE(told.ends_with("running,complete")) << told;
+  EXPECT_EQ(told.find("started", 1), std::string::npos) << "once";
+  // The next one takes over from it, as a daemon's does whose life ends by being stopped.
+  with.tells_start = false;
+  with.tells_each_ms = 600'000;
+  with.keeps_retention = true;
+  Loader(with).run(journal_->end(), stop);
+  EXPECT_EQ(life(), told + ",stopped");
+  with.keeps_retention = false;
+  // What a program died of is told as well, and none of it is a row of a feed.
+  Text(dsn_).rows("DROP TABLE perp_metrics CASCADE");
+  write(generator.minutes(day_0 + 2 * 60'000, 1));
+  journal_->sync();
+  EXPECT_THROW(Loader(with).run(journal_->end(), stop), core::Error);
+  EXPECT_EQ(life(), told + ",stopped,error");
+  EXPECT_NE(
+      one("SELECT message FROM perp_status ORDER BY task_id DESC LIMIT 1").find("perp_metrics"),
+      std::string::npos);
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, Load, test::both_servers(), test::server_name);

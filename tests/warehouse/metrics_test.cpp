@@ -137,6 +137,58 @@ TEST_P(Metrics, ManySymbolsAreTakenInSlices) {
   expect_right();
 }
 
+// On the plain backend: what an ordinary partition has, and rows that are right.
+TEST_P(Metrics, APastDayThatNeverHadARowIsBuiltAsANewPartition) {
+  if (GetParam() != Server::plain) GTEST_SKIP() << "chunks cannot be attached";
+  make_data(now - 90 * minute_ms, now - 30 * minute_ms);
+  const std::string name =
+      one(fmt::format("SELECT format('perp_metrics_p%s', to_char(to_timestamp({} / 1000.0) AT TIME "
+                      "ZONE 'UTC', 'YYYYMMDD'))",
+                      now));
+  const std::string oid_sql = fmt::format("SELECT '{}'::regclass::oid", name);
+  const auto shape = [&](const std::string& partition) {
+    return one(fmt::format(
+        "SELECT coalesce(string_agg(c, ';' ORDER BY c), '') FROM (SELECT concat(contype, "
+        "pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid = '{0}'::regclass UNION ALL "
+        "SELECT concat(substring(pg_get_indexdef(i.indexrelid) FROM ' USING .*'), "
+        "h.inhparent::regclass) FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indexrelid "
+        "WHERE i.indrelid = '{0}'::regclass UNION ALL SELECT concat(attname, atttypid::regtype, "
+        "attnotnull, attgenerated, attcollation) FROM pg_attribute WHERE attrelid = "
+        "'{0}'::regclass AND attnum > 0) s(c)",
+        partition));
+  };
+  const std::string made_by_setup = one(oid_sql), shape_by_setup = shape(name);
+  const MetricsReport report = backfill_metrics(options_, now - day_ms, now, 1);
+  EXPECT_EQ(std::to_string(report.rows_inserted), one("SELECT count(*) FROM perp_data"));
+  expect_right();
+  const std::string built = one(oid_sql);
+  EXPECT_NE(built, made_by_setup);
+  EXPECT_EQ(shape(name), shape_by_setup);
+  EXPECT_EQ(one("SELECT count(*) FROM pg_class WHERE relname LIKE '%build%'"), "0");
+  // Once somebody wrote there, rows come and go in place.
+  text_->rows("DELETE FROM perp_metrics");
+  backfill_metrics(options_, now - day_ms, now, 1);
+  expect_right();
+  EXPECT_EQ(one(oid_sql), built);
+}
+
+TEST_P(Metrics, ADayThatSomebodyElseMakesMeanwhileIsFilledInPlace) {
+  if (GetParam() != Server::plain) GTEST_SKIP() << "chunks cannot be attached";
+  make_data(now - 90 * minute_ms, now - 30 * minute_ms);
+  Text other(dsn_);
+  other.rows("BEGIN");
+  other.rows("SELECT pg_advisory_xact_lock(hashtextextended('perp partitions', 0))");
+  std::thread filling([&] { backfill_metrics(options_, now - day_ms, now, 1); });
+  EXPECT_TRUE(
+      await("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+            "wait_event = 'advisory'",
+            "1"));
+  other.rows(fmt::format("SELECT perp_ensure_partition('perp_metrics', {})", now));
+  other.rows("COMMIT");
+  filling.join();
+  expect_right();
+}
+
 TEST_P(Metrics, APassCorrectsLateRowsAndTouchesNothingElse) {
   make_data(now - 40 * minute_ms, now);
   const std::int64_t late = now - 12 * minute_ms;

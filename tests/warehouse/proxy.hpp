@@ -12,7 +12,9 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <mutex>
 #include <netinet/in.h>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <sys/socket.h>
@@ -21,6 +23,36 @@
 #include <vector>
 
 namespace perp::warehouse::test {
+
+/// Says yes `times` times, each a random number of bytes after the one before: a point that is met
+/// on any machine. Any thread.
+class AtRandomBytes {
+ public:
+  AtRandomBytes(std::mt19937& random, int times, std::int64_t bytes_max = 150'000)
+      : random_(random()), left_(times), bytes_max_(bytes_max) {}
+  bool operator()(std::string_view bytes) {
+    const std::lock_guard guard(mutex_);
+    until_ -= static_cast<std::int64_t>(bytes.size());
+    if (until_ > 0 || left_ == 0) return false;
+    --left_;
+    until_ = std::uniform_int_distribution<std::int64_t>(1'000, bytes_max_)(random_);
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  std::mt19937 random_;
+  std::int64_t until_ = 5'000;
+  int left_;
+  std::int64_t bytes_max_;
+};
+
+/// Whether a piece from the server holds its answer to COMMIT. Only the loader's own transactions
+/// have one: the cursor is moved in them, the rest has no explicit COMMIT.
+inline bool is_answer_to_commit(bool from_server, std::string_view bytes) {
+  return from_server && bytes.find(std::string_view("COMMIT\0", 7)) != std::string_view::npos;
+}
 
 class Proxy {
  public:

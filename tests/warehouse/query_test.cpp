@@ -69,6 +69,45 @@ class Query : public test::DatabaseTest {
       }
     }
   }
+  /// Of three days' partitions or chunks the plan of the prepared `statement` touches that of
+  /// day_ms alone, whether the values are known when it is planned or not.
+  void expect_asked_day_only(Text& text, const std::string& statement, const std::string& values,
+                             std::int64_t day_ms) {
+    EXPECT_EQ(statement.find("SELECT *"), std::string::npos) << statement;
+    EXPECT_NE(statement.find("perpspec"), std::string::npos) << statement;
+    for (const char* mode : {"force_custom_plan", "force_generic_plan"}) {
+      text.rows(std::string("SET plan_cache_mode = ") + mode);
+      text.rows("PREPARE asked AS " + statement);
+      std::string plan;
+      for (const std::string& line :
+           text.list("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE asked(" +
+                     values + ")"))
+        plan += line + "\n";
+      text.rows("DEALLOCATE asked");
+      // Of the other days' partitions or chunks nothing was read.
+      const std::vector<std::string> others = text.list(
+          GetParam() == test::Server::plain
+              ? "SELECT relname FROM pg_class WHERE relname ~ "
+                "'^perp_(data|metrics)_p(20250101|20250103)$'"
+              : "SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name IN "
+                "('perp_data', 'perp_metrics') AND range_start_integer <> " +
+                    std::to_string(day_ms));
+      ASSERT_EQ(others.size(), 4u);
+      const std::vector<std::string> asked = text.list(
+          GetParam() == test::Server::plain
+              ? "SELECT relname FROM pg_class WHERE relname ~ '^perp_(data|metrics)_p20250102$'"
+              : "SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name IN "
+                "('perp_data', 'perp_metrics') AND range_start_integer = " +
+                    std::to_string(day_ms));
+      EXPECT_TRUE(std::any_of(asked.begin(), asked.end(), [&](const std::string& name) {
+        return plan.find(name + " ") != std::string::npos;
+      })) << plan;
+      for (const std::string& other : others)
+        EXPECT_EQ(plan.find(other + " "), std::string::npos) << other << "\n"
+                                                             << statement << "\n"
+                                                             << plan;
+    }
+  }
   static std::string ms(std::int64_t minute) { return std::to_string(day_0 + minute * 60'000); }
 
   test::Folder folder_;
@@ -102,6 +141,58 @@ TEST_P(Query, MetricsAreClosedAndOrdered) {
               "'bin-lq', 'byb-tv') AND ts BETWEEN " +
                   ms(3) + " AND " + ms(21) + " ORDER BY ts, symbol, perpspec");
   EXPECT_EQ(query_metrics(connection, symbols, {}, day_0, day_0 + 86'400'000).rows, 0u);
+}
+
+TEST_P(Query, OnlyTheAskedColumns) {
+  load(generator_.minutes(day_0, 30));
+  Connection connection(dsn_);
+  const std::vector<std::string> symbols = {"SOL", "BTC"}, specs = {"bin-lq", "byb-tv"},
+                                 columns = {"tbv_chg_5m", "lqside",     "symbol",       "c",
+                                            "exchange",   "tbv_chg_5m", "window_sizes", "source"};
+  const QueryResult got =
+      query_metrics(connection, symbols, specs, day_0, day_0 + 21 * 60'000, columns);
+  EXPECT_GT(got.rows, 60u);
+  expect_same(got,
+              "SELECT ts, symbol, perpspec, tbv_chg_5m, lqside, c, exchange, window_sizes, source "
+              "FROM perp_metrics WHERE symbol IN ('BTC', 'SOL') AND perpspec IN ('bin-lq', "
+              "'byb-tv') AND ts BETWEEN " +
+                  ms(0) + " AND " + ms(21) + " ORDER BY ts, symbol, perpspec");
+  const std::vector<std::string> wide = {"tbv", "lqqty"};
+  std::vector<std::string> names;
+  for (const ColumnData& column :
+       query_metrics_wide(connection, symbols, specs, day_0, day_0 + 60'000, wide).columns)
+    names.push_back(column.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"ts", "symbol", "bin-lq.lqqty", "byb-tv.tbv"}));
+  for (const char* bad : {"nothing", "c; DROP TABLE perp_metrics", ""}) {
+    const std::vector<std::string> unknown = {bad};
+    EXPECT_THROW(query_metrics(connection, symbols, specs, day_0, day_0, unknown), core::Error);
+    EXPECT_THROW(query_metrics_wide(connection, symbols, specs, day_0, day_0, unknown),
+                 core::Error);
+  }
+}
+
+// Each perpspec is asked by a statement of its own; what commits in between is not seen.
+TEST_P(Query, StatementsOfOneQuestionSeeOneMoment) {
+  Connection connection(dsn_), writing(dsn_);
+  writing.execute("CREATE TABLE seen (n INT)");
+  const std::vector<QueryResult> answers = connection.snapshot(
+      {{"SELECT count(*) FROM seen", {}},
+       {"SELECT pg_sleep(0)::text", {}},
+       {"SELECT current_setting('transaction_isolation'), pg_current_xact_id_if_assigned()::text",
+        {}}});
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_EQ(answers[2].columns[0].text(0), "repeatable read");
+  EXPECT_THROW(connection.snapshot({{"SELECT 1", {}}, {"SELECT 1 / 0", {}}}), DatabaseError);
+  // The transaction is over either way.
+  EXPECT_EQ(connection.query("SELECT current_setting('transaction_isolation')").columns[0].text(0),
+            "read committed");
+  // Inside the caller's own transaction it stays that one.
+  connection.execute("BEGIN; INSERT INTO seen VALUES (1)");
+  EXPECT_EQ(connection.snapshot({{"SELECT count(*) FROM seen", {}}, {"SELECT 1", {}}})[0]
+                .columns[0]
+                .ints[0],
+            1);
+  connection.execute("ROLLBACK");
 }
 
 TEST_P(Query, MetricsAtAMinute) {
@@ -462,21 +553,22 @@ TEST_P(Query, StatementsNameColumnsAndTouchOnlyTheAskedDays) {
   struct Asked {
     std::function<void(Connection&)> ask;
     std::string values;  // of the statement, as SQL
+    std::size_t statements = 1;
   };
   const std::vector<std::string> symbols{"BTC"}, specs{"bin-ohlcv", "rsi"};
   const std::string begin = std::to_string(from), end = std::to_string(to),
-                    lists = "ARRAY['BTC'], ARRAY['bin-ohlcv','rsi'], ";
+                    series = "'BTC', 'bin-ohlcv', ";
   const std::vector<Asked> all{
       {[&](Connection& c) { query_perp_data(c, "bin-ohlcv", "BTC", from, to); },
-       "'BTC', 'bin-ohlcv', " + begin + ", " + end},
+       series + begin + ", " + end},
       {[&](Connection& c) { query_metrics(c, symbols, specs, from, to); },
-       lists + begin + ", " + end},
+       series + begin + ", " + end, 2},
       {[&](Connection& c) { query_metrics_wide(c, symbols, specs, from, to); },
-       lists + begin + ", " + end},
+       series + begin + ", " + end, 2},
       {[&](Connection& c) { query_metrics_at(c, "BTC", specs, from); },
-       "'BTC', ARRAY['bin-ohlcv','rsi'], " + begin},
+       "'BTC', ARRAY['bin-ohlcv','rsi'], " + begin + ", " + begin},
       {[&](Connection& c) { query_wick_rejections(c, "BTC", "bin-ohlcv", from, to, 0.1); },
-       "'BTC', 'bin-ohlcv', " + begin + ", " + end + ", 0.1, " + std::to_string(to + 60'000)},
+       series + begin + ", " + end + ", 0.1, " + std::to_string(to + 60'000)},
       {[&](Connection& c) { query_gaps(c, "bin-ohlcv", "BTC", from, to); },
        begin + ", " + end + ", 60000, 'bin-ohlcv', 'BTC'"},
   };
@@ -489,41 +581,9 @@ TEST_P(Query, StatementsNameColumnsAndTouchOnlyTheAskedDays) {
         "SELECT query FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE "
         "datname = current_database()) AND query ~ 'FROM \"?perp_(data|metrics)' AND query !~ "
         "'pg_stat_statements'");
-    ASSERT_EQ(seen.size(), 1u);
-    EXPECT_EQ(seen[0].find("SELECT *"), std::string::npos) << seen[0];
-    EXPECT_NE(seen[0].find("perpspec"), std::string::npos) << seen[0];
-    for (const char* mode : {"force_custom_plan", "force_generic_plan"}) {
-      text.rows(std::string("SET plan_cache_mode = ") + mode);
-      text.rows("PREPARE asked AS " + seen[0]);
-      std::string plan;
-      for (const std::string& line :
-           text.list("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE asked(" +
-                     one.values + ")"))
-        plan += line + "\n";
-      text.rows("DEALLOCATE asked");
-      // Of the other days' partitions or chunks nothing was read.
-      const std::vector<std::string> others = text.list(
-          GetParam() == test::Server::plain
-              ? "SELECT relname FROM pg_class WHERE relname ~ "
-                "'^perp_(data|metrics)_p(20250101|20250103)$'"
-              : "SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name IN "
-                "('perp_data', 'perp_metrics') AND range_start_integer <> " +
-                    begin);
-      ASSERT_EQ(others.size(), 4u);
-      const std::vector<std::string> asked = text.list(
-          GetParam() == test::Server::plain
-              ? "SELECT relname FROM pg_class WHERE relname ~ '^perp_(data|metrics)_p20250102$'"
-              : "SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name IN "
-                "('perp_data', 'perp_metrics') AND range_start_integer = " +
-                    begin);
-      EXPECT_TRUE(std::any_of(asked.begin(), asked.end(), [&](const std::string& name) {
-        return plan.find(name + " ") != std::string::npos;
-      })) << plan;
-      for (const std::string& other : others)
-        EXPECT_EQ(plan.find(other + " "), std::string::npos) << other << "\n"
-                                                             << seen[0] << "\n"
-                                                             << plan;
-    }
+    ASSERT_EQ(seen.size(), one.statements);
+    for (const std::string& statement : seen)
+      expect_asked_day_only(text, statement, one.values, from);
   }
 }
 

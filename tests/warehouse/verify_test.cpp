@@ -1,7 +1,7 @@
 // The proof proven: what loading stored is found equal, whatever happened on the way, and each kind
 // of damage done to the tables behind the loader's back is found with its key.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/history.hpp"
 #include "warehouse/proxy.hpp"
 
 #include <perp/core/error.hpp>
@@ -12,8 +12,6 @@
 #include <perp/warehouse/verify.hpp>
 
 #include <algorithm>
-#include <mutex>
-#include <optional>
 #include <set>
 
 namespace perp::warehouse {
@@ -24,12 +22,11 @@ using market::SpecKind;
 using market::VenueId;
 using test::day_0;
 using test::Fact;
-using test::Generator;
 using test::Text;
 
 constexpr std::int64_t hour_ms = 3'600'000;
 
-class Verify : public test::DatabaseTest {
+class Verify : public test::DatabaseTest, protected test::SeededJournal {
  protected:
   void SetUp() override {
     DatabaseTest::SetUp();
@@ -37,29 +34,24 @@ class Verify : public test::DatabaseTest {
     SetupOptions options;
     options.retention_days = 0;
     setup(dsn_, options);
-    const unsigned seed = std::random_device{}();
-    RecordProperty("seed", static_cast<int>(seed));
-    std::printf("seed %u\n", seed);
-    generator_.emplace(seed);
-    journal_.emplace(journal::WriterOptions{.folder = folder_.path()});
-    generator_->define_all(*journal_);
+    generator_.define_all(journal_);
   }
   /// Minutes with revisions, backfill and repeats; candles, trades and liquidations between them.
   void write_history(int minutes) {
     const std::vector<Fact> facts =
-        generator_->minutes(day_0 + 23 * hour_ms + 40 * 60'000, minutes);  // over midnight
+        generator_.minutes(day_0 + 23 * hour_ms + 40 * 60'000, minutes);  // over midnight
     for (std::size_t i = 0; i < facts.size(); ++i) {
-      append(*journal_, facts[i]);
+      append(journal_, facts[i]);
       if (i % 20 == 19) {
-        Fact again = facts[generator_->random()() % i];
-        again = generator_->fact(again.venue, again.index, again.kind, again.ts);
-        if (generator_->chance(0.5))
+        Fact again = facts[generator_.random()() % i];
+        again = generator_.fact(again.venue, again.index, again.kind, again.ts);
+        if (generator_.chance(0.5))
           again.flags = static_cast<std::uint8_t>(again.flags | market::flag_revision);
-        append(*journal_, again);
+        append(journal_, again);
       }
       if (i % 5 == 0) write_events(facts[i].ts);
     }
-    journal_->sync();
+    journal_.sync();
   }
   void write_events(std::int64_t ts) {
     test::Whole<market::Kline> kline;
@@ -67,32 +59,32 @@ class Verify : public test::DatabaseTest {
     kline.payload.open_ns = ts * core::ns_per_ms;
     kline.payload.interval_ns = core::ns_per_minute;
     kline.payload.close = number();
-    if (generator_->chance(0.5)) kline.payload.high = number();
-    if (generator_->chance(0.5)) kline.payload.trade_count = 7;
+    if (generator_.chance(0.5)) kline.payload.high = number();
+    if (generator_.chance(0.5)) kline.payload.trade_count = 7;
     kline.payload.is_closed = market::Tristate::yes;
-    journal_->append(kline.header);
+    journal_.append(kline.header);
     test::Whole<market::Trade> trade;
     fill(trade.header, sizeof trade, RecordType::trade, ts + 5);
-    trade.payload.trade_id = static_cast<std::int64_t>(generator_->random()() % 500);
+    trade.payload.trade_id = static_cast<std::int64_t>(generator_.random()() % 500);
     trade.payload.price = 5;
     trade.payload.quantity = -0.0;
-    journal_->append(trade.header);
+    journal_.append(trade.header);
     test::Whole<market::Liquidation> liquidation;
     fill(liquidation.header, sizeof liquidation, RecordType::liquidation,
-         ts + static_cast<std::int64_t>(generator_->random()() % 2));
+         ts + static_cast<std::int64_t>(generator_.random()() % 2));
     liquidation.payload.price = 100;
     liquidation.payload.quantity = 1;
     liquidation.payload.position_side = market::PositionSide::long_side;
-    journal_->append(liquidation.header);
+    journal_.append(liquidation.header);
   }
   void fill(market::RecordHeader& header, std::size_t size, RecordType type, std::int64_t ts) {
     header.size = static_cast<std::uint32_t>(size);
     header.type = type;
     header.venue = VenueId::binance;
-    header.instrument = 1u << 24 | static_cast<std::uint32_t>(generator_->random()() % 6);
+    header.instrument = 1u << 24 | static_cast<std::uint32_t>(generator_.random()() % 6);
     header.exchange_ns = header.receive_ns = ts * core::ns_per_ms;
   }
-  double number() { return std::uniform_real_distribution<>(1, 2)(generator_->random()); }
+  double number() { return std::uniform_real_distribution<>(1, 2)(generator_.random()); }
 
   LoadReport load(const std::string& dsn, unsigned lanes = 2, std::size_t batch_rows = 150) {
     LoaderOptions options;
@@ -101,9 +93,9 @@ class Verify : public test::DatabaseTest {
     options.lanes = lanes;
     options.batch_rows = batch_rows;
     options.fact_tables = fact_table_names();
-    journal_->sync();
+    journal_.sync();
     const std::atomic<bool> stop{false};
-    return Loader(options).run(journal_->end(), stop);
+    return Loader(options).run(journal_.end(), stop);
   }
   VerifyOptions options() {
     VerifyOptions out;
@@ -168,25 +160,12 @@ class Verify : public test::DatabaseTest {
         EXPECT_EQ(found, 1u);
       }
   }
-
-  test::Folder folder_;
-  std::optional<Generator> generator_;
-  std::optional<journal::Writer> journal_;
 };
 
 TEST_P(Verify, EqualAfterLoadingWithSeveralLanesAndReconnects) {
   write_history(30);
-  std::mutex mutex;
-  std::int64_t until_cut = 5'000;
-  int cuts_left = 12;
-  test::Proxy proxy(dsn_, [&](bool, std::string_view bytes) {
-    const std::lock_guard guard(mutex);
-    until_cut -= static_cast<std::int64_t>(bytes.size());
-    if (until_cut > 0 || cuts_left == 0) return false;
-    --cuts_left;
-    until_cut = std::uniform_int_distribution<std::int64_t>(1'000, 150'000)(generator_->random());
-    return true;
-  });
+  test::AtRandomBytes is_due(generator_.random(), 12);
+  test::Proxy proxy(dsn_, [&](bool, std::string_view bytes) { return is_due(bytes); });
   load(proxy.dsn(), 3);
   EXPECT_GT(proxy.cuts(), 5);
   expect_equal(options());
@@ -235,9 +214,9 @@ TEST_P(Verify, ADeletedRowIsFound) {
 
 TEST_P(Verify, AChangedValueIsFoundWithItsColumn) {
   write_history(4);
-  Fact fact = generator_->fact(VenueId::binance, 2, SpecKind::oi, day_0 + 2 * hour_ms);
+  Fact fact = generator_.fact(VenueId::binance, 2, SpecKind::oi, day_0 + 2 * hour_ms);
   fact.values = {{market::column("oi"), 12.5}};
-  append(*journal_, fact);
+  append(journal_, fact);
   load(dsn_);
   Text(dsn_).rows("UPDATE perp_metrics SET oi = 12.500000000000002 WHERE symbol = 'SOL' AND ts = " +
                   std::to_string(fact.ts));
@@ -255,9 +234,9 @@ TEST_P(Verify, AnExtraRowIsFound) {
 
 TEST_P(Verify, ANullMadeZeroIsFound) {
   write_history(4);
-  Fact fact = generator_->fact(VenueId::bybit, 0, SpecKind::lq, day_0 + hour_ms);
+  Fact fact = generator_.fact(VenueId::bybit, 0, SpecKind::lq, day_0 + hour_ms);
   fact.values = {{market::column("lqqty"), 0.0}};
-  append(*journal_, fact);
+  append(journal_, fact);
   load(dsn_);
   Text(dsn_).rows(
       "UPDATE perp_data SET lqprice = 0 WHERE symbol = 'BTC' AND perpspec = 'byb-lq' "
@@ -287,10 +266,10 @@ TEST_P(Verify, WhatIsNotLoadedYetIsNoDifference) {
   EXPECT_GT(nothing.keys_pending, 600u);
   load(dsn_);
   // A new minute, and a revision of a stored one.
-  append(*journal_, generator_->fact(VenueId::okx, 1, SpecKind::tv, day_0 + 10 * hour_ms));
-  append(*journal_, generator_->fact(VenueId::binance, 0, SpecKind::ohlcv,
-                                     day_0 + 23 * hour_ms + 41 * 60'000));
-  journal_->sync();
+  append(journal_, generator_.fact(VenueId::okx, 1, SpecKind::tv, day_0 + 10 * hour_ms));
+  append(journal_,
+         generator_.fact(VenueId::binance, 0, SpecKind::ohlcv, day_0 + 23 * hour_ms + 41 * 60'000));
+  journal_.sync();
   const VerifyReport more = verify(options());
   EXPECT_TRUE(more.is_equal()) << told(more);
   EXPECT_EQ(more.keys_pending, 4u);  // in two tables each
@@ -303,15 +282,15 @@ TEST_P(Verify, RefusedInactiveAndSecondaryRowsAreNoDifference) {
   Text(dsn_).rows("ALTER TABLE perp_data ADD CONSTRAINT sane CHECK (c IS NULL OR c < 1e300)");
   Text(dsn_).rows("UPDATE perpspec_schema SET active = false WHERE perpspec_name = 'byb-oi'");
   write_history(3);
-  Fact bad = generator_->fact(VenueId::bybit, 3, SpecKind::ohlcv, day_0);
+  Fact bad = generator_.fact(VenueId::bybit, 3, SpecKind::ohlcv, day_0);
   bad.values[market::column("c")] = 1e301;
-  append(*journal_, bad);
+  append(journal_, bad);
   bad.values[market::column("c")] = std::numeric_limits<double>::infinity();
-  append(*journal_, bad);
-  journal_->append(test::instrument_record(VenueId::binance, 77, "BTC", false, "USDC").header);
-  bad = generator_->fact(VenueId::binance, 0, SpecKind::ohlcv, day_0 + hour_ms);
+  append(journal_, bad);
+  journal_.append(test::instrument_record(VenueId::binance, 77, "BTC", false, "USDC").header);
+  bad = generator_.fact(VenueId::binance, 0, SpecKind::ohlcv, day_0 + hour_ms);
   bad.index = 77;
-  append(*journal_, bad);
+  append(journal_, bad);
   const LoadReport loaded = load(dsn_);
   EXPECT_EQ(loaded.rows_refused, 2u);
   const VerifyReport report = verify(options());
@@ -324,7 +303,7 @@ TEST_P(Verify, RefusedInactiveAndSecondaryRowsAreNoDifference) {
 TEST_P(Verify, WhatRetentionDroppedIsNoDifference) {
   write_history(4);
   const std::int64_t now = core::wall_now().ns / core::ns_per_minute * 60'000;
-  append(*journal_, generator_->fact(VenueId::binance, 0, SpecKind::ohlcv, now - 60'000));
+  append(journal_, generator_.fact(VenueId::binance, 0, SpecKind::ohlcv, now - 60'000));
   load(dsn_);
   Text text(dsn_);
   const std::string old = std::to_string(day_0 + 2 * 24 * hour_ms);
@@ -351,7 +330,7 @@ TEST_P(Verify, AnotherJournalsRowsAreNamedAsSuch) {
   load(dsn_);
   test::Folder other;
   journal::Writer writer({.folder = other.path()});
-  generator_->define_all(writer);
+  generator_.define_all(writer);
   writer.sync();
   VerifyOptions with = options();
   with.journal_folder = other.path();
@@ -366,6 +345,8 @@ TEST_P(Verify, RefusesWhatItCannotCompare) {
   with.tables = {"perp_status"};
   refused(with);
   with.tables = {"perp_data; DROP TABLE perp_data"};
+  refused(with);
+  with.tables = {"perp_1h"};  // made of perp_data, not of a journal
   refused(with);
   with = options();
   with.range_ms = 60'000;

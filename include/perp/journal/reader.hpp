@@ -56,4 +56,9 @@ class Reader {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Where a reader begins that is to see every record of the last `bytes` before `position`: the
+/// first byte of a block, or of the oldest segment there is. Reads block headers of one segment.
+/// Throws core::Error if the folder or the segment cannot be read. @thread any
+Position block_before(const std::string& folder, Position position, std::uint64_t bytes);
+
 }  // namespace perp::journal

@@ -14,6 +14,9 @@ namespace perp::market {
 
 enum class ColumnType : std::uint8_t { number, position_side };
 
+/// Which one value stands for a column's known values of several minutes.
+enum class Rollup : std::uint8_t { first, max, min, last, sum };
+
 /// A raw column of perp_data. Its id is its index. Change columns have ids of their own
 /// (change_column()).
 struct Column {
@@ -22,29 +25,30 @@ struct Column {
   bool has_change;    ///< has <name>_chg_{1,5,10}m in perp_metrics
   bool is_extension;  ///< comes after the 20 seed columns
   std::string_view unit;
+  Rollup rollup;
 };
 
 inline constexpr auto columns = std::to_array<Column>({
-    {"o", ColumnType::number, false, false, "quote"},
-    {"h", ColumnType::number, false, false, "quote"},
-    {"l", ColumnType::number, false, false, "quote"},
-    {"c", ColumnType::number, true, false, "quote"},
-    {"v", ColumnType::number, true, false, "quote notional"},
-    {"oi", ColumnType::number, true, false, "USD single-sided"},
-    {"pfr", ColumnType::number, true, false, "fraction per interval"},
-    {"lsr", ColumnType::number, true, false, "ratio"},
-    {"rsi1", ColumnType::number, true, false, "0..100"},
-    {"rsi60", ColumnType::number, true, false, "0..100"},
-    {"tbv", ColumnType::number, true, false, "quote notional"},
-    {"tsv", ColumnType::number, true, false, "quote notional"},
-    {"lqside", ColumnType::position_side, true, false, "long|short"},
-    {"lqprice", ColumnType::number, true, false, "quote"},
-    {"lqqty", ColumnType::number, true, false, "coins"},
-    {"lql", ColumnType::number, true, true, "USD"},
-    {"lqs", ColumnType::number, true, true, "USD"},
-    {"prem", ColumnType::number, false, true, "fraction"},
-    {"oi_contracts", ColumnType::number, false, true, "native contracts"},
-    {"age_ms", ColumnType::number, false, true, "ms since the sample"},
+    {"o", ColumnType::number, false, false, "quote", Rollup::first},
+    {"h", ColumnType::number, false, false, "quote", Rollup::max},
+    {"l", ColumnType::number, false, false, "quote", Rollup::min},
+    {"c", ColumnType::number, true, false, "quote", Rollup::last},
+    {"v", ColumnType::number, true, false, "quote notional", Rollup::sum},
+    {"oi", ColumnType::number, true, false, "USD single-sided", Rollup::last},
+    {"pfr", ColumnType::number, true, false, "fraction per interval", Rollup::last},
+    {"lsr", ColumnType::number, true, false, "ratio", Rollup::last},
+    {"rsi1", ColumnType::number, true, false, "0..100", Rollup::last},
+    {"rsi60", ColumnType::number, true, false, "0..100", Rollup::last},
+    {"tbv", ColumnType::number, true, false, "quote notional", Rollup::sum},
+    {"tsv", ColumnType::number, true, false, "quote notional", Rollup::sum},
+    {"lqside", ColumnType::position_side, true, false, "long|short", Rollup::last},
+    {"lqprice", ColumnType::number, true, false, "quote", Rollup::last},
+    {"lqqty", ColumnType::number, true, false, "coins", Rollup::sum},
+    {"lql", ColumnType::number, true, true, "USD", Rollup::sum},
+    {"lqs", ColumnType::number, true, true, "USD", Rollup::sum},
+    {"prem", ColumnType::number, false, true, "fraction", Rollup::last},
+    {"oi_contracts", ColumnType::number, false, true, "native contracts", Rollup::last},
+    {"age_ms", ColumnType::number, false, true, "ms since the sample", Rollup::last},
 });
 inline constexpr std::size_t column_count = columns.size();
 

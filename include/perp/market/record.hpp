@@ -350,7 +350,8 @@ enum class GapCause : std::uint8_t {
   half_seen = 3,  ///< the stream was not live for all of a minute
   disconnect = 4,
   venue_has_none = 5,
-  silence = 6,  ///< acknowledged, and nothing came
+  silence = 6,      ///< acknowledged, and nothing came
+  not_running = 7,  ///< between two runs of the program
 };
 
 /// A hole: what is missing, where, and why.

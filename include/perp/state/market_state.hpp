@@ -79,6 +79,9 @@ class MarketState {
   /// Greatest receive time seen, core::unknown_ns at the beginning.
   std::int64_t engine_time_ns() const;
   const Totals& totals() const;
+  /// Up to when the trades of a primary contract were watched without a break, of the last time
+  /// that they were; unknown_ns: never.
+  std::int64_t watched_until_ns(std::uint32_t instrument) const;
 
   /// Appends a versioned, checksummed image of everything that apply() depends on.
   void save(std::vector<std::byte>& image) const;

@@ -79,6 +79,9 @@ class Connection {
   /// Statements in one round trip. The first that fails ends the rest; its DatabaseError is thrown.
   /// Inside an open transaction the transaction is then the caller's to roll back.
   std::vector<QueryResult> pipeline(const std::vector<Statement>& statements);
+  /// Reading statements in one round trip that all see the database as of one moment (inside an
+  /// open transaction: as that one is).
+  std::vector<QueryResult> snapshot(std::vector<Statement> statements);
 
   /// `COPY ... FROM STDIN (FORMAT binary)`, possibly with statements before it ("BEGIN; COPY ...").
   void copy_begin(const std::string& sql);

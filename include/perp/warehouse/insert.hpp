@@ -30,7 +30,9 @@ struct InsertReport {
   std::int64_t rows = 0;      ///< taken: all but the refused ones
   std::int64_t keys = 0;      ///< different keys among them: of one key's rows the later values win
   std::int64_t rejected = 0;  ///< in perp_errors, with the field's name
-  std::int64_t retries = 0;   ///< transactions repeated
+  /// Of the rejected ones: older than the series' retention (plain backend, as with the loader).
+  std::int64_t expired = 0;
+  std::int64_t retries = 0;  ///< transactions repeated
 };
 
 /// Into perp_data. A NULL, or a field that a row does not have, leaves what is stored.

@@ -7,6 +7,7 @@
 // cursor in the database decides. run() and follow() block and start one thread per lane;
 // progress() may be called from any thread meanwhile. Needs sessions: a pooler in transaction mode
 // cannot keep the lane's lock.
+#include <perp/core/time.hpp>
 #include <perp/journal/format.hpp>
 
 #include <atomic>
@@ -41,6 +42,13 @@ struct LoaderOptions {
   /// Then stored as the retention of perp_data and perp_metrics; nothing: what the database says
   /// stands.
   std::optional<int> retention_days{};
+  int seal_after_hours = 0;  ///< MaintenanceOptions::seal_after_hours of that maintenance
+  /// Under this name perp_status is told of a life: started and connected once the database is
+  /// there, running each ten minutes with counts, complete (stopped where keeps_retention) or error
+  /// at the end of run(). Never waited for, never a failure. Empty: nothing is told.
+  std::string program{};
+  bool tells_start = true;  ///< false: it was told by a loader before this one
+  std::int64_t tells_each_ms = 600'000;
   /// One line per thing worth telling: reconnects, retries, refused rows. Called from lane threads.
   std::function<void(const std::string&)> on_event{};
 };
@@ -66,10 +74,14 @@ struct LoadReport {
   std::uint64_t not_primary = 0;   ///< minutes of instruments that are not the one of their base
   std::uint64_t undefined = 0;     ///< minutes whose instrument or perpspec nothing defined
   std::uint64_t inactive = 0;      ///< minutes of perpspecs whose registry row says active = false
+  bool has_told_start = false;     ///< to perp_status, see LoaderOptions::program
   double seconds = 0;
+  /// When we received the newest record up to which every lane has stored all that is its own: now
+  /// minus this is how far the database is behind. Unknown before the first commit.
+  std::int64_t loaded_ns = core::unknown_ns;
   std::vector<journal::Position> cursors;  ///< per lane: everything below is committed
 
-  /// Adds what a later run did; its cursors replace ours.
+  /// Adds what a later run did; its cursors and loaded_ns replace ours.
   void add(const LoadReport& later);
 };
 

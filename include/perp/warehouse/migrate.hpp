@@ -59,6 +59,10 @@ struct Info {
   std::int64_t perpspecs = 0;
   std::int64_t seed_perpspecs = 0;
   std::vector<Cursor> cursors;
+  std::int64_t sealed_partitions = 0;  ///< plain backend: days rewritten in order of their series
+  std::int64_t rollups_due = 0;        ///< what writers touched and nobody has computed yet
+  /// The end of the oldest bucket among it that is over; nothing: rollups are up to date.
+  std::optional<std::int64_t> rollups_due_since_ms{};
 };
 
 struct SetupReport {

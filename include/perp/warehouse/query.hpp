@@ -29,20 +29,24 @@ QueryResult query_perp_data(Connection& connection, std::string_view perpspec,
 QueryResult query_perp_data(const std::string& dsn, std::string_view perpspec,
                             std::string_view symbol, std::int64_t from_ms, std::int64_t to_ms);
 
-/// perp_metrics of several series, from_ms <= ts <= to_ms, by (ts, symbol, perpspec).
+/// perp_metrics of several series, from_ms <= ts <= to_ms, by (ts, symbol, perpspec), as of one
+/// moment.
+/// @param columns what is wanted beside ts, symbol and perpspec; empty: all. Only these travel.
+/// @throws core::Error on a column that perp_metrics has not
 QueryResult query_metrics(Connection& connection, std::span<const std::string> symbols,
                           std::span<const std::string> perpspecs, std::int64_t from_ms,
-                          std::int64_t to_ms);
+                          std::int64_t to_ms, std::span<const std::string> columns = {});
 QueryResult query_metrics(const std::string& dsn, std::span<const std::string> symbols,
                           std::span<const std::string> perpspecs, std::int64_t from_ms,
-                          std::int64_t to_ms);
+                          std::int64_t to_ms, std::span<const std::string> columns = {});
 
 /// The same side by side: one row for each minute and symbol that has any of the perpspecs, by (ts,
 /// symbol): ts, symbol, then by perpspec the columns that it fills, each named `perpspec.column`
 /// ("bin-ohlcv.c_chg_5m"). A perpspec without a row there is NULL.
+/// @param columns of perp_metrics, without the perpspec; empty: all
 QueryResult query_metrics_wide(Connection& connection, std::span<const std::string> symbols,
                                std::span<const std::string> perpspecs, std::int64_t from_ms,
-                               std::int64_t to_ms);
+                               std::int64_t to_ms, std::span<const std::string> columns = {});
 
 /// perp_metrics of one symbol and minute: at most one row per perpspec, by perpspec.
 QueryResult query_metrics_at(Connection& connection, std::string_view symbol,

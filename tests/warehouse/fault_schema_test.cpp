@@ -1,0 +1,114 @@
+// Tables that somebody changed, or that are changed while others work.
+#include "warehouse/fault.hpp"
+
+#include <perp/core/error.hpp>
+#include <perp/warehouse/connection.hpp>
+#include <perp/warehouse/migrate.hpp>
+#include <perp/warehouse/perpspecs.hpp>
+
+namespace perp::warehouse {
+namespace {
+
+using test::day_0;
+using test::Fact;
+using test::Loading;
+using test::Oracle;
+using test::Text;
+
+class SchemaFault : public test::FaultTest {};
+
+TEST_P(SchemaFault, ColumnsOfSomebodyElseAreLeftAlone) {
+  write_history(2);
+  for (const char* table : {"perp_data", "perp_metrics"})
+    Text(dsn_).rows(std::string("ALTER TABLE ") + table + " ADD COLUMN theirs TEXT");
+  load(options());
+  expect_exactly_once();
+}
+
+TEST_P(SchemaFault, APartitionDroppedBehindTheLoadersBackIsMadeAgain) {
+  if (GetParam() != test::Server::plain) GTEST_SKIP() << "chunks are the server's to make";
+  write_history(2);
+  LoaderOptions with = options();
+  with.lanes = 1;
+  with.flush_ms = 1;
+  Loading loading(with);
+  await_end(loading);
+  Text text(dsn_);
+  for (const char* table : {"perp_data", "perp_metrics"})
+    text.rows(std::string("DROP TABLE ") + table + "_p20250101");
+  oracle_ = Oracle();
+  write_history(2);
+  await_end(loading);
+  loading.stop();
+  expect_exactly_once();
+}
+
+// PostgreSQL has at most 1,600 columns in a table, dropped ones included, and each new field takes
+// four in perp_metrics.
+TEST_P(SchemaFault, MoreColumnsThanATableCanHaveAreRefusedWhole) {
+  const auto state = [&] {
+    return Text(dsn_).list(
+        "SELECT relname || ' ' || count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid "
+        "WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped GROUP BY "
+        "relname UNION ALL SELECT perpspec_name || fields::text FROM perpspec_schema ORDER BY 1");
+  };
+  const auto fields = [](const std::string& stem, int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += (i == 0 ? "" : ",") + stem + std::to_string(i);
+    return out;
+  };
+  Connection connection(dsn_);
+  const std::vector<std::string> before = state();
+  try {
+    add_perpspec(connection, parse_perpspec("bin-wide", fields("w", 400)), true);
+    FAIL() << "accepted";
+  } catch (const core::Error& error) {
+    const std::string what = error.what();
+    for (const char* part : {"perp_metrics", "400 new fields need 1600", "1600 columns"})
+      EXPECT_NE(what.find(part), std::string::npos) << what;
+  }
+  EXPECT_EQ(state(), before);
+  // The connection goes on, and what fits is taken.
+  add_perpspec(connection, parse_perpspec("bin-narrow", fields("n", 100)), true);
+  EXPECT_GT(state().size(), before.size());
+  write_history(1);
+  load(options());
+  expect_exactly_once();
+}
+
+// Community edition alone has compression. Late rows, corrections and repeats of a day whose chunks
+// are compressed already.
+TEST(CompressedChunk, TakesLateRowsAndCorrections) {
+  const char* server = std::getenv("PERP_TEST_COMMUNITY_DSN");
+  if (server == nullptr || *server == '\0')
+    GTEST_SKIP()
+        << "PERP_TEST_COMMUNITY_DSN is not set: no server of TimescaleDB's Community edition";
+  class Compressed : public test::History {
+   public:
+    void run(const std::string& dsn) {
+      SetupOptions setup_options;
+      setup_options.compress = true;
+      setup_options.retention_days = 0;
+      setup(dsn, setup_options);
+      write_history(10);
+      load(options(dsn));
+      Text text(dsn);
+      for (const char* table : {"perp_data", "perp_metrics"})
+        text.rows(std::string("SELECT compress_chunk(c) FROM show_chunks('") + table + "') c");
+      EXPECT_NE(text.one("SELECT count(*) FROM timescaledb_information.chunks WHERE is_compressed"),
+                "0");
+      write_history(12);
+      load(options(dsn));
+      expect_exactly_once(dsn);
+    }
+  };
+  const std::string name = "perp_compressed_" + std::to_string(getpid());
+  Text(server).rows("CREATE DATABASE " + name);
+  Compressed().run(test::with(server, {{"dbname", name}}));
+  Text(server).rows("DROP DATABASE " + name + " WITH (FORCE)");
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, SchemaFault, test::both_servers(), test::server_name);
+
+}  // namespace
+}  // namespace perp::warehouse
