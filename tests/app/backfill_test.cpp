@@ -206,7 +206,8 @@ TEST(Backfill, TenDaysOfEachVenueAreWhatItsMarketsDid) {
       run("backfill --config " + venues.config() +
           " --exchanges binance --symbols BTC --days 11 --data-types klines --format json")
           .out);
-  EXPECT_GE(more["venues"]["binance"]["rows"], 1440);
+  // The last minute may have ended and not be a candle yet.
+  EXPECT_GE(more["venues"]["binance"]["rows"], 1440 - 1);
   EXPECT_LE(more["venues"]["binance"]["rows"], 1440 + 60);
 }
 
@@ -367,8 +368,9 @@ TEST_P(BackfillInto, CollectsHistoryThenLiveAndEndsInTimeWithNothingLost) {
   ASSERT_EQ(daemon.wait(), 0) << daemon.err();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   EXPECT_EQ(json::parse(daemon.out())["lost_at_stop"], 0);
-  EXPECT_EQ(
-      text.one("SELECT count(DISTINCT script_name) FROM perp_status WHERE status = 'stopped'"), "3")
+  EXPECT_EQ(text.one("SELECT count(DISTINCT script_name) FROM perp_status WHERE status = 'stopped' "
+                     "AND script_name NOT LIKE 'perp %'"),
+            "3")
       << "each venue's feed says that it has stopped";
   // The tables are what another fold of the same journal makes of it: no row was lost at the end.
   const Outcome verified = run("verify --journal " + venues.journal() + " --db '" + dsn_ + "'");

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
@@ -90,10 +91,11 @@ class Cluster {
   }
 
   void stop() const { script("stop"); }
-  /// Signals the postmaster and waits until nobody answers.
+  /// Signals the postmaster and waits until none of its processes is left: one that never has to
+  /// wait for its client notices late that the postmaster is dead, and commits until then.
   void signal(int number) const {
     if (::kill(postmaster(), number) != 0) throw std::runtime_error("no postmaster");
-    while (answers(dsn_)) std::this_thread::yield();
+    while (answers(dsn_) || has_processes()) std::this_thread::yield();
   }
   /// Once more, on its port. Tries for a minute: processes of a killed server end by themselves.
   void start() const {
@@ -111,6 +113,15 @@ class Cluster {
   }
 
  private:
+  /// They all work in the data's folder.
+  bool has_processes() const {
+    const std::string data = std::filesystem::canonical(this->data());
+    for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+      std::error_code gone;
+      if (std::filesystem::read_symlink(process.path() / "cwd", gone) == data && !gone) return true;
+    }
+    return false;
+  }
   void begin() { dsn_ = script("start", "--port auto"); }
   std::string script(const std::string& command, const std::string& more = "") const {
     const std::string name = server_ == Server::plain ? "postgres" : "timescale";

@@ -259,8 +259,9 @@ TEST_P(Seal, ADeathInTheMiddleIsCleanedUpByTheNextAttempt) {
   std::thread sealing([&] { EXPECT_THROW(seal(options()), DatabaseError); });
   EXPECT_TRUE(
       await([&] { return told().find("waiting for an older transaction") != std::string::npos; }));
-  run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'seal "
-      "test'");
+  run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+      "AND "
+      "application_name = 'seal test'");
   sealing.join();
   EXPECT_EQ(leftovers(), "1|2|0");
   EXPECT_EQ(old.count(), "1600");
