@@ -186,6 +186,7 @@ void RingWriter::notice(const market::RecordHeader& header) {
 venue::DecodeStatus RingWriter::frame(venue::VenueState& state, const venue::Frame& frame) {
   ++stats_.messages;
   stats_.bytes += frame.payload.size();
+  last_event_ns_ = core::unknown_ns;
   const std::size_t bound = std::min(bound_of(frame.payload.size()), usual_claim_bytes);
   // Without room it is decoded beside the ring: which of its records wait is theirs to say.
   if (is_conflating_ ? try_ensure(bound) : ensure(bound)) {

@@ -88,7 +88,8 @@ class RingWriter {
   }
   /// Known while somebody listens. @param instrument its id in records
   LastTrade last_trade(std::uint32_t instrument) const;
-  /// Known while somebody listens: the venue's time of the last streamed trade, quote or book.
+  /// Known while somebody listens: the venue's time of the last streamed trade, quote or book of
+  /// the last frame; unknown if it had none.
   std::int64_t last_event_ns() const noexcept { return last_event_ns_; }
   void await_trade(std::uint32_t instrument);
 
