@@ -100,6 +100,9 @@ struct Loader::Impl {
       all_cursors.insert(all_cursors.end(), sum.cursors.begin(), sum.cursors.end());
       least_ns = std::min(least_ns, sum.loaded_ns);  // unknown is the least of all
     }
+    // Some lanes' alone would pass for the whole: a lane that has not read its own yet says
+    // nothing.
+    if (all_cursors.size() < lanes.size()) all_cursors.clear();
     sum.cursors = std::move(all_cursors);
     sum.loaded_ns = lanes.empty() ? core::unknown_ns : least_ns;
     sum.has_told_start = has_told_start;

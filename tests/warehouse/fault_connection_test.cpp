@@ -143,14 +143,37 @@ TEST_P(ConnectionFault, StoppedAndStartedLoaderGoesOn) {
     Loader loader(with);
     const std::uint64_t wanted = 1 + generator_.random()() % 400;
     std::thread stopper([&] {
-      while (loader.progress().rows_data < wanted && loader.progress().cursors.size() < 2)
-        std::this_thread::yield();
+      while (loader.progress().rows_data < wanted && !is_at_end(loader)) std::this_thread::yield();
       stop = true;
     });
     loader.run(journal_.end(), stop);
     stopper.join();
   }
   load(with);
+  expect_exactly_once();
+}
+
+// Whoever waits for the least of the cursors must not take one lane's for all of them.
+TEST_P(ConnectionFault, CursorsAreToldOnceEveryLaneHasReadItsOwn) {
+  write_history(1);
+  Text other(dsn_);
+  std::string lock;
+  {
+    Loading first(options());
+    await_end(first);
+    lock = other.one(
+        "SELECT classid || ', ' || objid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+        "locktype = 'advisory' AND datname = current_database() AND application_name = 'perp "
+        "loader lane 1'");
+  }
+  write_history(2, day_0 + 10 * 60'000);
+  other.rows("SELECT pg_advisory_lock(" + lock + ")");
+  Loading loading(options());
+  while (loading.loader().progress().rows_data == 0) std::this_thread::yield();
+  EXPECT_TRUE(loading.loader().progress().cursors.empty());
+  other.rows("SELECT pg_advisory_unlock_all()");
+  await_end(loading);
+  EXPECT_EQ(loading.stop().cursors.size(), 2u);
   expect_exactly_once();
 }
 

@@ -155,15 +155,15 @@ class History : public SeededJournal {
     const std::atomic<bool> stop{false};
     return Loader(with).run(journal_.end(), stop);
   }
+  bool is_at_end(const Loader& loader) const {
+    const std::vector<journal::Position> cursors = loader.progress().cursors;
+    return !cursors.empty() && std::all_of(cursors.begin(), cursors.end(),
+                                           [&](auto cursor) { return cursor >= journal_.end(); });
+  }
   /// Until every lane has committed all that the journal has: rows alone do not tell, some are
   /// stored more than once. A loader that gives up is a failure.
   void await_end(const Loading& loading) const {
-    const auto is_there = [&] {
-      const std::vector<journal::Position> cursors = loading.loader().progress().cursors;
-      return !cursors.empty() && std::all_of(cursors.begin(), cursors.end(),
-                                             [&](auto cursor) { return cursor >= journal_.end(); });
-    };
-    while (!is_there()) {
+    while (!is_at_end(loading.loader())) {
       if (loading.has_failed()) throw std::runtime_error("the loader gave up: " + loading.error());
       std::this_thread::yield();
     }

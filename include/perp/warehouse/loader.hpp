@@ -79,7 +79,8 @@ struct LoadReport {
   /// When we received the newest record up to which every lane has stored all that is its own: now
   /// minus this is how far the database is behind. Unknown before the first commit.
   std::int64_t loaded_ns = core::unknown_ns;
-  std::vector<journal::Position> cursors;  ///< per lane: everything below is committed
+  std::vector<journal::Position> cursors;  ///< per lane: everything below is committed; none
+                                           ///< until every lane has read its own
 
   /// Adds what a later run did; its cursors and loaded_ns replace ours.
   void add(const LoadReport& later);
