@@ -141,7 +141,7 @@ void add_query(CLI::App& app, Context& context) {
     return command;
   };
   const auto print = [&context](const warehouse::QueryResult& result) {
-    std::fputs(render(result, context.format).c_str(), stdout);
+    app::print(result, context.format);
   };
   const auto all_specs = [](warehouse::Connection& connection, std::vector<std::string> names) {
     return names.empty() ? warehouse::query_perpspec_names(connection) : names;

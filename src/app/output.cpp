@@ -12,10 +12,14 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <ctime>
+#include <functional>
 
 namespace perp::app {
 namespace {
+
+using Sink = std::function<void(std::string_view)>;
 
 /// Terminal columns of a UTF-8 text, counting code points.
 std::size_t width_of(std::string_view text) {
@@ -31,66 +35,139 @@ bool looks_numeric(std::string_view text) {
                              std::isdigit(static_cast<unsigned char>(text[1])) != 0)));
 }
 
-/// @param is_exact every digit that the double needs; otherwise what a person reads.
-std::string cell(const warehouse::ColumnData& column, std::size_t row, bool is_exact) {
+/// What a person reads: not every digit that a double has.
+std::string cell(const warehouse::ColumnData& column, std::size_t row) {
   if (column.is_null(row)) return {};
   switch (column.kind) {
     case warehouse::ColumnKind::int64: return std::to_string(column.ints[row]);
-    case warehouse::ColumnKind::float64:
-      return is_exact ? number_text(column.floats[row])
-                      : fmt::format("{:.10g}", column.floats[row]);
+    case warehouse::ColumnKind::float64: return fmt::format("{:.10g}", column.floats[row]);
     case warehouse::ColumnKind::text: return std::string(column.text(row));
   }
   return {};
 }
 
-void append_json_text(std::string& out, std::string_view text) {
+/// Takes a text in pieces; blocks of it go to the sink.
+class Blocks {
+ public:
+  explicit Blocks(const Sink& sink) : sink_(sink) { block_.reserve(block_bytes); }
+  void put(std::string_view piece) {
+    if (block_.size() + piece.size() > block_bytes) flush();
+    block_ += piece;
+  }
+  template <class Number>
+  void put_number(Number number) {
+    std::array<char, 40> text;
+    const auto written = std::to_chars(text.data(), text.data() + text.size(), number);
+    put({text.data(), static_cast<std::size_t>(written.ptr - text.data())});
+  }
+  void flush() {
+    sink_(block_);
+    block_.clear();
+  }
+
+ private:
+  // Small enough that it stays in the cache, and that a reader begins before the end.
+  static constexpr std::size_t block_bytes = 64 << 10;
+  const Sink& sink_;
+  std::string block_;
+};
+
+// What is no UTF-8 becomes the replacement character: JSON cannot say it otherwise.
+std::string json_text(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void put_json_text(Blocks& out, std::string_view text) {
   const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
   if (std::all_of(text.begin(), text.end(), is_plain)) {
-    out += '"';
-    out += text;
-    out += '"';
-    return;
+    out.put("\"");
+    out.put(text);
+    out.put("\"");
+  } else {
+    out.put(json_text(text));
   }
-  // What is no UTF-8 becomes the replacement character: JSON cannot say it otherwise.
-  out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-template <class Number>
-void append_number(std::string& out, Number number) {
-  std::array<char, 40> text;
-  out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr);
-}
-
-// Written as it goes: a day of three perpspecs is 300,000 values, and a document in memory would
-// take longer than the query.
-std::string render_json(const warehouse::QueryResult& result) {
-  std::vector<std::string> names;
+// Written as it goes: a day of three perpspecs is 300,000 values, most of them null, and a document
+// in memory would take longer than the query.
+void render_json(const warehouse::QueryResult& result, Blocks& out) {
+  std::vector<std::string> names, nulls;  // with what is before them
   for (const warehouse::ColumnData& column : result.columns) {
-    names.emplace_back(names.empty() ? "" : ", ");
-    append_json_text(names.back(), column.name);
-    names.back() += ": ";
+    names.push_back(fmt::format("{}{}: ", names.empty() ? "" : ", ", json_text(column.name)));
+    nulls.push_back(names.back() + "null");
   }
-  std::string out = "[";
+  out.put("[");
   for (std::size_t row = 0; row < result.rows; ++row) {
-    out += row == 0 ? "\n {" : ",\n {";
+    out.put(row == 0 ? "\n {" : ",\n {");
     for (std::size_t i = 0; i < names.size(); ++i) {
       const warehouse::ColumnData& column = result.columns[i];
-      out += names[i];
-      if (column.is_null(row))
-        out += "null";
+      const bool is_float = column.kind == warehouse::ColumnKind::float64;
+      if (column.is_null(row) || (is_float && !std::isfinite(column.floats[row]))) {
+        out.put(nulls[i]);
+        continue;
+      }
+      out.put(names[i]);
+      if (is_float)
+        out.put_number(column.floats[row]);
       else if (column.kind == warehouse::ColumnKind::int64)
-        append_number(out, column.ints[row]);
-      else if (column.kind == warehouse::ColumnKind::text)
-        append_json_text(out, column.text(row));
-      else if (std::isfinite(column.floats[row]))
-        append_number(out, column.floats[row]);
+        out.put_number(column.ints[row]);
       else
-        out += "null";
+        put_json_text(out, column.text(row));
     }
-    out += '}';
+    out.put("}");
   }
-  return out + (result.rows == 0 ? "]\n" : "\n]\n");
+  out.put(result.rows == 0 ? "]\n" : "\n]\n");
+}
+
+void render_csv(const warehouse::QueryResult& result, Blocks& out) {
+  for (std::size_t i = 0; i < result.columns.size(); ++i) {
+    if (i != 0) out.put(",");
+    out.put(csv_cell(result.columns[i].name));
+  }
+  out.put("\r\n");
+  for (std::size_t row = 0; row < result.rows; ++row) {
+    for (std::size_t i = 0; i < result.columns.size(); ++i) {
+      const warehouse::ColumnData& column = result.columns[i];
+      if (i != 0) out.put(",");
+      if (column.is_null(row)) continue;
+      if (column.kind == warehouse::ColumnKind::text)
+        out.put(csv_text_cell(column.text(row)));
+      else if (column.kind == warehouse::ColumnKind::int64)
+        out.put_number(column.ints[row]);
+      else if (!std::isnan(column.floats[row]))
+        out.put_number(column.floats[row]);
+    }
+    out.put("\r\n");
+  }
+}
+
+std::string render_table(const warehouse::QueryResult& result) {
+  std::vector<std::string> header;
+  for (const warehouse::ColumnData& column : result.columns) header.push_back(column.name);
+  Table table(std::move(header));
+  for (std::size_t row = 0; row < result.rows; ++row) {
+    std::vector<std::string> cells;
+    for (const warehouse::ColumnData& column : result.columns) {
+      std::string text = cell(column, row);
+      if ((column.name == "ts" || column.name.ends_with("_ts")) &&
+          column.kind == warehouse::ColumnKind::int64 && !column.is_null(row))
+        text = time_text(column.ints[row] * core::ns_per_ms);
+      cells.push_back(text.empty() ? "-" : std::move(text));
+    }
+    table.row(std::move(cells));
+  }
+  return table.text() + fmt::format("{} row{}\n", result.rows, result.rows == 1 ? "" : "s");
+}
+
+void render_to(const warehouse::QueryResult& result, std::string_view format, const Sink& sink) {
+  Blocks out(sink);
+  if (format == "json")
+    render_json(result, out);
+  else if (format == "csv")
+    render_csv(result, out);
+  else
+    out.put(render_table(result));
+  out.flush();
 }
 
 }  // namespace
@@ -186,36 +263,16 @@ std::string number_text(double value) {
 }
 
 std::string render(const warehouse::QueryResult& result, std::string_view format) {
-  if (format == "json") return render_json(result);
-  if (format == "csv") {
-    std::string out;
-    for (std::size_t i = 0; i < result.columns.size(); ++i)
-      out += (i == 0 ? "" : ",") + csv_cell(result.columns[i].name);
-    out += "\r\n";
-    for (std::size_t row = 0; row < result.rows; ++row) {
-      for (std::size_t i = 0; i < result.columns.size(); ++i)
-        out += (i == 0 ? "" : ",") + (result.columns[i].kind == warehouse::ColumnKind::text
-                                          ? csv_text_cell(cell(result.columns[i], row, true))
-                                          : csv_cell(cell(result.columns[i], row, true)));
-      out += "\r\n";
-    }
-    return out;
-  }
-  std::vector<std::string> header;
-  for (const warehouse::ColumnData& column : result.columns) header.push_back(column.name);
-  Table table(std::move(header));
-  for (std::size_t row = 0; row < result.rows; ++row) {
-    std::vector<std::string> cells;
-    for (const warehouse::ColumnData& column : result.columns) {
-      std::string text = cell(column, row, false);
-      if ((column.name == "ts" || column.name.ends_with("_ts")) &&
-          column.kind == warehouse::ColumnKind::int64 && !column.is_null(row))
-        text = time_text(column.ints[row] * core::ns_per_ms);
-      cells.push_back(text.empty() ? "-" : std::move(text));
-    }
-    table.row(std::move(cells));
-  }
-  return table.text() + fmt::format("{} row{}\n", result.rows, result.rows == 1 ? "" : "s");
+  std::string out;
+  render_to(result, format, [&](std::string_view block) { out += block; });
+  return out;
+}
+
+void print(const warehouse::QueryResult& result, std::string_view format) {
+  // stdio's own buffer would cut the blocks up and is passed by; what is in it comes first.
+  std::fflush(stdout);
+  render_to(result, format,
+            [](std::string_view block) { std::fwrite(block.data(), 1, block.size(), stdout); });
 }
 
 std::int64_t parse_time_ms(const std::string& text, const std::string& option) {

@@ -42,6 +42,8 @@ std::string number_text(double value);
 /// A query's columns as table, json (an array of objects, NULL as null) or csv (RFC 4180, header
 /// line, NULL empty).
 std::string render(const warehouse::QueryResult& result, std::string_view format);
+/// The same to stdout, block by block while it is made.
+void print(const warehouse::QueryResult& result, std::string_view format);
 
 /// "2026-11-01", "2026-11-01T12:30", "...:00Z", epoch seconds or milliseconds -> ms. Throws
 /// core::Error naming `option`.

@@ -107,5 +107,32 @@ TEST(Render, JsonIsReadBackAsItWas) {
   EXPECT_EQ(nlohmann::json::parse(render(warehouse::QueryResult{}, "json")).size(), 0u);
 }
 
+TEST(Render, LongAnswersAreWhole) {
+  // Longer than the blocks in which they are made, with one text that is longer than any.
+  constexpr std::size_t rows = 20'000;
+  std::vector<std::string> names;
+  std::vector<double> values;
+  for (std::size_t i = 0; i < rows; ++i) {
+    names.push_back(i == 777 ? std::string(200'000, 'x')
+                             : "COIN" + std::to_string(i * 7919 % rows));
+    values.push_back(i % 3 == 0 ? market::missing : static_cast<double>(i) / 7);
+  }
+  warehouse::QueryResult result;
+  result.rows = rows;
+  result.columns = {texts("symbol", names), numbers("c", values)};
+  const auto read = nlohmann::json::parse(render(result, "json"));
+  ASSERT_EQ(read.size(), rows);
+  std::string csv = "symbol,c\r\n";
+  for (std::size_t i = 0; i < rows; ++i) {
+    ASSERT_EQ(read[i]["symbol"].get<std::string>(), names[i]);
+    ASSERT_EQ(read[i]["c"].is_null(), i % 3 == 0);
+    if (i % 3 != 0) {
+      ASSERT_EQ(read[i]["c"].get<double>(), values[i]);
+    }
+    csv += names[i] + "," + number_text(values[i]) + "\r\n";
+  }
+  EXPECT_EQ(render(result, "csv"), csv);
+}
+
 }  // namespace
 }  // namespace perp::app
