@@ -587,6 +587,25 @@ TEST_P(Query, StatementsNameColumnsAndTouchOnlyTheAskedDays) {
   }
 }
 
+// From the sixth time on the server would choose one plan for any day, with every partition in it.
+TEST_P(Query, StatementsArePlannedForTheAskedDay) {
+  load(generator_.minutes(day_0, 2));
+  Connection connection(dsn_);
+  const std::vector<std::string> symbols{"BTC"}, specs{"bin-ohlcv", "rsi"};
+  for (int i = 0; i < 8; ++i) {
+    query_perp_data(connection, "bin-ohlcv", "BTC", day_0, day_0 + 600'000);
+    query_metrics(connection, symbols, specs, day_0, day_0 + 600'000);
+  }
+  const QueryResult plans = connection.query(
+      "SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements WHERE statement "
+      "LIKE '%FROM perp\\_data%' OR statement LIKE '%FROM perp\\_metrics%'");
+  ASSERT_EQ(plans.rows, 3u);
+  for (std::size_t i = 0; i < plans.rows; ++i) {
+    EXPECT_EQ(plans.column("generic_plans").ints[i], 0) << plans.column("statement").text(i);
+    EXPECT_EQ(plans.column("custom_plans").ints[i], 8) << plans.column("statement").text(i);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Servers, Query, test::both_servers(), test::server_name);
 
 }  // namespace
