@@ -12,7 +12,6 @@
 #include <compare>
 #include <limits>
 #include <map>
-#include <optional>
 
 namespace perp::warehouse {
 namespace {
@@ -42,9 +41,11 @@ struct Place {
 };
 constexpr std::uint32_t no_row = 0xffffffff;  // its columns are NULL
 
+using Series = std::pair<std::string_view, std::string_view>;  // symbol, perpspec
+
 struct Answer {
   std::vector<Piece> pieces;
-  std::vector<std::pair<std::string_view, std::string_view>> series;  // symbol, perpspec
+  std::vector<Series> series;
   std::vector<Place> places;
 };
 
@@ -111,41 +112,73 @@ Statement statement(const FieldCatalog& catalog, const Question& asked,
            has_one_spec ? Value(specs.front()) : Value(specs), asked.from_ms, asked.to_ms}};
 }
 
+/// Calls `visit(first row, behind its last row, series)` for rows of one series that lie together.
+template <class Visit>
+void for_each_run(const Question& asked, const Piece& piece, Visit visit) {
+  const ColumnData* const symbol = piece.rows.find("symbol");
+  const ColumnData* const perpspec = piece.rows.find("perpspec");
+  const auto series_of = [&](std::uint32_t row) {
+    return Series{symbol == nullptr ? asked.symbols.front() : symbol->text(row),
+                  perpspec == nullptr ? piece.specs.front() : perpspec->text(row)};
+  };
+  const auto rows = static_cast<std::uint32_t>(piece.rows.rows);
+  const bool is_one = symbol == nullptr && perpspec == nullptr;
+  for (std::uint32_t first = 0, end = 0; first < rows; first = end) {
+    const Series series = series_of(first);
+    end = is_one ? rows : first + 1;
+    while (end < rows && series_of(end) == series) ++end;
+    visit(first, end, series);
+  }
+}
+
+/// Sorts places of which those of one piece lie together, up to each of `ends`. Rows of a piece
+/// come in order, or backwards, as an index gives them.
+void merge(std::vector<Place>& places, std::vector<std::ptrdiff_t> ends) {
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const auto first = places.begin() + (i == 0 ? 0 : ends[i - 1]), end = places.begin() + ends[i];
+    if (std::is_sorted(first, end)) continue;
+    std::reverse(first, end);
+    if (!std::is_sorted(first, end)) std::sort(first, end);
+  }
+  while (ends.size() > 1) {
+    std::vector<std::ptrdiff_t> merged;
+    for (std::size_t i = 0; i < ends.size(); i += 2) {
+      const std::size_t last = std::min(i + 1, ends.size() - 1);
+      std::inplace_merge(places.begin() + (i == 0 ? 0 : ends[i - 1]), places.begin() + ends[i],
+                         places.begin() + ends[last]);
+      merged.push_back(ends[last]);
+    }
+    ends = std::move(merged);
+  }
+}
+
 /// Which row of which piece comes where. The server would sort whole rows and compare texts; here
 /// texts are compared once for each series.
 void put_in_order(const Question& asked, Answer& answer) {
-  std::map<std::pair<std::string_view, std::string_view>, std::uint32_t> ranks;
-  const auto visit = [&](const auto& on_row) {
-    for (std::uint32_t p = 0; p < answer.pieces.size(); ++p) {
-      const Piece& piece = answer.pieces[p];
-      const ColumnData* const symbol = piece.rows.find("symbol");
-      const ColumnData* const perpspec = piece.rows.find("perpspec");
-      std::optional<decltype(ranks)::key_type> last;
-      for (std::uint32_t row = 0; row < piece.rows.rows; ++row) {
-        const decltype(ranks)::key_type series{
-            symbol == nullptr ? asked.symbols.front() : symbol->text(row),
-            perpspec == nullptr ? piece.specs.front() : perpspec->text(row)};
-        on_row(p, row, series, last == series);
-        last = series;
-      }
-    }
-  };
+  std::map<Series, std::uint32_t> ranks;
   std::size_t count = 0;
-  visit([&](std::uint32_t, std::uint32_t, const auto& series, bool is_same) {
-    if (!is_same) ranks.emplace(series, 0u);
-    ++count;
-  });
+  for (const Piece& piece : answer.pieces) {
+    for_each_run(asked, piece, [&](std::uint32_t, std::uint32_t, const Series& series) {
+      ranks.emplace(series, 0u);
+    });
+    count += piece.rows.rows;
+  }
   for (auto& [series, rank] : ranks) {
     rank = static_cast<std::uint32_t>(answer.series.size());
     answer.series.push_back(series);
   }
   answer.places.reserve(count);
-  visit([&](std::uint32_t piece, std::uint32_t row, const auto& series, bool is_same) {
-    const std::uint32_t rank = is_same ? answer.places.back().series : ranks.at(series);
-    answer.places.push_back({answer.pieces[piece].rows.columns[0].ints[row], rank, piece, row});
-  });
-  if (!std::is_sorted(answer.places.begin(), answer.places.end()))
-    std::sort(answer.places.begin(), answer.places.end());
+  std::vector<std::ptrdiff_t> ends;
+  for (std::uint32_t p = 0; p < answer.pieces.size(); ++p) {
+    const Piece& piece = answer.pieces[p];
+    for_each_run(asked, piece, [&](std::uint32_t first, std::uint32_t end, const Series& series) {
+      const std::uint32_t rank = ranks.at(series);
+      for (std::uint32_t row = first; row < end; ++row)
+        answer.places.push_back({piece.rows.columns[0].ints[row], rank, p, row});
+    });
+    ends.push_back(static_cast<std::ptrdiff_t>(answer.places.size()));
+  }
+  merge(answer.places, std::move(ends));
 }
 
 Answer ask(Connection& connection, const FieldCatalog& catalog, const Question& asked,
@@ -181,9 +214,41 @@ ColumnData made_column(const std::string& name, std::span<const Place> places, T
   return out;
 }
 
-/// A column of the pieces in the order of `places`; NULL where a piece does not have it.
-ColumnData gathered(const Answer& answer, std::span<const Place> places,
-                    const CatalogColumn& column, std::string name) {
+/// Places of one answer, once by themselves and once by the piece that the row comes from.
+struct Gathering {
+  struct Copy {
+    std::uint32_t from, to;
+  };
+  std::span<const Place> places;
+  std::vector<std::vector<Copy>> copies;  // of each piece
+
+  Gathering(const Answer& answer, std::span<const Place> of)
+      : places(of), copies(answer.pieces.size()) {
+    for (std::size_t i = 0; i < answer.pieces.size(); ++i)
+      copies[i].reserve(answer.pieces[i].rows.rows);
+    for (std::uint32_t r = 0; r < of.size(); ++r)
+      if (of[r].row != no_row) copies[of[r].piece].push_back({of[r].row, r});
+  }
+};
+
+/// Copies what the piece has; what is NULL there stays as it is. @returns how many were copied
+template <class T>
+std::size_t scatter(std::span<const Gathering::Copy> copies, const ColumnData& from,
+                    const std::vector<T>& values, std::vector<T>& out,
+                    std::vector<std::uint64_t>& nulls) {
+  std::size_t count = 0;
+  for (const auto& [row, r] : copies) {
+    if (from.is_null(row)) continue;
+    out[r] = values[row];
+    nulls[r / 64] &= ~(std::uint64_t{1} << r % 64);
+    ++count;
+  }
+  return count;
+}
+
+/// A column of the pieces in the order of the places; NULL where a piece does not have it.
+ColumnData gathered(const Answer& answer, const Gathering& of, const CatalogColumn& column,
+                    std::string name) {
   ColumnData out;
   out.name = std::move(name);
   out.kind = column.type == CatalogType::text ? ColumnKind::text : ColumnKind::float64;
@@ -192,29 +257,34 @@ ColumnData gathered(const Answer& answer, std::span<const Place> places,
     from.push_back(piece.rows.find(column.name));
     if (from.back() != nullptr) out.kind = from.back()->kind;
   }
-  switch (out.kind) {
-    case ColumnKind::int64: out.ints.resize(places.size()); break;
-    case ColumnKind::float64:
-      out.floats.assign(places.size(), std::numeric_limits<double>::quiet_NaN());
-      break;
-    case ColumnKind::text: out.text_ends.resize(places.size()); break;
-  }
-  for (std::size_t r = 0; r < places.size(); ++r) {
-    const std::size_t row = places[r].row;
-    const ColumnData* const source = row == no_row ? nullptr : from[places[r].piece];
-    if (source == nullptr || source->is_null(row)) {
-      if (out.nulls.empty()) out.nulls.resize((places.size() + 63) / 64);
-      out.nulls[r / 64] |= std::uint64_t{1} << r % 64;
-    } else if (out.kind == ColumnKind::float64) {
-      out.floats[r] = source->floats[row];
-    } else if (out.kind == ColumnKind::int64) {
-      out.ints[r] = source->ints[row];
-    } else {
-      out.text_bytes += source->text(row);
-    }
-    if (out.kind == ColumnKind::text)
+  const std::size_t rows = of.places.size();
+  std::size_t count = 0;  // not NULL
+  out.nulls.assign((rows + 63) / 64, ~std::uint64_t{0});
+  if (rows % 64 != 0) out.nulls.back() = (std::uint64_t{1} << rows % 64) - 1;
+  if (out.kind == ColumnKind::text) {
+    out.text_ends.resize(rows);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const Place& place = of.places[r];
+      const ColumnData* const source = place.row == no_row ? nullptr : from[place.piece];
+      if (source != nullptr && !source->is_null(place.row)) {
+        out.text_bytes += source->text(place.row);
+        out.nulls[r / 64] &= ~(std::uint64_t{1} << r % 64);
+        ++count;
+      }
       out.text_ends[r] = static_cast<std::uint32_t>(out.text_bytes.size());
+    }
+  } else {
+    const bool is_float = out.kind == ColumnKind::float64;
+    if (is_float)
+      out.floats.assign(rows, std::numeric_limits<double>::quiet_NaN());
+    else
+      out.ints.resize(rows);
+    for (std::size_t i = 0; i < from.size(); ++i)
+      if (from[i] != nullptr)
+        count += is_float ? scatter(of.copies[i], *from[i], from[i]->floats, out.floats, out.nulls)
+                          : scatter(of.copies[i], *from[i], from[i]->ints, out.ints, out.nulls);
   }
+  if (count == rows) out.nulls.clear();
   return out;
 }
 
@@ -230,6 +300,7 @@ ColumnData times(std::span<const Place> places) {
 /// What did not travel is NULL, or what the table's definition says it is.
 QueryResult table_of(const Answer& answer, std::span<const CatalogColumn* const> columns) {
   const auto perpspec = [&](const Place& place) { return answer.series[place.series].second; };
+  const Gathering gathering(answer, answer.places);
   QueryResult out;
   out.rows = answer.places.size();
   out.columns.reserve(columns.size());
@@ -252,7 +323,7 @@ QueryResult table_of(const Answer& answer, std::span<const CatalogColumn* const>
         return spec == "rsi" ? std::string_view("bin") : spec.substr(0, spec.find('-'));
       }));
     else
-      out.columns.push_back(gathered(answer, answer.places, *column, name));
+      out.columns.push_back(gathered(answer, gathering, *column, name));
   }
   return out;
 }
@@ -277,9 +348,10 @@ QueryResult side_by_side(const FieldCatalog& catalog, const Question& asked, con
   out.columns.push_back(made_column("symbol", firsts, symbol));
   for (const auto& [spec, at] : places) {
     const std::string name(spec);
+    const Gathering gathering(answer, at);
     for (const CatalogColumn* column : columns)
       if (is_value_column(*column) && travels(catalog, std::span(&name, 1), *column))
-        out.columns.push_back(gathered(answer, at, *column, name + "." + column->name));
+        out.columns.push_back(gathered(answer, gathering, *column, name + "." + column->name));
   }
   return out;
 }
