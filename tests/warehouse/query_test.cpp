@@ -589,7 +589,7 @@ TEST_P(Query, StatementsNameColumnsAndTouchOnlyTheAskedDays) {
 
 // From the sixth time on the server would choose one plan for any day, with every partition in it.
 TEST_P(Query, StatementsArePlannedForTheAskedDay) {
-  load(generator_.minutes(day_0, 2));
+  for (int day = 0; day < 3; ++day) load(generator_.minutes(day_0 + day * 86'400'000, 2));
   Connection connection(dsn_);
   const std::vector<std::string> symbols{"BTC"}, specs{"bin-ohlcv", "rsi"};
   for (int i = 0; i < 8; ++i) {
@@ -604,6 +604,17 @@ TEST_P(Query, StatementsArePlannedForTheAskedDay) {
     EXPECT_EQ(plans.column("generic_plans").ints[i], 0) << plans.column("statement").text(i);
     EXPECT_EQ(plans.column("custom_plans").ints[i], 8) << plans.column("statement").text(i);
   }
+  const QueryResult plan = connection.query(
+      "EXPLAIN (COSTS OFF) SELECT ts, c FROM perp_metrics WHERE symbol = 'BTC' AND perpspec = "
+      "'bin-ohlcv' AND ts BETWEEN " +
+      ms(0) + " AND " + ms(10));
+  std::string lines;
+  for (std::size_t i = 0; i < plan.rows; ++i) lines += std::string(plan.columns[0].text(i)) + "\n";
+  std::size_t scans = 0;
+  for (std::size_t at = 0; (at = lines.find("Scan using", at)) != std::string::npos; ++at) ++scans;
+  for (std::size_t at = 0; (at = lines.find("Scan on", at)) != std::string::npos; ++at) ++scans;
+  EXPECT_LE(scans, 2u) << lines;  // a bitmap's two halves are two
+  EXPECT_GE(scans, 1u) << lines;
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, Query, test::both_servers(), test::server_name);
