@@ -52,6 +52,10 @@ TEST(Liquidity, DepthEqualsHandSums) {
   EXPECT_EQ(found.ask_levels, 3U);
   EXPECT_EQ(found.max_bid_bps, 1500);
   EXPECT_EQ(found.max_ask_bps, 4) << "wider ask depths are lower bounds, and this says so";
+  EXPECT_FALSE(is_partial(2.5, found.max_ask_bps));
+  EXPECT_TRUE(is_partial(5, found.max_ask_bps));
+  EXPECT_FALSE(is_partial(1000, found.max_bid_bps));
+  EXPECT_TRUE(is_partial(1, missing)) << "nothing is known of a side that is not there";
 }
 
 TEST(Liquidity, SlippageEqualsHandValues) {

@@ -49,6 +49,8 @@ struct SideDepth {
   /// decimals, 0..max_bps_cap. NaN for no levels.
   double max_bps = missing;
 };
+/// Whether a depth within so many bps is a lower bound, of a side that is known up to `max_bps`.
+constexpr bool is_partial(double bps, double max_bps) { return !(bps <= max_bps); }
 /// @param horizon BookSide::horizon(): beyond it levels may be missing. O(levels).
 [[nodiscard]] SideDepth side_depth(BookSideKind side, std::span<const Level> levels, double mid,
                                    double horizon) noexcept;
