@@ -10,6 +10,10 @@
 namespace perp::warehouse {
 namespace {
 
+// Where a COPY of its own pays for each kind.
+constexpr std::size_t by_kind_rows = 2000;
+constexpr std::size_t by_kind_rows_of_series = 8;
+
 bool is_same_key(const Row& a, const Row& b) { return a.series == b.series && a.ts == b.ts; }
 
 // `older` and `newer` have one key. Leaves the joined row in `newer`.
@@ -34,6 +38,7 @@ void fold(Batch& batch, const Row& older, Row& newer) {
 void Batch::clear(journal::Position at) {
   begin = end = at;
   rows.clear();
+  is_by_kind = false;
   values.clear();
   facts.resize(fact_tables().size());
   for (FactBatch& table : facts) table.clear();
@@ -44,6 +49,14 @@ void Batch::clear(journal::Position at) {
 }
 
 void sort_and_fold(Batch& batch, std::span<const Series> series) {
+  std::vector<bool> is_listed(series.size(), false);
+  std::size_t listed = 0;
+  for (const Row& row : batch.rows) {
+    if (!is_listed[row.series]) ++listed;
+    is_listed[row.series] = true;
+  }
+  batch.is_by_kind =
+      batch.rows.size() >= by_kind_rows && batch.rows.size() >= by_kind_rows_of_series * listed;
   // Texts are compared once per series, not once per row.
   std::vector<std::uint32_t> by_name(series.size());
   std::iota(by_name.begin(), by_name.end(), 0u);
@@ -54,6 +67,8 @@ void sort_and_fold(Batch& batch, std::span<const Series> series) {
   std::vector<std::uint32_t> rank(series.size());
   for (std::uint32_t i = 0; i < by_name.size(); ++i) rank[by_name[i]] = i;
   std::sort(batch.rows.begin(), batch.rows.end(), [&](const Row& a, const Row& b) {
+    if (batch.is_by_kind && series[a.series].kind != series[b.series].kind)
+      return series[a.series].kind < series[b.series].kind;
     const std::int64_t day_a = core::floor_to(a.ts, day_ms);
     const std::int64_t day_b = core::floor_to(b.ts, day_ms);
     if (day_a != day_b) return day_a < day_b;

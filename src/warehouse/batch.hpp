@@ -4,6 +4,7 @@
 #include "warehouse/facts.hpp"
 
 #include <perp/journal/format.hpp>
+#include <perp/market/perpspec.hpp>
 #include <perp/market/record.hpp>
 #include <perp/warehouse/connection.hpp>
 
@@ -20,8 +21,8 @@ namespace perp::warehouse {
 struct Series {
   std::string symbol;
   std::string perpspec;
-  std::string data_prefix;  ///< encoded fields between ts and the values, see copy_encoder.hpp
-  std::string metrics_prefix;
+  market::SpecKind kind{};
+  std::string prefix;       ///< encoded fields between ts and the values, of a narrowed RowLayout
   std::int64_t ts_max = 0;  ///< greatest ts in the database; valid if is_max_known
   bool is_max_known = false;
   bool is_active = true;       ///< perpspec_schema.active
@@ -65,6 +66,7 @@ struct Batch {
   journal::Position begin = 0;  ///< the committed cursor that this batch starts from
   journal::Position end = 0;    ///< the cursor once it is committed
   std::vector<Row> rows;
+  bool is_by_kind = false;  ///< the rows of each SpecKind stand together: see sort_and_fold()
   std::vector<market::MinuteValue> values;
   std::vector<FactBatch> facts;       ///< by table, as in fact_tables()
   std::vector<Statement> statements;  ///< instruments, status, errors in journal order
@@ -91,9 +93,11 @@ struct Batch {
 };
 
 /// Orders rows by (day, symbol, perpspec, ts): whole partitions or chunks one after the other,
-/// series by series inside. Rows of one key become one, the later position winning: in perp_data by
-/// value (a missing value does not erase a known one), in perp_metrics wholly. Their flags are
-/// joined.
+/// series by series inside. A backlog, many rows of each series, by kind first: each kind is then a
+/// COPY of its own columns. Few rows of each series are not: what is asked for together (a symbol's
+/// perpspecs of a minute) would lie on more pages. Rows of one key become one, the later position
+/// winning: in perp_data by value (a missing value does not erase a known one), in perp_metrics
+/// wholly. Their flags are joined.
 void sort_and_fold(Batch& batch, std::span<const Series> series);
 
 /// Whether some row of perp_data and perp_metrics may meet a stored one: backfill or revision, or

@@ -11,8 +11,8 @@ namespace {
 
 using market::ColumnId;
 
-constexpr std::size_t key_and_fixed_fields = 5;  // ts, symbol, perpspec, source, interval
-constexpr std::size_t fill_bytes = 32;           // NULL runs are written in blocks of this size
+constexpr std::size_t key_fields = 4;   // ts, symbol, perpspec, source: what every row says
+constexpr std::size_t fill_bytes = 32;  // NULL runs are written in blocks of this size
 
 constexpr void add_slot(RowLayout& layout, ColumnId id) {
   const market::Column& raw = market::columns[static_cast<std::size_t>(
@@ -22,6 +22,13 @@ constexpr void add_slot(RowLayout& layout, ColumnId id) {
   if (raw.type == market::ColumnType::position_side) layout.side_slots |= bit;
   if (!market::is_change(id) && raw.name == "age_ms") layout.int4_slots |= bit;
   layout.slots[static_cast<std::size_t>(id)] = static_cast<std::uint8_t>(layout.slot_count++);
+}
+
+constexpr void count_fields(RowLayout& layout) {
+  const int others = (layout.has_defaults ? 1 : 0) + (layout.has_window_sizes ? 1 : 0) +
+                     (layout.has_notes ? 1 : 0);
+  layout.field_count =
+      static_cast<std::uint16_t>(key_fields + layout.slot_count + static_cast<unsigned>(others));
 }
 
 // The order here is that of Table: a test compares the two through a real COPY.
@@ -48,9 +55,7 @@ constexpr RowLayout make_layout(bool is_metrics) {
       for (std::size_t window = 0; window < market::change_windows_minutes.size(); ++window)
         if (market::columns[i].has_change && market::columns[i].is_extension)
           add_slot(layout, market::change_column(static_cast<ColumnId>(i), window));
-  layout.field_count =
-      static_cast<std::uint16_t>(key_and_fixed_fields + layout.slot_count +
-                                 (layout.has_window_sizes ? 1 : 0) + (layout.has_notes ? 1 : 0));
+  count_fields(layout);
   return layout;
 }
 
@@ -87,6 +92,40 @@ constexpr RowLayout metrics_layout = make_layout(true);
 const RowLayout perp_data_layout = data_layout;
 const RowLayout perp_metrics_layout = metrics_layout;
 
+std::uint64_t slots_of(const RowLayout& layout,
+                       std::span<const market::MinuteValue> values) noexcept {
+  std::uint64_t slots = 0;
+  for (const market::MinuteValue& value : values) {
+    const std::uint8_t slot =
+        value.column < RowLayout::id_limit ? layout.slots[value.column] : RowLayout::absent;
+    if (slot != RowLayout::absent && !std::isnan(value.value)) slots |= std::uint64_t{1} << slot;
+  }
+  return slots;
+}
+
+RowLayout narrowed(const RowLayout& layout, std::uint64_t slots, bool has_notes) {
+  const auto bits_below = [](std::uint64_t mask, unsigned slot) {
+    return static_cast<unsigned>(std::popcount(mask & ((std::uint64_t{1} << slot) - 1)));
+  };
+  RowLayout out;
+  for (std::size_t id = 0; id < RowLayout::id_limit; ++id) {
+    const std::uint8_t slot = layout.slots[id];
+    const bool is_kept = slot != RowLayout::absent && (slots >> slot & 1) != 0;
+    out.slots[id] =
+        is_kept ? static_cast<std::uint8_t>(bits_below(slots, slot)) : RowLayout::absent;
+  }
+  for (unsigned slot = 0; slot < layout.slot_count; ++slot) {
+    if ((slots >> slot & 1) == 0) continue;
+    out.side_slots |= (layout.side_slots >> slot & 1) << out.slot_count;
+    out.int4_slots |= (layout.int4_slots >> slot & 1) << out.slot_count;
+    ++out.slot_count;
+  }
+  out.has_defaults = false;
+  out.has_notes = has_notes && layout.has_notes;
+  count_fields(out);
+  return out;
+}
+
 std::string_view to_string(RowRefusal refusal) {
   switch (refusal) {
     case RowRefusal::none: return "none";
@@ -103,7 +142,7 @@ std::string encode_series(const RowLayout& layout, std::string_view symbol,
   append_text_field(out, symbol);
   append_text_field(out, perpspec);
   append_text_field(out, perpspec);  // source: which spec's inputs made it
-  append_text_field(out, "1min");
+  if (layout.has_defaults) append_text_field(out, "1min");
   if (layout.has_window_sizes) {
     const auto& windows = market::change_windows_minutes;
     append_u32(out, static_cast<std::uint32_t>(20 + 6 * windows.size()));

@@ -216,12 +216,14 @@ void Lane::register_series() {
 void Lane::prepare() {
   register_series();
   prepare_facts();
-  if (session_->backend != Backend::plain) return;
   for (const Row& row : batch_.rows) {
     const std::int64_t day = core::floor_to(row.ts, day_ms);
     if (days_.contains(day)) continue;
     for (const Table* table : {&perp_data(), &perp_metrics()})
-      ensure_partition(session_->connection, table->name(), day);
+      if (session_->backend == Backend::plain)
+        ensure_partition(session_->connection, table->name(), day);
+      else
+        ensure_chunk(session_->connection, table->name(), day);
     days_.insert(day);
   }
 }

@@ -143,8 +143,8 @@ std::uint32_t Lane::find_series(const market::RecordHeader& record, const market
     Series series;
     series.symbol = symbol;
     series.perpspec = perpspec;
-    series.data_prefix = encode_series(perp_data_layout, symbol, perpspec);
-    series.metrics_prefix = encode_series(perp_metrics_layout, symbol, perpspec);
+    series.kind = market::kind_of(id);
+    series.prefix = encode_series(narrowed(perp_data_layout, 0, false), symbol, perpspec);
     series_.push_back(std::move(series));
   }
   series_by_id_.emplace(key, place->second);

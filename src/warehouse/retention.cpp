@@ -109,4 +109,10 @@ bool ensure_partition(Connection& connection, std::string_view table, std::int64
              .ints[0] != 0;
 }
 
+bool ensure_chunk(Connection& connection, std::string_view table, std::int64_t ts_ms) {
+  return connection.query("SELECT perp_ensure_chunk($1, $2)", {std::string(table), ts_ms})
+             .columns[0]
+             .ints[0] != 0;
+}
+
 }  // namespace perp::warehouse

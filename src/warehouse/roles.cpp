@@ -47,16 +47,16 @@ void grant_roles(Connection& connection) {
   const std::string series = series_list(connection);
   std::string others;
   for (std::string_view table : other_tables()) others += ", " + quote_identifier(table);
-  connection.execute(
-      fmt::format("GRANT USAGE ON SCHEMA {} TO perp_reader, perp_writer; "
-                  "GRANT SELECT ON {}{}, perp_wide, latest_perp, ohlcv, oi_price_1h TO "
-                  "perp_reader, perp_writer; "
-                  "GRANT INSERT, UPDATE ON {} TO perp_writer; "
-                  "GRANT USAGE ON SEQUENCE open_interest_snapshots_id_seq TO perp_writer; "
-                  // It acts with its owner's rights: not for everybody.
-                  "REVOKE EXECUTE ON FUNCTION perp_ensure_partition FROM PUBLIC; "
-                  "GRANT EXECUTE ON FUNCTION perp_ensure_partition TO perp_writer",
-                  schema, series, others, series));
+  connection.execute(fmt::format(
+      "GRANT USAGE ON SCHEMA {} TO perp_reader, perp_writer; "
+      "GRANT SELECT ON {}{}, perp_wide, latest_perp, ohlcv, oi_price_1h TO "
+      "perp_reader, perp_writer; "
+      "GRANT INSERT, UPDATE ON {} TO perp_writer; "
+      "GRANT USAGE ON SEQUENCE open_interest_snapshots_id_seq TO perp_writer; "
+      // They act with their owner's rights: not for everybody.
+      "REVOKE EXECUTE ON FUNCTION perp_ensure_partition, perp_ensure_chunk FROM PUBLIC; "
+      "GRANT EXECUTE ON FUNCTION perp_ensure_partition, perp_ensure_chunk TO perp_writer",
+      schema, series, others, series));
   for (const Grant& grant : writer_grants)
     connection.execute(fmt::format("GRANT {} ON {} TO perp_writer", grant.rights, grant.tables));
 }

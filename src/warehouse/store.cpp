@@ -91,9 +91,17 @@ bool is_row_fault(const DatabaseError& error) {
   return error.sqlstate().starts_with("22") || error.sqlstate().starts_with("23");
 }
 
-std::vector<Store::Part> Store::parts_of(const Batch& batch) const {
+// What is merged is merged as a whole.
+std::vector<Store::Part> Store::parts_of(const Batch& batch, std::span<const Series> series,
+                                         StoreMode mode) const {
   std::vector<Part> parts;
-  if (!batch.rows.empty()) parts.push_back({hot, 0, batch.rows.size()});
+  const bool is_split = mode == StoreMode::direct && batch.is_by_kind;
+  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
+    const auto kind = series[batch.rows[i].series].kind;
+    if (i == 0 || (is_split && kind != series[batch.rows[i - 1].series].kind))
+      parts.push_back({hot, i, i});
+    parts.back().last = i + 1;
+  }
   for (std::size_t i = 0; i < batch.facts.size(); ++i)
     if (!batch.facts[i].rows.empty()) parts.push_back({i, 0, batch.facts[i].rows.size()});
   return parts;
@@ -109,23 +117,29 @@ void Store::copy(Connection& connection, const Batch& batch, std::span<const Ser
 
 void Store::copy_hot(Connection& connection, const Batch& batch, std::span<const Series> series,
                      const Part& part, bool into_stage, const std::string& before) {
-  static const std::string data_columns = perp_data().column_list(),
-                           metrics_columns = perp_metrics().column_list();
-  const auto target = [&](const Table& table) {
-    return into_stage ? stage_of(table.name()) : table.name();
-  };
   const std::span rows = std::span(batch.rows).subspan(part.first, part.last - part.first);
-  connection.copy_begin(before + copy_statement(target(perp_data()), data_columns));
-  CopyWriter data(connection, buffer_);
-  for (const Row& row : rows)
-    data.put_row(perp_data_layout, series[row.series].data_prefix, row, batch.data_values(row));
-  check_count(perp_data().name(), data.end(), rows.size());
-  connection.copy_begin(copy_statement(target(perp_metrics()), metrics_columns));
-  CopyWriter metrics(connection, buffer_);
-  for (const Row& row : rows)
-    metrics.put_row(perp_metrics_layout, series[row.series].metrics_prefix, row,
-                    batch.metrics_values(row));
-  check_count(perp_metrics().name(), metrics.end(), rows.size());
+  const auto copy_table = [&](const Table& table, const RowLayout& whole, auto values_of,
+                              const std::string& first) {
+    std::uint64_t slots = 0;
+    bool has_notes = false;
+    for (const Row& row : rows) {
+      slots |= slots_of(whole, values_of(row));
+      has_notes |= whole.has_notes && !notes_of(row).empty();
+    }
+    const RowLayout layout = narrowed(whole, slots, has_notes);
+    connection.copy_begin(first + copy_statement(into_stage ? stage_of(table.name()) : table.name(),
+                                                 table.column_list(slots, has_notes)));
+    CopyWriter writer(connection, buffer_);
+    for (const Row& row : rows)
+      writer.put_row(layout, series[row.series].prefix, row, values_of(row));
+    check_count(table.name(), writer.end(), rows.size());
+  };
+  copy_table(
+      perp_data(), perp_data_layout, [&](const Row& row) { return batch.data_values(row); },
+      before);
+  copy_table(
+      perp_metrics(), perp_metrics_layout,
+      [&](const Row& row) { return batch.metrics_values(row); }, "");
 }
 
 void Store::copy_facts(Connection& connection, const Batch& batch, const Part& part,
@@ -141,12 +155,12 @@ void Store::copy_facts(Connection& connection, const Batch& batch, const Part& p
   check_count(table.name, writer.end(), part.last - part.first);
 }
 
-void Store::make_stage(Connection& connection, const std::string& table,
-                       const std::string& columns) {
+// With the table's defaults: they say what a narrowed row does not.
+void Store::make_stage(Connection& connection, const std::string& table) {
   if (stages_.contains(table)) return;
   connection.execute(
-      fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA",
-                  stage_of(table), columns, table));
+      fmt::format("CREATE TEMP TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS",
+                  stage_of(table), table));
   stages_.insert(table);  // known when it is there: a full disk refuses it, and it is tried again
 }
 
@@ -192,12 +206,10 @@ RefusedRow Store::refusal_of(const Batch& batch, std::span<const Series> series,
 // The temporary tables that the part is merged from. Outside a transaction: they are the session's.
 void Store::make_stages(Connection& connection, const Part& part) {
   if (part.table != hot) {
-    const FactTable& table = fact_tables()[part.table];
-    make_stage(connection, std::string(table.name), column_list(table));
+    make_stage(connection, std::string(fact_tables()[part.table].name));
     return;
   }
-  for (const Table* table : {&perp_data(), &perp_metrics()})
-    make_stage(connection, table->name(), table->column_list());
+  for (const Table* table : {&perp_data(), &perp_metrics()}) make_stage(connection, table->name());
 }
 
 void Store::commit(Connection& connection, Batch& batch, std::vector<Statement> before) {
@@ -225,7 +237,7 @@ void Store::write(Connection& connection, Batch& batch, std::span<const Series> 
   const auto is_staged = [&](const Part& part) {
     return mode == StoreMode::merge || (part.table != hot && batch.facts[part.table].needs_merge);
   };
-  const std::vector<Part> parts = parts_of(batch);
+  const std::vector<Part> parts = parts_of(batch, series, mode);
   for (const Part& part : parts)
     if (is_staged(part)) make_stages(connection, part);
   std::vector<Statement> last;
@@ -241,7 +253,7 @@ void Store::write(Connection& connection, Batch& batch, std::span<const Series> 
 // Halves are stored under savepoints, each merged, so that whatever is refused is refused for its
 // own sake. It costs about twice the batch for each bad row.
 void Store::bisect(Connection& connection, Batch& batch, std::span<const Series> series) {
-  std::vector<Part> parts = parts_of(batch);
+  std::vector<Part> parts = parts_of(batch, series, StoreMode::bisect);
   for (const Part& part : parts) make_stages(connection, part);
   connection.execute("BEGIN");
   while (!parts.empty()) {

@@ -27,7 +27,8 @@ class Store {
   void forget_session() { stages_.clear(); }
 
  private:
-  /// Rows [first, last) of one part of a batch: perp_data with perp_metrics, or one fact table.
+  /// Rows [first, last) of one part of a batch: perp_data with perp_metrics (of a batch by kind,
+  /// one kind of them), or one fact table.
   struct Part {
     std::size_t table = 0;  ///< index in fact_tables(); hot: perp_data and perp_metrics
     std::size_t first = 0;
@@ -35,7 +36,8 @@ class Store {
   };
   static constexpr std::size_t hot = ~std::size_t{0};
 
-  std::vector<Part> parts_of(const Batch& batch) const;
+  std::vector<Part> parts_of(const Batch& batch, std::span<const Series> series,
+                             StoreMode mode) const;
   void copy(Connection& connection, const Batch& batch, std::span<const Series> series,
             const Part& part, bool into_stage, const std::string& before);
   void copy_hot(Connection& connection, const Batch& batch, std::span<const Series> series,
@@ -46,7 +48,7 @@ class Store {
   static std::vector<Statement> merge_statements(const Part& part);
   static RefusedRow refusal_of(const Batch& batch, std::span<const Series> series, const Part& part,
                                const DatabaseError& error);
-  void make_stage(Connection& connection, const std::string& table, const std::string& columns);
+  void make_stage(Connection& connection, const std::string& table);
   void make_stages(Connection& connection, const Part& part);
   void bisect(Connection& connection, Batch& batch, std::span<const Series> series);
   void commit(Connection& connection, Batch& batch, std::vector<Statement> before);

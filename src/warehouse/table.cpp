@@ -108,6 +108,22 @@ std::string Table::column_list() const {
   return out;
 }
 
+std::string Table::column_list(std::uint64_t values, bool has_notes) const {
+  std::string out;
+  for (const TableColumn& column : columns_) {
+    bool is_listed = column.role == ColumnRole::key || column.name == "source" ||
+                     (column.role == ColumnRole::notes && has_notes);
+    if (column.role == ColumnRole::value) {
+      is_listed = (values & 1) != 0;
+      values >>= 1;
+    }
+    if (!is_listed) continue;
+    if (!out.empty()) out += ',';
+    out += quote_identifier(column.name);
+  }
+  return out;
+}
+
 std::string Table::definition_of(const TableColumn& column) {
   std::string out = quote_identifier(column.name) + " " + sql_type(column);
   if (column.role == ColumnRole::key) out += " NOT NULL";

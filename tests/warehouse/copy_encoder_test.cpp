@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -112,6 +113,48 @@ TEST(CopyEncoder, KeysAndFixedFieldsComeFirst) {
   const char array[] =
       "\0\0\0\1\0\0\0\0\0\0\0\25\0\0\0\3\0\0\0\1\0\0\0\2\0\1\0\0\0\2\0\5\0\0\0\2\0\12";
   EXPECT_EQ(*metrics[5], std::string(array, sizeof array - 1));
+}
+
+// Against the whole row: the same fields under the same names, and only those.
+TEST(CopyEncoder, ANarrowedRowIsTheWholeOneWithoutTheColumnsThatNobodyKnows) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  for (const auto& [table, whole] : {std::pair(&perp_data(), &perp_data_layout),
+                                     std::pair(&perp_metrics(), &perp_metrics_layout)})
+    for (int round = 0; round < 500; ++round) {
+      std::vector<std::vector<market::MinuteValue>> rows(1 + random() % 4);
+      std::uint64_t slots = 0;
+      for (auto& values : rows) {
+        for (const TableColumn& column : table->columns())
+          if (column.role == ColumnRole::value && random() % 8 == 0)
+            values.push_back(value(column.id, random() % 4 == 0   ? std::nan("")
+                                              : random() % 2 == 0 ? 1.0
+                                                                  : 2.0));
+        slots |= slots_of(*whole, values);
+      }
+      const bool has_notes = random() % 2 == 0;
+      const std::string_view notes = has_notes ? "trades" : "";
+      const RowLayout layout = narrowed(*whole, slots, has_notes);
+      const std::string list = table->column_list(slots, has_notes) + ",";
+      ASSERT_EQ(layout.field_count, std::count(list.begin(), list.end(), ','));
+      for (const auto& values : rows) {
+        const auto all = decode(encode(*whole, values, notes).bytes);
+        const auto few = decode(encode(layout, values, notes).bytes);
+        std::size_t at = 0;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+          const TableColumn& column = table->columns()[i];
+          if (list.find('"' + column.name + "\",") == std::string::npos) {
+            const bool is_default = column.name == "interval" || column.name == "window_sizes";
+            EXPECT_TRUE(is_default || !all[i]) << column.name << " is left out and known";
+            continue;
+          }
+          ASSERT_LT(at, few.size());
+          EXPECT_EQ(few[at++], all[i]) << column.name;
+        }
+        EXPECT_EQ(at, few.size());
+      }
+    }
 }
 
 TEST(CopyEncoder, RandomRowsComeBack) {

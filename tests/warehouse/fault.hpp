@@ -26,10 +26,13 @@ class FaultTest : public DatabaseTest, protected History {
                               statement + "%'")
                          .c_str());
   }
+  void make_partition_of_day_0(const std::string& table) const {
+    const std::string function =
+        GetParam() == Server::plain ? "perp_ensure_partition" : "perp_ensure_chunk";
+    Text(dsn_).rows("SELECT " + function + "('" + table + "', " + std::to_string(day_0) + ")");
+  }
   void make_partitions_of_day_0() const {
-    if (GetParam() == Server::plain)
-      Text(dsn_).rows("SELECT perp_ensure_partition(t, " + std::to_string(day_0) +
-                      ") FROM unnest(ARRAY['perp_data', 'perp_metrics']) t");
+    for (const char* table : {"perp_data", "perp_metrics"}) make_partition_of_day_0(table);
   }
 };
 

@@ -84,6 +84,32 @@ TEST_P(ConnectionFault, ABackendIsTerminatedInCopyAndInMerge) {
   expect_exactly_once();
 }
 
+// The server keeps the lock under which a chunk is made to the end of the transaction: another
+// lane, or whoever else writes, would wait for the whole batch.
+TEST_P(ConnectionFault, ABatchThatBeginsADayKeepsNobodyElseFromIt) {
+  generator_.define_all(journal_);
+  for (const Fact& fact : generator_.minutes(day_0, 2)) write(fact);  // no key twice: all direct
+  journal_.sync();
+  if (GetParam() == test::Server::plain) make_partition_of_day_0("perp_data");
+  make_partition_of_day_0("perp_metrics");  // making it would wait for the lock
+  Text blocker(dsn_);
+  blocker.rows("BEGIN");
+  blocker.rows("LOCK TABLE perp_metrics IN EXCLUSIVE MODE");
+  LoaderOptions with = options();
+  with.lanes = 1;
+  Loading loading(with, journal_.end());
+  Text other(dsn_);
+  while (lanes_that_wait(other, "COPY perp_metrics") == 0) std::this_thread::yield();
+  other.rows("SET lock_timeout = '2s'");
+  other.rows("BEGIN");
+  other.rows("INSERT INTO perp_data (ts, symbol, perpspec, source, interval) VALUES (" +
+             std::to_string(day_0) + ", 'X', 'bin-x', 'x', '1min')");
+  other.rows("ROLLBACK");
+  blocker.rows("ROLLBACK");
+  loading.finish();
+  expect_exactly_once();
+}
+
 TEST_P(ConnectionFault, LoaderIsKilledAtRandomPoints) {
   write_history(15);
   const journal::Position end = journal_.end();

@@ -60,6 +60,7 @@ class Injection : public test::DatabaseTest {
       prune_options.is_dry_run = true;
       tried([&] { prune(connection, stored_backend(connection), prune_options, day_0); });
       tried([&] { ensure_partition(connection, name, day_0); });
+      tried([&] { ensure_chunk(connection, name, day_0); });
     }
     // Each of these connects anew.
     for (const std::string& name : names) {

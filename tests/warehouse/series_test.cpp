@@ -144,6 +144,34 @@ TEST_P(SeriesTables, APartitionIsMadeOnDemandForAnyDayOnce) {
   EXPECT_EQ(made.load(), 1);
 }
 
+TEST_P(SeriesTables, AChunkIsMadeBeforehandOnceAndHoldsNothing) {
+  if (GetParam() == test::Server::plain) GTEST_SKIP() << "partitions are made there";
+  setup(dsn_, {});
+  const auto chunks = [&](const std::string& table) {
+    return one("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = '" +
+               table + "'");
+  };
+  std::vector<std::thread> threads;
+  std::atomic<int> made{0};
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      Connection own(dsn_);
+      made += ensure_chunk(own, "perp_metrics", noon) ? 1 : 0;
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made.load(), 1);
+  Connection connection(dsn_);
+  EXPECT_FALSE(ensure_chunk(connection, "perp_metrics", noon + day / 2 - 1));
+  EXPECT_TRUE(ensure_chunk(connection, "perp_metrics", noon + day / 2));
+  EXPECT_TRUE(ensure_chunk(connection, "perp_data", -1));
+  EXPECT_EQ(chunks("perp_metrics"), "2");
+  EXPECT_EQ(chunks("perp_data"), "1");
+  for (const char* table : {"perp_data", "perp_metrics"})
+    EXPECT_EQ(one(std::string("SELECT count(*) FROM ") + table), "0");
+  EXPECT_THROW(ensure_chunk(connection, "exchanges", noon), DatabaseError);
+  EXPECT_THROW(ensure_chunk(connection, "perp_data; DROP TABLE x", noon), DatabaseError);
+}
+
 TEST_P(SeriesTables, SimultaneousLiquidationsAndBothPeriodsCoexist) {
   setup(dsn_, {});
   open({"liquidations", "open_interest", "long_short_ratio", "order_book_levels"});
@@ -310,6 +338,7 @@ TEST_P(SeriesTables, AnOlderSchemaIsMigratedAndNeverWrittenTo) {
     run("DROP SEQUENCE open_interest_snapshots_id_seq");
     run("DROP TABLE perp_series");
     run("DROP FUNCTION perp_create_series");
+    run("DROP FUNCTION perp_ensure_chunk");
     try {
       require_schema(connection, "test");
       FAIL() << "accepted";

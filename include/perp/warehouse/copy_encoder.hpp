@@ -30,12 +30,23 @@ struct RowLayout {
   std::uint64_t int4_slots = 0;                ///< bit per slot: an int4 column
   std::uint16_t slot_count = 0;
   std::uint16_t field_count = 0;  ///< all fields of a row
+  bool has_defaults = true;       ///< interval and window sizes are written, not left to the table
   bool has_window_sizes = false;
   bool has_notes = false;
 };
 
 extern const RowLayout perp_data_layout;
 extern const RowLayout perp_metrics_layout;
+
+/// Bit per slot: the layout's columns that `values` know.
+std::uint64_t slots_of(const RowLayout& layout,
+                       std::span<const market::MinuteValue> values) noexcept;
+
+/// A table's layout of fewer columns: of its values those of `slots`, of the others what the
+/// table's defaults do not say. A server takes each NULL of each row from the stream, at some 15
+/// ns: columns that no row of a COPY knows are better left out of it. Table::column_list() lists
+/// the same.
+RowLayout narrowed(const RowLayout& layout, std::uint64_t slots, bool has_notes);
 
 /// Why a row cannot be written as it is. Nothing of it is in the buffer then.
 enum class RowRefusal : std::uint8_t {
@@ -46,7 +57,8 @@ enum class RowRefusal : std::uint8_t {
 };
 std::string_view to_string(RowRefusal refusal);
 
-/// The bytes of a row between ts and its values, encoded once per series.
+/// The bytes of a row between ts and its values, encoded once per series. The same for all narrowed
+/// layouts.
 std::string encode_series(const RowLayout& layout, std::string_view symbol,
                           std::string_view perpspec);
 

@@ -42,5 +42,8 @@ int ensure_partitions(Connection& connection, std::string_view table, std::int64
                       int days);
 /// Plain backend: the partition of one series that holds `ts_ms`. @returns whether it was not there
 bool ensure_partition(Connection& connection, std::string_view table, std::int64_t ts_ms);
+/// TimescaleDB: the chunk of perp_data or perp_metrics that holds `ts_ms`, before a long
+/// transaction makes it and keeps its lock. @returns whether it was not there
+bool ensure_chunk(Connection& connection, std::string_view table, std::int64_t ts_ms);
 
 }  // namespace perp::warehouse

@@ -42,6 +42,8 @@ class Table {
   std::span<const TableColumn> columns() const { return columns_; }
   /// `ts,symbol,...,"interval",...`, every written column in order.
   std::string column_list() const;
+  /// The columns of a narrowed RowLayout: of the values the first for bit 0 of `values`, and so on.
+  std::string column_list(std::uint64_t values, bool has_notes) const;
   /// Column definitions for CREATE TABLE, the generated `exchange` and the primary key included.
   std::string definition() const;
   /// `name type ...` of one column, for ALTER TABLE ... ADD COLUMN.
