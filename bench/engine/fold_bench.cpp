@@ -161,6 +161,78 @@ BENCHMARK(close_minute)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond);
 
+/// A record with levels, as a journal holds it.
+class BookRecord {
+ public:
+  BookRecord(market::RecordType type, std::uint32_t instrument, std::size_t levels) {
+    words_.resize((sizeof(market::RecordHeader) + sizeof(market::Book)) / 8 + 4 * levels);
+    auto* header = new (words_.data()) market::RecordHeader;
+    header->size = static_cast<std::uint32_t>(words_.size() * 8);
+    header->type = type;
+    header->venue = static_cast<market::VenueId>(instrument >> 24);
+    header->instrument = instrument;
+    auto* book = new (header + 1) market::Book;
+    book->bid_count = book->ask_count = static_cast<std::uint32_t>(levels);
+    book->continuity = static_cast<std::uint8_t>(market::Continuity::continuous);
+    auto* level = reinterpret_cast<market::Level*>(book + 1);
+    for (std::size_t i = 1; i <= levels; ++i)
+      *level++ = {28'145 - 0.1 * static_cast<double>(i), 0.5 + static_cast<double>(i % 7)};
+    for (std::size_t i = 1; i <= levels; ++i)
+      *level++ = {28'145 + 0.1 * static_cast<double>(i), 0.5 + static_cast<double>(i % 5)};
+  }
+  const market::RecordHeader& at(std::int64_t ns) {
+    auto& header = *reinterpret_cast<market::RecordHeader*>(words_.data());
+    header.exchange_ns = header.receive_ns = ns;
+    return header;
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
+/// The one record that reaches a moment of samples: how long the engine stands still for it.
+void sample_books(benchmark::State& bench) {
+  constexpr std::uint32_t instruments = 400;
+  const Mix mix(instruments, 0, 1);
+  const auto levels = static_cast<std::size_t>(bench.range(0));
+  state::MarketState state{state::StateOptions{.ticker_interval_ns = 0}};
+  state::DerivedSink sink;
+  for (std::size_t i = 0; i < mix.count(); ++i) state.apply(mix[i], sink);
+  std::vector<BookRecord> deltas;
+  for (std::size_t i = 0; i < mix.count(); ++i) {
+    BookRecord snapshot(market::RecordType::book_snapshot, mix[i].instrument, levels);
+    state.apply(snapshot.at(start_ns + core::ns_per_second), sink);
+    deltas.emplace_back(market::RecordType::book_delta, mix[i].instrument, 1);
+  }
+  core::Histogram moments;
+  std::int64_t ns = start_ns;
+  for (auto _ : bench) {
+    ns += 30 * core::ns_per_second;
+    for (BookRecord& delta : deltas) state.apply(delta.at(ns - core::ns_per_second), sink);
+    sink.reset();
+    const core::MonoNs before = core::mono_now();
+    state.apply(deltas.front().at(ns), sink);
+    const std::int64_t took = core::mono_now() - before;
+    if (sink.record_count() != instruments)
+      bench.SkipWithError("not every book was sampled: a wrong answer is not timed");
+    sink.reset();
+    moments.record(took);
+    bench.SetIterationTime(static_cast<double>(took) / 1e9);
+  }
+  bench.SetItemsProcessed(static_cast<std::int64_t>(instruments) *
+                          static_cast<std::int64_t>(bench.iterations()));
+  bench.counters["moment_us_p50"] = static_cast<double>(moments.percentile(50)) / 1e3;
+  bench.counters["moment_us_max"] = static_cast<double>(moments.max()) / 1e3;
+}
+BENCHMARK(sample_books)
+    ->Name("state/sample_books/perp")
+    ->ArgName("levels")
+    ->Arg(50)
+    ->Arg(400)
+    ->Arg(1000)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+
 /// What a checkpoint costs the engine before it is written.
 void save(benchmark::State& bench) {
   const Mix mix(static_cast<std::uint32_t>(bench.range(0)), 5, 1'000);

@@ -41,7 +41,8 @@ class Search {
       if (record->type == RecordType::gap)
         add(*record);
       else if ((record->flags & market::flag_backfill) != 0 ||
-               record->type == RecordType::book_snapshot)
+               (record->type == RecordType::book_snapshot &&
+                (record->flags & market::flag_derived) == 0))  // a sample mends nothing
         fill(*record);
       else if (record->type == RecordType::trade && !unbounded_.empty())
         unbounded_.erase(record->instrument);

@@ -61,6 +61,26 @@ LiveVenueOptions venue_options(const Config& config, const market::Venue& venue)
   return options;
 }
 
+/// market_token without its "none".
+std::vector<std::string> market_token_of(const Config& config) {
+  const std::vector<std::string>& members = config.list("market_token");
+  return members.size() == 1 && members[0] == "none" ? std::vector<std::string>{} : members;
+}
+
+state::StateOptions state_options(const Config& config) {
+  const auto interval_ns = [&](const char* name) {
+    return config.integer(name) * core::ns_per_second;
+  };
+  // Where the journal leaves out what books are made of there are none.
+  const bool has_books = config.boolean("journal.keep_book_deltas");
+  state::StateOptions options;
+  options.market_token = market_token_of(config);
+  options.depth_interval_ns = has_books ? interval_ns("depth_interval_s") : 0;
+  options.ticker_interval_ns = interval_ns("ticker_interval_s");
+  options.levels_interval_ns = has_books ? interval_ns("levels_interval_s") : 0;
+  return options;
+}
+
 }  // namespace
 
 std::string dsn_of(const Config& config) {
@@ -112,14 +132,9 @@ core::LogOptions log_options(const Config& config) {
   return options;
 }
 
-std::vector<std::string> market_token_of(const Config& config) {
-  const std::vector<std::string>& members = config.list("market_token");
-  return members.size() == 1 && members[0] == "none" ? std::vector<std::string>{} : members;
-}
-
 void set_pipeline_options(const Config& config, PipelineOptions& options) {
   options.journal_folder = config.text("journal.folder");
-  options.market_token = market_token_of(config);
+  options.state = state_options(config);
   options.sync_ms = config.integer("journal.sync_ms");
   options.dsn = dsn_of(config);
   options.loader_lanes = static_cast<unsigned>(config.integer("loader.lanes"));
@@ -141,7 +156,7 @@ LiveOptions live_options(const Config& config) {
   engine.journal.segment_bytes =
       static_cast<std::uint64_t>(config.integer("journal.segment_bytes"));
   engine.journal.keep_book_deltas = config.boolean("journal.keep_book_deltas");
-  engine.state.market_token = market_token_of(config);
+  engine.state = state_options(config);
   engine.checkpoint_every_ns = config.integer("journal.checkpoint_s") * core::ns_per_second;
   options.warehouse.engine_cpu = static_cast<int>(config.integer("pins.engine"));
   options.warehouse.loader = loader_options(config);

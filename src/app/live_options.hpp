@@ -21,7 +21,5 @@ core::LogOptions log_options(const Config& config);
 /// database.dsn, or keywords made of database.host and the others; empty: none.
 std::string dsn_of(const Config& config);
 std::int64_t status_ns_of(const Config& config);
-/// market_token without its "none".
-std::vector<std::string> market_token_of(const Config& config);
 
 }  // namespace perp::app

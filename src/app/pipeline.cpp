@@ -62,7 +62,7 @@ Report run_pipeline(const PipelineOptions& options, const std::atomic<bool>& sto
   warehouse_options.engine.journal.folder = journal_folder;
   warehouse_options.engine.journal.sync_ms = options.sync_ms;
   warehouse_options.engine_cpu = options.engine_cpu;
-  warehouse_options.engine.state.market_token = options.market_token;
+  warehouse_options.engine.state = options.state;
   warehouse_options.loader.dsn = options.dsn;
   warehouse_options.loader.program = "perp replay";
   warehouse_options.loader.lanes = options.loader_lanes;

@@ -212,6 +212,28 @@ std::vector<Setting> make_settings() {
                  .complaint = is_some,
                  .help = "Coins on Binance of which the symbol MT is the mean, at most 8; none: no "
                          "such rows."});
+  all.push_back({.name = "depth_interval_s",
+                 .type = SettingType::integer,
+                 .fallback = std::int64_t{30},
+                 .flag = "--depth-interval",
+                 .least = 0,
+                 .most = 86'400,
+                 .help = "Each contract's book is sampled at whole multiples of so many seconds: "
+                         "depth, slippage, summary. 0: never."});
+  all.push_back({.name = "ticker_interval_s",
+                 .type = SettingType::integer,
+                 .fallback = std::int64_t{60},
+                 .flag = "--ticker-interval",
+                 .least = 0,
+                 .most = 86'400,
+                 .help = "and its ticker. 0: never."});
+  all.push_back({.name = "levels_interval_s",
+                 .type = SettingType::integer,
+                 .fallback = std::int64_t{0},
+                 .flag = "--levels-interval",
+                 .least = 0,
+                 .most = 86'400,
+                 .help = "and the best 100 levels a side, which are many rows. 0: never."});
   all.push_back({.name = "testnet",
                  .type = SettingType::boolean,
                  .fallback = false,
@@ -283,7 +305,8 @@ std::vector<Setting> make_settings() {
   all.push_back({.name = "journal.keep_book_deltas",
                  .type = SettingType::boolean,
                  .fallback = true,
-                 .help = "Keeps every step of the order books; most of a journal's size."});
+                 .help = "Keeps every step of the order books; most of a journal's size. Without "
+                         "them no book is sampled."});
   all.push_back({.name = "journal.checkpoint_s",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{300},

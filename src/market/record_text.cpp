@@ -59,6 +59,15 @@ class Object {
     for (const std::uint8_t byte : bytes) fmt::format_to(std::back_inserter(out_), "{:02x}", byte);
     out_ += '"';
   }
+  void numbers(std::string_view name, std::span<const double> values) {
+    key(name);
+    out_ += '[';
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (i != 0) out_ += ',';
+      element(values[i]);
+    }
+    out_ += ']';
+  }
   void levels(std::string_view name, std::span<const Level> levels) {
     key(name);
     out_ += '[';
@@ -394,6 +403,48 @@ void write(Object& o, const Minute& p) {
   }
 }
 
+void write(Object& o, const Liquidity& p) {
+  o.number("mid_price", p.mid_price);
+  o.number("bid_price", p.bid_price);
+  o.number("bid_quantity", p.bid_quantity);
+  o.number("ask_price", p.ask_price);
+  o.number("ask_quantity", p.ask_quantity);
+  o.number("bids_notional", p.bids_notional);
+  o.number("asks_notional", p.asks_notional);
+  o.number("imbalance_5", p.imbalance_5);
+  o.number("imbalance_10", p.imbalance_10);
+  o.number("imbalance_20", p.imbalance_20);
+  o.number("max_bid_bps", p.max_bid_bps);
+  o.number("max_ask_bps", p.max_ask_bps);
+  o.numbers("bid_depth", p.bid_depth);
+  o.numbers("ask_depth", p.ask_depth);
+  o.numbers("buy_price", p.buy_price);
+  o.numbers("sell_price", p.sell_price);
+  o.integer("last_id", p.last_id);
+  o.integer("told_ns", p.told_ns);
+  o.count("bid_levels", p.bid_levels);
+  o.count("ask_levels", p.ask_levels);
+  o.count("depth", p.depth);
+}
+
+void write(Object& o, const TickerSample& p) {
+  o.number("last_price", p.last_price);
+  o.number("mark_price", p.mark_price);
+  o.number("index_price", p.index_price);
+  o.number("bid_price", p.bid_price);
+  o.number("bid_quantity", p.bid_quantity);
+  o.number("ask_price", p.ask_price);
+  o.number("ask_quantity", p.ask_quantity);
+  o.number("volume_base_24h", p.volume_base_24h);
+  o.number("volume_quote_24h", p.volume_quote_24h);
+  o.number("open_interest", p.open_interest);
+  o.number("open_interest_notional", p.open_interest_notional);
+  o.number("change_24h", p.change_24h);
+  o.number("change_fraction_24h", p.change_fraction_24h);
+  o.number("high_24h", p.high_24h);
+  o.number("low_24h", p.low_24h);
+}
+
 void write_payload(Object& o, const RecordHeader& r) {
   switch (r.type) {
     case RecordType::padding: return;
@@ -416,6 +467,8 @@ void write_payload(Object& o, const RecordHeader& r) {
     case RecordType::error: return write(o, payload<DecodeFailure>(r));
     case RecordType::tick: return write(o, payload<Tick>(r));
     case RecordType::minute: return write(o, payload<Minute>(r));
+    case RecordType::liquidity: return write(o, payload<Liquidity>(r));
+    case RecordType::ticker_sample: return write(o, payload<TickerSample>(r));
   }
 }
 

@@ -52,6 +52,18 @@ Fold::Fold(const StateOptions& options) : options_(options), token_(options.mark
   if (options.close_grace_ns < 0 || options.close_grace_ns > core::ns_per_minute)
     throw core::Error("bad state option", "close_grace_ns",
                       fmt::format("{} ns is not in 0..60 s", options.close_grace_ns));
+  const std::int64_t depth_ns = options.depth_interval_ns;
+  const std::int64_t ticker_ns = options.ticker_interval_ns;
+  const std::int64_t levels_ns = options.levels_interval_ns;
+  for (const std::int64_t interval_ns : {depth_ns, ticker_ns, levels_ns})
+    if (interval_ns < 0 || interval_ns > core::ns_per_day || interval_ns % core::ns_per_second != 0)
+      throw core::Error("bad state option",
+                        "depth_interval_ns, ticker_interval_ns, "
+                        "levels_interval_ns",
+                        fmt::format("{} ns is not whole seconds up to a day", interval_ns));
+  depth_.interval_ns = depth_ns;
+  tickers_.interval_ns = ticker_ns;
+  levels_.interval_ns = levels_ns;
   rsi_rule_ = {.period = options.rsi_period, .flat = options.rsi_flat};
   for (const market::Perpspec& spec : market::perpspecs)
     venues_[static_cast<std::size_t>(market::venue_of(spec.id))].kinds |=
@@ -101,12 +113,14 @@ void Fold::advance(std::int64_t ns, DerivedSink& out) {
   if (before == core::unknown_ns) {
     // What ended before the first record was not seen by anybody.
     closed_ = minute_of(ns) - 1;
+    start_cadences(ns);
     return;
   }
   if (ns - before > blind_after_ns) {
     ++totals_.blind_jumps;
     interrupt_all(before);
   }
+  if (ns >= next_sample_ns_) sample_until(ns, before, out);
   const std::int64_t due = minute_of(ns - options_.close_grace_ns) - 1;
   const std::int64_t last = std::min(due, closed_ + closes_per_jump);
   while (closed_ < last) close_minute(closed_ + 1, out);

@@ -2,7 +2,8 @@
 // The fold behind MarketState: time, instruments, the inputs of open minutes, their close, and what
 // late data changes. One thread. fold.cpp: time and closing; fold_streams.cpp: instruments and
 // liveness; fold_inputs.cpp: inputs by kind; fold_revision.cpp: late and backfilled data;
-// fold_token.cpp: the market token; image.cpp: checkpoints.
+// fold_samples.cpp: samples of books and tickers; fold_token.cpp: the market token; image.cpp:
+// checkpoints.
 #include "state/engine_clock.hpp"
 #include "state/market_token.hpp"
 #include "state/minute_rows.hpp"
@@ -12,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -57,6 +59,17 @@ class Fold {
     std::vector<std::unique_ptr<Series>> series;
   };
 
+  /// Moments at whole multiples of an interval; none at all for an interval of 0.
+  struct Cadence {
+    std::int64_t interval_ns = 0;
+    std::int64_t next_ns = std::numeric_limits<std::int64_t>::max();
+
+    /// The next moment is the first behind `ns`.
+    void start_behind(std::int64_t ns) {
+      if (interval_ns != 0) next_ns = core::floor_to(ns, interval_ns) + interval_ns;
+    }
+  };
+
   // Time.
   void advance(std::int64_t ns, DerivedSink& out);
   void take(const market::RecordHeader& record, DerivedSink& out);
@@ -72,6 +85,8 @@ class Fold {
 
   // Instruments and liveness.
   Series* find_series(const market::RecordHeader& record);
+  /// nullptr, uncounted, for what gets no rows.
+  Series* find_active(const market::RecordHeader& record);
   void define(const market::RecordHeader& record);
   void feed_status(const market::RecordHeader& record);
   void gap(const market::RecordHeader& record);
@@ -79,6 +94,7 @@ class Fold {
                std::int64_t connection);
   void interrupt(VenueFold& venue, market::RecordType stream, std::int64_t ns);
   void interrupt_all(std::int64_t ns);
+  void doubt_books(VenueFold& venue, const market::RecordHeader& record);
 
   // Inputs.
   void trade(Series& series, const market::RecordHeader& record, DerivedSink& out);
@@ -92,6 +108,19 @@ class Fold {
   void funding(Series& series, const market::RecordHeader& record);
   template <class Value>
   void offer(Series& series, Value Samples::*field, const Value& sample, bool is_history);
+
+  // Samples.
+  void quote(Series& series, const market::RecordHeader& record);
+  void start_cadences(std::int64_t ns);
+  void sample_until(std::int64_t ns, std::int64_t heard_ns, DerivedSink& out);
+  template <class Sampler>
+  void for_each_active(Sampler sampler);
+  void sample_book(const Series& series, std::int64_t ns, DerivedSink& out);
+  void sample_levels(const Series& series, std::int64_t ns, DerivedSink& out);
+  void sample_ticker(const Series& series, std::int64_t ns, DerivedSink& out);
+  bool keeps_books() const { return depth_.interval_ns != 0 || levels_.interval_ns != 0; }
+  /// When we heard it: what a sample's freshness is measured by. Never ahead of engine time.
+  std::int64_t heard_ns(const market::RecordHeader& record) const;
 
   // Late and backfilled data.
   bool is_revisable(const Series& series, std::int64_t minute) const;
@@ -137,6 +166,10 @@ class Fold {
   rolling::RsiRule rsi_rule_;
   EngineClock clock_;
   std::int64_t closed_ = no_minute;  ///< newest closed minute
+  Cadence depth_;
+  Cadence tickers_;
+  Cadence levels_;
+  std::int64_t next_sample_ns_ = std::numeric_limits<std::int64_t>::max();  ///< the least of theirs
   Totals totals_;
   std::array<VenueFold, market::venue_limit> venues_;
   MarketToken token_;

@@ -102,7 +102,10 @@ void Fold::trade(Series& series, const market::RecordHeader& record, DerivedSink
     if (data.last_trade_ns == core::unknown_ns || ns > data.last_trade_ns) data.last_trade_ns = ns;
   }
   const auto& trade = market::payload<market::Trade>(record);
-  if (!is_usable(trade)) ++totals_.unusable;
+  if (!is_usable(trade))
+    ++totals_.unusable;
+  else if ((record.flags & market::flag_snapshot) == 0 && trade.is_block != market::Tristate::yes)
+    Quotes::tell(series.quotes.last_price, trade.price, heard_ns(record));
   if (minute > closed_) {
     series.open_up_to(rsi_rule_, minute);
     add_trade(series.slot(minute).trades, trade, ns);
@@ -234,6 +237,9 @@ void Fold::open_interest(Series& series, const market::RecordHeader& record, Der
     return;
   }
   if (payload.period_ns == 0 || payload.period_ns == core::unknown_ns) {
+    OpenInterestSample& quoted = series.quotes.open_interest;
+    if (!is_backfill(record) && (quoted.ns == core::unknown_ns || sample.ns >= quoted.ns))
+      quoted = sample;
     offer(series, &Samples::open_interest_now, sample, is_backfill(record));
     return;
   }
@@ -261,7 +267,14 @@ void Fold::long_short_ratio(Series& series, const market::RecordHeader& record, 
 }
 
 void Fold::mark_price(Series& series, const market::RecordHeader& record) {
-  const double price = market::payload<market::MarkPrice>(record).mark_price;
+  const auto& payload = market::payload<market::MarkPrice>(record);
+  const double price = payload.mark_price;
+  if (!is_backfill(record)) {
+    const std::int64_t ns = heard_ns(record);
+    if (is_positive(price)) Quotes::tell(series.quotes.mark_price, price, ns);
+    if (is_positive(payload.index_price))
+      Quotes::tell(series.quotes.index_price, payload.index_price, ns);
+  }
   if (is_positive(price))
     offer(series, &Samples::mark_price, Sample{event_ns(record), price}, is_backfill(record));
 }

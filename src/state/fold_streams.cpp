@@ -17,6 +17,10 @@ bool holds(const market::RecordHeader& record) {
   return record.size >= sizeof(market::RecordHeader) + sizeof(Payload);
 }
 
+bool is_book(RecordType stream) {
+  return stream == RecordType::book_snapshot || stream == RecordType::book_delta;
+}
+
 bool is_watched(RecordType stream) {
   return stream == RecordType::trade || stream == RecordType::liquidation;
 }
@@ -41,7 +45,13 @@ void Fold::take(const market::RecordHeader& record, DerivedSink& out) {
     case RecordType::long_short_ratio:
     case RecordType::mark_price:
     case RecordType::funding: break;
-    default: return;  // builds no minute
+    case RecordType::bbo:
+    case RecordType::ticker:
+    case RecordType::book_snapshot:
+    case RecordType::book_delta:
+      if (Series* series = find_active(record); series != nullptr) quote(*series, record);
+      return;
+    default: return;  // builds neither a minute nor a sample
   }
   Series* series = find_series(record);
   if (series == nullptr) return;
@@ -71,6 +81,14 @@ void Fold::take(const market::RecordHeader& record, DerivedSink& out) {
       if (holds<market::Funding>(record)) funding(*series, record);
       return;
   }
+}
+
+Series* Fold::find_active(const market::RecordHeader& record) {
+  const auto venue_index = static_cast<std::size_t>(record.venue);
+  const std::size_t index = index_of(record.instrument);
+  if (venue_index >= venues_.size() || index >= venues_[venue_index].series.size()) return nullptr;
+  Series* series = venues_[venue_index].series[index].get();
+  return series != nullptr && series->is_active ? series : nullptr;
 }
 
 Series* Fold::find_series(const market::RecordHeader& record) {
@@ -126,6 +144,8 @@ void Fold::define(const market::RecordHeader& record) {
   } else if (!is_active && series->is_active) {
     series->data.trade_stream = {};
     series->data.liquidation_stream = {};
+    series->quotes = {};
+    series->books.clear();
   }
   series->is_active = is_active;
   if (is_active && record.venue == MarketToken::venue)
@@ -153,6 +173,8 @@ void Fold::feed_status(const market::RecordHeader& record) {
                          status.state == market::FeedState::reconnecting ||
                          status.state == market::FeedState::down;
   if (!is_live && !is_broken) return;
+  if (is_broken && (is_book(status.stream) || status.stream == RecordType::padding))
+    doubt_books(venue, record);
 
   if (record.instrument != 0) {
     const std::size_t index = index_of(record.instrument);
@@ -189,6 +211,8 @@ void Fold::gap(const market::RecordHeader& record) {
   const auto& gap = market::payload<market::Gap>(record);
   const auto venue_index = static_cast<std::size_t>(record.venue);
   const std::int64_t from_ns = gap.from_ns != core::unknown_ns ? gap.from_ns : event_ns(record);
+  if (venue_index < venues_.size() && is_book(gap.stream))
+    doubt_books(venues_[venue_index], record);
   if (venue_index >= venues_.size() || !is_watched(gap.stream) || from_ns == core::unknown_ns)
     return;
   VenueFold& venue = venues_[venue_index];
@@ -237,7 +261,21 @@ void Fold::interrupt_all(std::int64_t ns) {
   for (VenueFold& venue : venues_) {
     interrupt(venue, RecordType::trade, ns);
     interrupt(venue, RecordType::liquidation, ns);
+    for (const auto& series : venue.series)
+      if (series != nullptr) {
+        series->doubt_books();
+        series->quotes = {};
+      }
   }
+}
+
+/// What broke may have carried these books: each waits for its next record, which tells whether it
+/// still follows. A book that missed something finds that by itself.
+void Fold::doubt_books(VenueFold& venue, const market::RecordHeader& record) {
+  const std::size_t index = index_of(record.instrument);
+  for (std::size_t i = 0; i < venue.series.size(); ++i)
+    if (venue.series[i] != nullptr && (record.instrument == 0 || i == index))
+      venue.series[i]->doubt_books();
 }
 
 }  // namespace perp::state

@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t image_magic = 0x3145'5441'5453'5050;  // "PPSTATE1" on disk
 /// Changes whenever what is written below does. An image of another version is refused: the journal
 /// has it all.
-constexpr std::uint32_t image_version = 2;
+constexpr std::uint32_t image_version = 3;
 
 /// First bytes of an image. An image is only for the program that wrote it or one with the same
 /// layouts.
@@ -25,13 +25,16 @@ struct ImageHeader {
   std::uint32_t crc = 0;  ///< of everything behind this header
   std::uint64_t body_bytes = 0;
   std::uint64_t series_bytes =
-      sizeof(SeriesData) + sizeof(Lanes) + sizeof(RsiHistory) + sizeof(Totals);
+      sizeof(SeriesData) + sizeof(Lanes) + sizeof(RsiHistory) + sizeof(Totals) + sizeof(Quotes);
   double rsi_flat = 0;
   std::int64_t close_grace_ns = 0;
   std::int64_t rsi_period = 0;
   std::uint64_t token_members = 0;  ///< a checksum of their names; 0: no token
+  std::int64_t depth_interval_ns = 0;
+  std::int64_t ticker_interval_ns = 0;
+  std::int64_t levels_interval_ns = 0;
 };
-static_assert(sizeof(ImageHeader) == 64);
+static_assert(sizeof(ImageHeader) == 88);
 
 std::uint64_t checksum_of(const std::vector<std::string>& members) {
   std::string joined;
@@ -77,6 +80,9 @@ class ImageReader {
     return value;
   }
   std::span<const std::byte> rest() const { return rest_; }
+  void get_book(market::OrderBook& book) {
+    if (!book.load(rest_)) refuse("it holds a damaged order book");
+  }
 
  private:
   std::span<const std::byte> rest_;
@@ -96,6 +102,9 @@ void Fold::save(std::vector<std::byte>& image) const {
   header.close_grace_ns = options_.close_grace_ns;
   header.rsi_period = options_.rsi_period;
   header.token_members = checksum_of(options_.market_token);
+  header.depth_interval_ns = options_.depth_interval_ns;
+  header.ticker_interval_ns = options_.ticker_interval_ns;
+  header.levels_interval_ns = options_.levels_interval_ns;
   ImageWriter writer(image);
   writer.put(header);
   writer.put(clock_);
@@ -116,6 +125,13 @@ void Fold::save(std::vector<std::byte>& image) const {
       writer.put(static_cast<std::uint8_t>(series->is_active));
       writer.put(static_cast<std::uint8_t>(series->lanes != nullptr));
       writer.put(series->data);
+      writer.put(series->quotes);
+      writer.put(std::uint64_t{series->books.size()});
+      for (const KeptBook& kept : series->books) {
+        writer.put(kept.depth);
+        writer.put(kept.told_ns);
+        kept.book.save(image);
+      }
       if (series->lanes != nullptr) writer.put(*series->lanes);
       if (series->rsi != nullptr) writer.put(*series->rsi);
     }
@@ -161,6 +177,14 @@ void Fold::load(std::span<const std::byte> image) {
                     "are {}, {}, {}, or their market_token is another one",
                     header.rsi_period, header.rsi_flat, header.close_grace_ns, options_.rsi_period,
                     options_.rsi_flat, options_.close_grace_ns));
+  if (header.depth_interval_ns != options_.depth_interval_ns ||
+      header.ticker_interval_ns != options_.ticker_interval_ns ||
+      header.levels_interval_ns != options_.levels_interval_ns)
+    refuse(fmt::format(
+        "it was made with samples of depth, ticker and levels each {}, {}, {} ns; the "
+        "options are {}, {}, {}",
+        header.depth_interval_ns, header.ticker_interval_ns, header.levels_interval_ns,
+        options_.depth_interval_ns, options_.ticker_interval_ns, options_.levels_interval_ns));
   reader.get(clock_);
   reader.get(closed_);
   reader.get(totals_);
@@ -183,6 +207,14 @@ void Fold::load(std::span<const std::byte> image) {
       series->is_active = reader.get<std::uint8_t>() != 0;
       const bool has_lanes = reader.get<std::uint8_t>() != 0;
       reader.get(series->data);
+      reader.get(series->quotes);
+      series->books.reserve(KeptBook::books_max);
+      for (auto books = reader.get<std::uint64_t>(); books > 0; --books) {
+        if (series->books.size() == KeptBook::books_max) refuse("it holds too many order books");
+        KeptBook& kept = series->books.emplace_back(reader.get<std::uint16_t>());
+        reader.get(kept.told_ns);
+        reader.get_book(kept.book);
+      }
       if (has_lanes) {
         series->lanes = std::make_unique<Lanes>();
         reader.get(*series->lanes);
@@ -210,6 +242,7 @@ void Fold::load(std::span<const std::byte> image) {
     }
   }
   if (!reader.rest().empty()) refuse("something follows its end");
+  if (clock_.now_ns() != core::unknown_ns) start_cadences(clock_.now_ns());
 }
 
 }  // namespace perp::state

@@ -24,6 +24,28 @@ void Series::open_up_to(const rolling::RsiRule& rule, std::int64_t minute) {
   data.head = minute;
 }
 
+KeptBook& Series::book_of(std::uint16_t depth) {
+  for (KeptBook& kept : books)
+    if (kept.depth == depth) return kept;
+  if (books.size() < KeptBook::books_max) {
+    books.reserve(KeptBook::books_max);
+    return books.emplace_back(depth);
+  }
+  const auto oldest =
+      std::min_element(books.begin(), books.end(), [](const KeptBook& a, const KeptBook& b) {
+        return a.told_ns < b.told_ns;  // unknown is the least of all
+      });
+  *oldest = KeptBook(depth);
+  return *oldest;
+}
+
+const KeptBook* Series::find_book(std::int64_t ns) const {
+  const KeptBook* found = nullptr;
+  for (const KeptBook& kept : books)
+    if (kept.is_usable(ns) && (found == nullptr || kept.reach() > found->reach())) found = &kept;
+  return found;
+}
+
 Samples& Series::open_at(std::int64_t minute) {
   const auto index = static_cast<std::size_t>(minute & (open_count - 1));
   if (data.open_minutes[index] != minute) {

@@ -9,7 +9,9 @@
 //   only to look back at       | may be revised (16 closed minutes)      | open
 //
 // so that every minute that may be revised still has the row of ten minutes before it.
+#include "state/quotes.hpp"
 #include "state/rsi_history.hpp"
+#include "state/sample.hpp"
 
 #include <perp/core/time.hpp>
 #include <perp/market/perpspec.hpp>
@@ -20,6 +22,7 @@
 #include <limits>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 namespace perp::state {
 
@@ -140,17 +143,6 @@ struct Slot {
   std::uint8_t reserved[5] = {};
 };
 
-struct Sample {
-  std::int64_t ns = core::unknown_ns;
-  double value = market::missing;
-};
-struct OpenInterestSample {
-  std::int64_t ns = core::unknown_ns;
-  double quantity = market::missing;
-  double notional = market::missing;
-  double contracts = market::missing;
-};
-
 /// The newest samples of one minute, or of all closed ones.
 struct Samples {
   OpenInterestSample open_interest_now;     ///< a sample of the moment
@@ -196,6 +188,8 @@ struct Series {
   std::uint32_t instrument = 0;
   market::VenueId venue = market::VenueId::none;
   bool is_active = false;  ///< primary and not delisted: only such a one gets rows
+  Quotes quotes;
+  std::vector<KeptBook> books;  ///< made by the first record of each depth
   SeriesData data;
   std::unique_ptr<Lanes> lanes;     ///< made by the first backfill record
   std::unique_ptr<RsiHistory> rsi;  ///< where the venue has that perpspec
@@ -211,6 +205,15 @@ struct Series {
     return data.head != no_minute && minute <= data.head && minute > data.head - slot_count;
   }
   bool is_revisable(std::int64_t minute) const { return minute > data.head - revisable_reach; }
+
+  /// The book of streams of that depth.
+  KeptBook& book_of(std::uint16_t depth);
+  /// The deepest that stands for the market at `ns`, nullptr if none does.
+  const KeptBook* find_book(std::int64_t ns) const;
+  /// The stream broke: until the next record nothing is known of the market.
+  void doubt_books() {
+    for (KeptBook& kept : books) kept.told_ns = core::unknown_ns;
+  }
 
   /// Opens minutes up to `minute`; what falls out of the window moves into the RSI's state.
   void open_up_to(const rolling::RsiRule& rule, std::int64_t minute);

@@ -3,6 +3,7 @@
 #include "warehouse/wire.hpp"
 
 #include <perp/core/time.hpp>
+#include <perp/market/liquidity.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <fmt/format.h>
@@ -195,6 +196,120 @@ void write_liquidation(const RecordHeader& record, const FactSubject& subject, F
                                                          : market::Tristate::yes);
 }
 
+// Samples: what the engine concluded of a market at a moment
+// ---------------------------------------
+constexpr auto ticker_columns = std::to_array<std::string_view>(
+    {"ts", "exchange_id", "symbol", "last_price", "mark_price", "index_price", "best_bid_price",
+     "best_bid_qty", "best_ask_price", "best_ask_qty", "volume_24h", "turnover_24h",
+     "open_interest", "open_interest_notional", "price_change_24h", "price_change_pct", "high_24h",
+     "low_24h"});
+
+void write_ticker(const RecordHeader& record, const FactSubject&, FactWriter& out) {
+  const auto& sample = payload<market::TickerSample>(record);
+  for (double value :
+       {sample.last_price, sample.mark_price, sample.index_price, sample.bid_price,
+        sample.bid_quantity, sample.ask_price, sample.ask_quantity, sample.volume_base_24h,
+        sample.volume_quote_24h, sample.open_interest, sample.open_interest_notional,
+        sample.change_24h, sample.change_fraction_24h, sample.high_24h, sample.low_24h})
+    out.float8(value);
+}
+
+constexpr auto orderbook_columns = std::to_array<std::string_view>(
+    {"ts", "exchange_id", "symbol", "bids_notional", "asks_notional", "spread_bps", "bid_levels",
+     "ask_levels", "best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty",
+     "imbalance_5", "imbalance_10", "imbalance_20"});
+
+void write_orderbook(const RecordHeader& record, const FactSubject&, FactWriter& out) {
+  const auto& sample = payload<market::Liquidity>(record);
+  for (double value : {sample.bids_notional, sample.asks_notional,
+                       market::spread_bps(sample.bid_price, sample.ask_price)})
+    out.float8(value);
+  out.int4(static_cast<std::int32_t>(sample.bid_levels));
+  out.int4(static_cast<std::int32_t>(sample.ask_levels));
+  for (double value : {sample.bid_price, sample.bid_quantity, sample.ask_price, sample.ask_quantity,
+                       sample.imbalance_5, sample.imbalance_10, sample.imbalance_20})
+    out.float8(value);
+}
+
+constexpr auto depth_columns = std::to_array<std::string_view>(
+    {"ts",         "exchange_id", "symbol",    "mid_price", "bid_1bps",    "bid_2_5bps",
+     "bid_5bps",   "bid_10bps",   "bid_20bps", "bid_50bps", "bid_100bps",  "ask_1bps",
+     "ask_2_5bps", "ask_5bps",    "ask_10bps", "ask_20bps", "ask_50bps",   "ask_100bps",
+     "bid_pct05",  "bid_pct1",    "bid_pct2",  "bid_pct5",  "bid_pct10",   "ask_pct05",
+     "ask_pct1",   "ask_pct2",    "ask_pct5",  "ask_pct10", "max_bid_bps", "max_ask_bps"});
+constexpr std::size_t bands_in_bps = 7;       // 1 to 100 bps
+constexpr std::size_t first_band_in_pct = 5;  // 0.5 % is 50 bps
+static_assert(market::depth_bands_bps[bands_in_bps - 1] == 100 &&
+              market::depth_bands_bps[first_band_in_pct] == 50 &&
+              depth_columns.size() == 3 + 1 + 2 * bands_in_bps +
+                                          2 * (market::depth_band_count - first_band_in_pct) + 2);
+
+void write_depth(const RecordHeader& record, const FactSubject&, FactWriter& out) {
+  const auto& sample = payload<market::Liquidity>(record);
+  out.float8(sample.mid_price);
+  for (const auto* side : {&sample.bid_depth, &sample.ask_depth})
+    for (std::size_t band = 0; band < bands_in_bps; ++band) out.float8((*side)[band]);
+  for (const auto* side : {&sample.bid_depth, &sample.ask_depth})
+    for (std::size_t band = first_band_in_pct; band < side->size(); ++band)
+      out.float8((*side)[band]);
+  out.float8(sample.max_bid_bps);
+  out.float8(sample.max_ask_bps);
+}
+
+constexpr auto slippage_columns = std::to_array<std::string_view>(
+    {"ts", "exchange_id", "symbol", "trade_amount", "mid_price", "buy_avg_price",
+     "buy_slippage_bps", "buy_slippage_pct", "buy_total_cost", "buy_feasible", "sell_avg_price",
+     "sell_slippage_bps", "sell_slippage_pct", "sell_total_cost", "sell_feasible"});
+
+void write_slippage(const RecordHeader& record, const FactSubject& subject, FactWriter& out) {
+  const auto& sample = payload<market::Liquidity>(record);
+  const double amount = market::slippage_amounts[subject.part];
+  out.float8(amount);
+  out.float8(sample.mid_price);
+  const auto side = [&](double price, double bps) {
+    const bool is_feasible = !std::isnan(price);
+    out.float8(price);
+    out.float8(bps);
+    out.float8(bps / 100);
+    out.float8(is_feasible ? amount : market::missing);  // by notional: just what was asked for
+    out.boolean(is_feasible ? market::Tristate::yes : market::Tristate::no);
+  };
+  const double buy = sample.buy_price[subject.part];
+  const double sell = sample.sell_price[subject.part];
+  side(buy, market::buy_slippage_bps(buy, sample.mid_price));
+  side(sell, market::sell_slippage_bps(sell, sample.mid_price));
+}
+
+std::uint32_t slippage_rows(const RecordHeader&) { return market::slippage_amount_count; }
+
+constexpr auto level_columns = std::to_array<std::string_view>(
+    {"ts", "exchange_id", "symbol", "side", "level", "price", "quantity", "last_update_id"});
+
+/// What a venue sent is no sample.
+std::int64_t levels_time(const RecordHeader& record) {
+  return (record.flags & market::flag_derived) != 0 ? record.exchange_ns : skip;
+}
+
+std::uint32_t level_rows(const RecordHeader& record) {
+  const auto& book = payload<market::Book>(record);
+  return book.bid_count + book.ask_count;
+}
+
+void write_level(const RecordHeader& record, const FactSubject& subject, FactWriter& out) {
+  const auto& book = payload<market::Book>(record);
+  const bool is_bid = subject.part < book.bid_count;
+  const std::uint32_t place = is_bid ? subject.part : subject.part - book.bid_count;
+  const market::Level& level = is_bid ? market::bids(book)[place] : market::asks(book)[place];
+  out.text(is_bid ? "bid" : "ask");
+  out.int2(static_cast<std::int16_t>(place + 1));
+  out.float8(level.price);
+  out.float8(level.quantity);
+  if (book.last_id == market::unknown_id)
+    out.null();
+  else
+    out.int8(book.last_id);
+}
+
 constexpr auto tables = std::to_array<FactTable>({
     {"klines", market::RecordType::kline, true, FactMerge::keep_known, false, 4, kline_columns,
      kline_time, write_kline},
@@ -208,6 +323,16 @@ constexpr auto tables = std::to_array<FactTable>({
      5, ratio_columns, ratio_time, write_ratio},
     {"liquidations", market::RecordType::liquidation, true, FactMerge::keep_first, true, 4,
      liquidation_columns, liquidation_time, write_liquidation},
+    {"tickers", market::RecordType::ticker_sample, true, FactMerge::keep_first, false, 3,
+     ticker_columns, event_time, write_ticker},
+    {"orderbooks", market::RecordType::liquidity, true, FactMerge::keep_first, false, 3,
+     orderbook_columns, event_time, write_orderbook},
+    {"liquidity_depth", market::RecordType::liquidity, true, FactMerge::keep_first, false, 3,
+     depth_columns, event_time, write_depth},
+    {"slippage", market::RecordType::liquidity, true, FactMerge::keep_first, false, 4,
+     slippage_columns, event_time, write_slippage, slippage_rows},
+    {"order_book_levels", market::RecordType::book_snapshot, true, FactMerge::keep_first, false, 5,
+     level_columns, levels_time, write_level, level_rows},
 });
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
-// Facts that are rows of a table of their own: one record, one row, in COPY's binary form as soon
-// as it is read. THE table of such tables is fact_tables(): which record goes where, what its key
-// is, what a second row of one key means.
+// Facts that are rows of tables of their own, in COPY's binary form as soon as they are read: a
+// record is a row of one table, or of several, or several rows. THE table of such tables is
+// fact_tables(): which record goes where, what its key is, what a second row of one key means.
 #include <perp/journal/format.hpp>
 #include <perp/market/record.hpp>
 
@@ -37,6 +37,7 @@ struct FactSubject {
   std::string_view symbol;
   std::int64_t ts = 0;       ///< epoch ms
   std::uint32_t repeat = 0;  ///< how many records of this very content came before it in this ms
+  std::uint32_t part = 0;    ///< which of the record's rows
 };
 
 enum class FactMerge : std::uint8_t {
@@ -57,6 +58,10 @@ struct FactTable {
   std::int64_t (*time)(const market::RecordHeader& record);
   /// The fields behind ts, exchange_id and symbol.
   void (*write)(const market::RecordHeader& record, const FactSubject& subject, FactWriter& out);
+  /// How many rows a record is. Their keys differ.
+  std::uint32_t (*rows)(const market::RecordHeader& record) = [](const market::RecordHeader&) {
+    return std::uint32_t{1};
+  };
 };
 inline constexpr std::int64_t skip = core::unknown_ns + 1;
 

@@ -277,13 +277,20 @@ void JournalRows::take_fact(Pass& pass, const market::RecordHeader& record, std:
   const std::uint32_t repeat =
       fact.has_event_id ? pass.repeats.count(record, ts, pass.reader.position()) : 0;
   if (ts < pass.wish.from_ms || ts >= pass.wish.to_ms) return;
-  JournalRow row{
-      table, ts, subject->symbol, pass.reader.position(), pass.reader.position() < subject->cursor,
-      {}};
-  if (pass.wish.wants_fields)
-    write_row(fact, record, {static_cast<std::int16_t>(record.venue), subject->symbol, ts, repeat},
-              row.fields);
-  pass.take(std::move(row));
+  const std::uint32_t rows = fact.rows(record);
+  for (std::uint32_t part = 0; part < rows; ++part) {
+    JournalRow row{table,
+                   ts,
+                   subject->symbol,
+                   pass.reader.position(),
+                   pass.reader.position() < subject->cursor,
+                   {}};
+    if (pass.wish.wants_fields)
+      write_row(fact, record,
+                {static_cast<std::int16_t>(record.venue), subject->symbol, ts, repeat, part},
+                row.fields);
+    pass.take(std::move(row));
+  }
 }
 
 JournalRows::Counts JournalRows::read(journal::Reader& reader, journal::Position to,

@@ -78,6 +78,7 @@ class Lane {
   std::uint32_t find_series(const market::RecordHeader& record, const market::Minute& minute);
   void note_damage();
   void take_fact(const market::RecordHeader& record);
+  void take_fact(const market::RecordHeader& record, std::size_t table_index, std::int64_t ts);
   void recall_repeats();
   std::uint32_t find_fact_series(const market::RecordHeader& record, std::size_t table);
   void refuse_expired_facts();

@@ -46,36 +46,39 @@ void Lane::take_fact(const market::RecordHeader& record) {
   for (std::size_t i = 0; i < fact_tables().size(); ++i) {
     const FactTable& table = fact_tables()[i];
     if (table.record != record.type || !session_->facts[i].is_loaded) continue;
-    const std::uint32_t index = find_fact_series(record, i);
-    if (index == not_ours) return;
-    const FactSeries& series = fact_series_[index];
     const std::int64_t ns = table.time(record);
-    if (ns == skip) return;
-    const std::int64_t ts = ms_of(ns);
-    std::string reason;
-    if (!is_plausible(ts))
-      reason = "its time is unknown or not between 2010 and 2100";
-    else if (!is_storable_text(series.symbol) || series.symbol.empty())
-      reason = "the symbol is empty or not valid UTF-8";
-    if (!reason.empty()) {
-      batch_.refused.push_back(
-          {series.symbol, "", ts, reader_->position(), std::string(table.name), "", reason});
-      return;
-    }
-    FactBatch& batch = batch_.facts[i];
+    if (ns != skip) take_fact(record, i, ms_of(ns));
+  }
+}
+
+void Lane::take_fact(const market::RecordHeader& record, std::size_t table_index, std::int64_t ts) {
+  const FactTable& table = fact_tables()[table_index];
+  const std::uint32_t index = find_fact_series(record, table_index);
+  if (index == not_ours) return;
+  const FactSeries& series = fact_series_[index];
+  std::string reason;
+  if (!is_plausible(ts))
+    reason = "its time is unknown or not between 2010 and 2100";
+  else if (!is_storable_text(series.symbol) || series.symbol.empty())
+    reason = "the symbol is empty or not valid UTF-8";
+  if (!reason.empty()) {
+    batch_.refused.push_back(
+        {series.symbol, "", ts, reader_->position(), std::string(table.name), "", reason});
+    return;
+  }
+  FactBatch& batch = batch_.facts[table_index];
+  FactSubject subject{series.exchange, series.symbol, ts,
+                      table.has_event_id ? repeats_.count(record, ts, reader_->position()) : 0};
+  for (const std::uint32_t rows = table.rows(record); subject.part < rows; ++subject.part) {
     FactRow row;
     row.begin = static_cast<std::uint32_t>(batch.bytes.size());
     row.series = index;
     row.ts = ts;
     row.position = reader_->position();
     row.flags = record.flags;
-    const FactSubject subject{
-        series.exchange, series.symbol, ts,
-        table.has_event_id ? repeats_.count(record, ts, reader_->position()) : 0};
     row.key_size = write_row(table, record, subject, batch.bytes);
     row.size = static_cast<std::uint32_t>(batch.bytes.size()) - row.begin;
     batch.rows.push_back(row);
-    return;
   }
 }
 

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <tuple>
 
 namespace perp::test {
 namespace {
@@ -217,6 +219,61 @@ TEST_F(EngineTest, RefusesACheckpointOfAnotherJournalOrOfTheFuture) {
   ASSERT_EQ(engine.start().refused.size(), 1u);
   EXPECT_NE(engine.start().refused[0].find("another journal"), std::string::npos);
   EXPECT_EQ(engine.state().engine_time_ns(), core::unknown_ns);
+}
+
+// A restart between any two records adds no sample, and loses none but those of a moment that comes
+// before the book's next record: nobody knows what happened to it meanwhile.
+TEST_F(EngineTest, SamplesAreThereOnceOverARestart) {
+  Tape tape;
+  tape.instrument(byb_btc, "BTC");
+  tape.tick(noon);
+  tape.book(byb_btc, noon + s, {{99, 1}}, {{101, 1}});
+  for (std::int64_t ns = noon + 2 * s; ns < noon + 3 * min; ns += 7 * s) {
+    tape.delta(byb_btc, ns, {{99, static_cast<double>(ns / s % 50)}});
+    tape.bbo(byb_btc, ns, 99, 101);
+    tape.tick(ns + s);
+  }
+  using Key = std::tuple<RecordType, std::uint32_t, std::int64_t>;
+  const auto samples = [&] {
+    std::map<Key, std::vector<std::byte>> found;
+    journal::Reader reader(folder_);
+    while (const market::RecordHeader* record = reader.next()) {
+      if (record->type != RecordType::liquidity && record->type != RecordType::ticker_sample)
+        continue;
+      const auto* bytes = reinterpret_cast<const std::byte*>(record);
+      EXPECT_TRUE(found
+                      .emplace(Key{record->type, record->instrument, record->exchange_ns},
+                               std::vector(bytes, bytes + record->size))
+                      .second);
+    }
+    return found;
+  };
+  std::map<Key, std::vector<std::byte>> expected;
+  std::size_t lost = 0;
+  for (std::size_t cut = 0; cut < tape.size(); ++cut) {
+    {
+      engine::Engine engine(options(10 * s));
+      for (std::size_t i = 0; i < cut; ++i) engine.process(tape[i]);
+      if (cut % 2 == 0) engine.finish();  // else the newest checkpoint is older
+    }
+    {
+      engine::Engine engine(options(10 * s));
+      EXPECT_EQ(engine.start().differing, 0U) << cut;
+      for (std::size_t i = cut; i < tape.size(); ++i) engine.process(tape[i]);
+      engine.finish();
+    }
+    const auto found = samples();
+    if (cut == 0) expected = found;
+    for (const auto& [key, bytes] : found) EXPECT_EQ(expected[key], bytes) << cut;
+    lost += expected.size() - found.size();
+    EXPECT_LE(expected.size() - found.size(), 1U) << cut;
+    const engine::ReplayCheck check = engine::check_replay(folder_, {});
+    EXPECT_TRUE(check.is_equal()) << cut << " " << check.first_fault;
+    std::filesystem::remove_all(folder_);
+  }
+  ASSERT_EQ(expected.size(), 5U + 2U);
+  EXPECT_GT(lost, 0U);
+  EXPECT_LE(lost, 3U * expected.size()) << "of " << tape.size() << " restarts";
 }
 
 // A crash may cut the tail between an input and its conclusions: the start writes them again.

@@ -9,11 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <map>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -495,6 +497,75 @@ TEST(OrderBook, RecordedBybitWindowNeverExceedsItsDepthNorCrosses) {
       expect_same(asks, book.ask_side(), false, static_cast<std::size_t>(depth), false);
     }
   }
+}
+
+// At every step of a random life, waiting with deltas included: the image gives a book that is the
+// same and goes on the same.
+TEST(OrderBook, GoesOnFromItsImageAsIfNothingHadHappened) {
+  const auto image_of = [](const OrderBook& book) {
+    std::vector<std::byte> image;
+    book.save(image);
+    return image;
+  };
+  std::mt19937_64 random(23);
+  OrderBook book(20);
+  OrderBook follower(20);
+  std::int64_t id = 100;
+  std::size_t waiting = 0;
+  for (int step = 0; step < 3000; ++step) {
+    const std::uint64_t kind = random() % 40;
+    Levels bids;
+    Levels asks;
+    for (std::uint64_t n = 1 + random() % 8; n > 0; --n) {
+      bids.push_back(
+          {100 - static_cast<double>(random() % 60) / 4, static_cast<double>(random() % 4)});
+      asks.push_back(
+          {101 + static_cast<double>(random() % 60) / 4, static_cast<double>(random() % 4)});
+    }
+    const auto act = [&](OrderBook& one) {
+      if (kind == 0)
+        one.invalidate(StaleReason::gap);
+      else if (kind == 1)
+        snapshot(one, id, bids, asks);
+      else
+        ranged(one, id + 1, id + 2, id, Continuity::continuous, bids, asks);
+    };
+    act(book);
+    act(follower);
+    if (kind > 1) id += 2;
+    waiting += book.pending_count();
+    const std::vector<std::byte> image = image_of(book);
+    ASSERT_EQ(image_of(follower), image) << step;
+    OrderBook loaded(20);
+    std::span<const std::byte> rest = image;
+    ASSERT_TRUE(loaded.load(rest)) << step;
+    ASSERT_TRUE(rest.empty());
+    ASSERT_EQ(image_of(loaded), image) << step;
+    follower = std::move(loaded);
+    ASSERT_EQ(follower.is_live(), book.is_live());
+    ASSERT_EQ(follower.bids().size(), book.bids().size());
+    for (std::size_t i = 0; i < book.bids().size(); ++i)
+      ASSERT_EQ(follower.bids()[i].price, book.bids()[i].price);
+  }
+  EXPECT_GT(waiting, 100U);
+}
+
+TEST(OrderBook, RefusesAnImageThatIsNone) {
+  OrderBook book;
+  snapshot(book, 5, two_bids, two_asks);
+  std::vector<std::byte> image;
+  book.save(image);
+  for (std::size_t size = 0; size < image.size(); ++size) {
+    std::span<const std::byte> cut = std::span(image).first(size);
+    EXPECT_FALSE(OrderBook().load(cut)) << size;
+  }
+  std::memset(image.data(), 0xff, sizeof(std::uint64_t));  // more levels than there are bytes
+  std::span<const std::byte> rest = image;
+  EXPECT_FALSE(OrderBook().load(rest));
+  image.clear();
+  book.save(image);
+  rest = image;
+  EXPECT_FALSE(OrderBook(1).load(rest)) << "of a book with more room";
 }
 
 }  // namespace

@@ -237,6 +237,14 @@ TEST(RecordText, ShowsAllFieldsOfAllKinds) {
   EXPECT_EQ(keys_of(Sample<DecodeFailure>(RecordType::error).read()),
             "excerpt excerpt_size field message_size status stream ");
   EXPECT_EQ(keys_of(Sample<Tick>(RecordType::tick).read()), "");
+  EXPECT_EQ(keys_of(Sample<Liquidity>(RecordType::liquidity).read()),
+            "ask_depth ask_levels ask_price ask_quantity asks_notional bid_depth bid_levels "
+            "bid_price bid_quantity bids_notional buy_price depth imbalance_10 imbalance_20 "
+            "imbalance_5 last_id max_ask_bps max_bid_bps mid_price sell_price told_ns ");
+  EXPECT_EQ(keys_of(Sample<TickerSample>(RecordType::ticker_sample).read()),
+            "ask_price ask_quantity bid_price bid_quantity change_24h change_fraction_24h high_24h "
+            "index_price last_price low_24h mark_price open_interest open_interest_notional "
+            "volume_base_24h volume_quote_24h ");
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ struct RandomTape {
       if (venue != VenueId::hyperliquid) add_stream(venue, RecordType::liquidation);
     }
     for (const std::uint32_t id : instruments) add_instrument(id, trades_per_minute);
+    random_.seed(seed + 1'000'003);  // what follows leaves the rest of an hour as it is
+    for (const std::uint32_t id : instruments) add_market(id);
     sort();
   }
 
@@ -87,6 +89,42 @@ struct RandomTape {
           id, ns, chance(0.5) ? market::PositionSide::long_side : market::PositionSide::short_side,
           price, std::round(real(1, 20)) / 4, false, delay());
     }
+  }
+
+  /// Quotes, tickers and two books: snapshots and steps, holes, pauses.
+  void add_market(std::uint32_t id) {
+    const std::int64_t end = noon + minutes * min;
+    const auto venue = static_cast<VenueId>(id >> 24);
+    for (std::int64_t ns = noon; ns < end; ns += between(s, 90 * s)) {
+      const double price = std::round(real(90, 110));
+      tape.bbo(id, ns, price, price + 1);
+      auto& ticker = tape.add<market::Ticker>(RecordType::ticker, id, ns, ns + delay());
+      if (chance(0.9)) ticker.last_price = price;
+      if (chance(0.5)) ticker.open_24h = price - 1;
+      if (chance(0.5)) ticker.volume_quote_24h = std::round(real(1e6, 2e6));
+      if (chance(0.3)) ticker.change_fraction_24h = real(-0.1, 0.1);
+    }
+    for (const std::uint16_t depth : {std::uint16_t{0}, std::uint16_t{50}}) {
+      for (std::int64_t ns = noon; ns < end;
+           ns += chance(0.02) ? between(s, 5 * min) : between(s, 12 * s)) {
+        const double middle = std::round(real(95, 105));
+        std::vector<market::Level> bids;
+        std::vector<market::Level> asks;
+        const bool is_snapshot = ns == noon || chance(0.2);
+        for (std::int64_t count = between(1, is_snapshot ? 60 : 6); count > 0; --count) {
+          const double size = !is_snapshot && chance(0.3) ? 0 : std::round(real(1, 50)) / 8;
+          bids.push_back({middle - std::round(real(1, 80)) / 8, size});
+          asks.push_back({middle + std::round(real(1, 80)) / 8, size});
+        }
+        tape.book(id, ns, bids, asks,
+                  is_snapshot ? RecordType::book_snapshot : RecordType::book_delta, depth,
+                  chance(0.03) ? market::Continuity::gap : market::Continuity::continuous);
+      }
+    }
+    for (std::int64_t ns = noon + between(4 * min, 9 * min); ns < end;
+         ns += between(4 * min, 15 * min))
+      tape.status(venue, market::FeedState::stale, RecordType::book_delta, ns, 0,
+                  chance(0.5) ? id & 0xffffff : 0);
   }
 
   void add_candles(std::uint32_t id, VenueId venue, std::int64_t open) {

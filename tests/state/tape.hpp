@@ -120,6 +120,40 @@ class Tape {
     return made;
   }
 
+  /// A book record of a stream of that depth, by default a snapshot.
+  market::Book& book(std::uint32_t id, std::int64_t ns, const std::vector<market::Level>& bids,
+                     const std::vector<market::Level>& asks,
+                     RecordType type = RecordType::book_snapshot, std::uint16_t depth = 50,
+                     market::Continuity continuity = market::Continuity::continuous,
+                     std::int64_t delay_ns = 0) {
+    auto& made = add<market::Book>(type, id, ns, ns + delay_ns);
+    made.bid_count = static_cast<std::uint32_t>(bids.size());
+    made.ask_count = static_cast<std::uint32_t>(asks.size());
+    made.depth = depth;
+    made.continuity = static_cast<std::uint8_t>(continuity);
+    std::vector<std::uint64_t>& words = records_.back();
+    const std::size_t fixed = words.size();
+    words.resize(fixed + 2 * (bids.size() + asks.size()));
+    auto* level = reinterpret_cast<market::Level*>(words.data() + fixed);
+    for (const auto* side : {&bids, &asks})
+      for (const market::Level& one : *side) *level++ = one;
+    auto& header = (*this)[records_.size() - 1];
+    header.size = static_cast<std::uint32_t>(words.size() * 8);
+    return market::payload<market::Book>(header);
+  }
+  market::Book& delta(std::uint32_t id, std::int64_t ns, const std::vector<market::Level>& bids,
+                      const std::vector<market::Level>& asks = {}, std::uint16_t depth = 50,
+                      market::Continuity continuity = market::Continuity::continuous) {
+    return book(id, ns, bids, asks, RecordType::book_delta, depth, continuity);
+  }
+  void bbo(std::uint32_t id, std::int64_t ns, double bid, double ask) {
+    auto& made = add<market::Bbo>(RecordType::bbo, id, ns, ns);
+    made.bid_price = bid;
+    made.bid_quantity = 1.5;
+    made.ask_price = ask;
+    made.ask_quantity = 2.5;
+  }
+
   std::size_t size() const { return records_.size(); }
   const market::RecordHeader& operator[](std::size_t i) const {
     return *reinterpret_cast<const market::RecordHeader*>(records_[i].data());
@@ -167,8 +201,26 @@ inline int id_of_column(std::string_view name) {
   return 256 * (1 + index) + raw_id(name.substr(0, at));
 }
 
+/// A sample and the moment it is of.
+template <class Payload>
+struct Sampled {
+  std::uint32_t instrument = 0;
+  std::int64_t ns = 0;
+  Payload payload;
+};
+struct SampledLevels {
+  std::uint32_t instrument = 0;
+  std::int64_t ns = 0;
+  market::Book book;
+  std::vector<market::Level> bids;
+  std::vector<market::Level> asks;
+};
+
 struct Concluded {
   std::vector<std::byte> bytes;
+  std::vector<Sampled<market::Liquidity>> books;
+  std::vector<Sampled<market::TickerSample>> tickers;
+  std::vector<SampledLevels> levels;
   std::vector<MinuteRow> minutes;
   std::vector<market::Gap> gaps;
   std::vector<std::uint32_t> gap_instruments;
@@ -184,6 +236,27 @@ struct Concluded {
       }
       if (header.type == RecordType::instrument) {
         instruments.push_back(header.instrument);
+        return;
+      }
+      if (header.type == RecordType::liquidity) {
+        books.push_back(
+            {header.instrument, header.exchange_ns, market::payload<market::Liquidity>(header)});
+        return;
+      }
+      if (header.type == RecordType::ticker_sample) {
+        tickers.push_back(
+            {header.instrument, header.exchange_ns, market::payload<market::TickerSample>(header)});
+        return;
+      }
+      if (header.type == RecordType::book_snapshot) {
+        const auto& book = market::payload<market::Book>(header);
+        const auto bids = market::bids(book);
+        const auto asks = market::asks(book);
+        levels.push_back({header.instrument,
+                          header.exchange_ns,
+                          book,
+                          {bids.begin(), bids.end()},
+                          {asks.begin(), asks.end()}});
         return;
       }
       const auto& minute = market::payload<market::Minute>(header);

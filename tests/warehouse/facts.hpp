@@ -72,6 +72,30 @@ inline Whole<market::Instrument> instrument_record(market::VenueId venue, std::u
   return out;
 }
 
+/// A derived book_snapshot, as the engine's samples of levels are.
+inline void append_levels(journal::Writer& writer, market::VenueId venue, std::uint32_t index,
+                          std::int64_t ts, const std::vector<market::Level>& bids,
+                          const std::vector<market::Level>& asks, std::int64_t last_id,
+                          std::uint8_t flags = market::flag_derived) {
+  std::vector<std::uint64_t> words((sizeof(market::RecordHeader) + sizeof(market::Book)) / 8 +
+                                   2 * (bids.size() + asks.size()));
+  auto& header = *new (words.data()) market::RecordHeader;
+  header.size = static_cast<std::uint32_t>(words.size() * 8);
+  header.type = market::RecordType::book_snapshot;
+  header.venue = venue;
+  header.flags = flags;
+  header.instrument = static_cast<std::uint32_t>(venue) << 24 | index;
+  header.exchange_ns = header.receive_ns = ts * 1'000'000;
+  auto& book = *new (&header + 1) market::Book;
+  book.bid_count = static_cast<std::uint32_t>(bids.size());
+  book.ask_count = static_cast<std::uint32_t>(asks.size());
+  book.last_id = last_id;
+  auto* level = reinterpret_cast<market::Level*>(&book + 1);
+  for (const auto* side : {&bids, &asks})
+    for (const market::Level& one : *side) *level++ = one;
+  writer.append(header);
+}
+
 using Values = std::map<market::ColumnId, double>;
 
 struct Fact {

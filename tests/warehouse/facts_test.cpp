@@ -5,6 +5,7 @@
 #include "warehouse/database.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/market/liquidity.hpp>
 #include <perp/warehouse/loader.hpp>
 #include <perp/warehouse/migrate.hpp>
 
@@ -69,6 +70,16 @@ Whole<market::Liquidation> liquidation(std::int64_t ts, double price, double qua
   out.payload.price = price;
   out.payload.quantity = quantity;
   out.payload.position_side = market::PositionSide::long_side;
+  return out;
+}
+
+/// Mid is 10,000: b bps are b in price.
+Whole<market::Liquidity> book_sample(VenueId venue, std::int64_t ts, double quantity = 1) {
+  auto out = record<market::Liquidity>(RecordType::liquidity, venue, 1, ts, market::flag_derived);
+  const std::vector<market::Level> bids{
+      {9999.5, quantity}, {9998, 2}, {9996, 1}, {9992, 3}, {9900, 50}};
+  const std::vector<market::Level> asks{{10000.5, 1}, {10002, 2}, {10004, 1}};
+  out.payload = market::liquidity_of(bids, asks);
   return out;
 }
 
@@ -361,6 +372,115 @@ TEST_P(FactTables, OnlyTheAskedTablesAreLoaded) {
   EXPECT_EQ(one("SELECT count(*) FROM trades"), "0");
   with.fact_tables = {"exchanges"};
   EXPECT_THROW(Loader{with}, core::Error);
+}
+
+TEST_P(FactTables, ABookSampleIsRowsOfThreeTables) {
+  write(book_sample(VenueId::binance, day_0 + 30'000));
+  EXPECT_EQ(load().rows_facts, 9u) << "a summary, a depth, seven amounts";
+  EXPECT_EQ(one("SELECT concat_ws('|', ts, exchange_id, symbol, bids_notional, asks_notional, "
+                "round(spread_bps::numeric, 9), bid_levels, ask_levels, best_bid_price, "
+                "best_bid_qty, best_ask_price, best_ask_qty, coalesce(imbalance_5::text, '-'), "
+                "coalesce(imbalance_10::text, '-'), coalesce(imbalance_20::text, '-')) FROM "
+                "orderbooks"),
+            std::to_string(day_0 + 30'000) +
+                "|1|BTC|564967.5|40008.5|1.000000000|5|3|9999.5|1|10000.5|1|-|-|-");
+  EXPECT_EQ(one("SELECT concat_ws('|', mid_price, bid_1bps, bid_2_5bps, bid_5bps, bid_10bps, "
+                "bid_20bps, bid_50bps, bid_100bps, bid_pct05, bid_pct1, bid_pct2, bid_pct5, "
+                "bid_pct10, max_bid_bps) FROM liquidity_depth"),
+            "10000|9999.5|29995.5|39991.5|69967.5|69967.5|69967.5|564967.5|69967.5|564967.5|"
+            "564967.5|564967.5|564967.5|100");
+  EXPECT_EQ(one("SELECT concat_ws('|', ask_1bps, ask_2_5bps, ask_5bps, ask_10bps, ask_20bps, "
+                "ask_50bps, ask_100bps, ask_pct05, ask_pct1, ask_pct2, ask_pct5, ask_pct10, "
+                "max_ask_bps) FROM liquidity_depth"),
+            "10000.5|30004.5|40008.5|40008.5|40008.5|40008.5|40008.5|40008.5|40008.5|40008.5|"
+            "40008.5|40008.5|4");
+  const std::string cells =
+      "SELECT concat_ws('|', trade_amount, mid_price, coalesce(round(buy_avg_price::numeric, "
+      "6)::text, '-'), coalesce(round(buy_slippage_bps::numeric, 6)::text, '-'), "
+      "coalesce(round(buy_slippage_pct::numeric, 8)::text, '-'), coalesce(buy_total_cost::text, "
+      "'-'), buy_feasible, coalesce(round(sell_avg_price::numeric, 6)::text, '-'), "
+      "coalesce(round(sell_slippage_bps::numeric, 6)::text, '-'), coalesce(sell_total_cost::text, "
+      "'-'), sell_feasible) FROM slippage ORDER BY trade_amount";
+  EXPECT_EQ(list(cells),
+            (std::vector<std::string>{
+                "1000|10000|10000.500000|0.500000|0.00500000|1000|t|9999.500000|0.500000|1000|t",
+                "10000|10000|10000.500000|0.500000|0.00500000|10000|t|9999.499925|0.500075|10000|t",
+                // 39,991.5 buy 4 coins, 10,008.5 come at 9,992: 50,000 / 5.0016513...
+                "50000|10000|-|-|-|-|f|9996.698448|3.301552|50000|t",
+                // 69,967.5 are 7 coins, 30,032.5 come at 9,900
+                "100000|10000|-|-|-|-|f|9966.526565|33.473435|100000|t",
+                "500000|10000|-|-|-|-|f|9913.234168|86.765832|500000|t",
+                "5000000|10000|-|-|-|-|f|-|-|-|f", "10000000|10000|-|-|-|-|f|-|-|-|f"}));
+}
+
+TEST_P(FactTables, ATickerIsARowOfWhatIsKnown) {
+  auto ticker = record<market::TickerSample>(RecordType::ticker_sample, VenueId::bybit, 1,
+                                             day_0 + 60'000, market::flag_derived);
+  ticker.payload.last_price = 100.5;
+  ticker.payload.bid_price = 100;
+  ticker.payload.bid_quantity = 0;
+  ticker.payload.volume_quote_24h = 5e6;
+  ticker.payload.open_interest = 12;
+  ticker.payload.change_fraction_24h = -0.01;
+  ticker.payload.high_24h = 110;
+  write(ticker);
+  EXPECT_EQ(load().rows_facts, 1u);
+  std::string cells;
+  for (const char* column :
+       {"ts", "exchange_id", "symbol", "last_price", "mark_price", "index_price", "best_bid_price",
+        "best_bid_qty", "best_ask_price", "best_ask_qty", "volume_24h", "turnover_24h",
+        "open_interest", "open_interest_notional", "price_change_24h", "price_change_pct",
+        "high_24h", "low_24h"})
+    cells += std::string(cells.empty() ? "" : ", ") + "coalesce(" + column + "::text, '-')";
+  EXPECT_EQ(
+      one("SELECT concat_ws('|', " + cells + ") FROM tickers"),
+      std::to_string(day_0 + 60'000) + "|2|ETH|100.5|-|-|100|0|-|-|-|5000000|12|-|-|-0.01|110|-");
+}
+
+TEST_P(FactTables, SampledLevelsAreRowsAndAVenuesSnapshotIsNone) {
+  const std::vector<market::Level> bids{{99, 1}, {98, 2}};
+  const std::vector<market::Level> asks{{101, 3}};
+  test::append_levels(*journal_, VenueId::binance, 1, day_0, bids, asks, 77, 0);
+  test::append_levels(*journal_, VenueId::binance, 1, day_0 + 60'000, bids, asks, 78);
+  test::append_levels(*journal_, VenueId::bybit, 1, day_0 + 60'000, {}, asks, market::unknown_id);
+  EXPECT_EQ(load().rows_facts, 4u);
+  const std::string ts = std::to_string(day_0 + 60'000);
+  EXPECT_EQ(list("SELECT concat_ws('|', ts, exchange_id, symbol, side, level, price, quantity, "
+                 "coalesce(last_update_id::text, '-')) FROM order_book_levels ORDER BY "
+                 "exchange_id, side, level"),
+            (std::vector<std::string>{ts + "|1|BTC|ask|1|101|3|78", ts + "|1|BTC|bid|1|99|1|78",
+                                      ts + "|1|BTC|bid|2|98|2|78", ts + "|2|ETH|ask|1|101|3|-"}));
+}
+
+TEST_P(FactTables, SamplesOfAMomentAreStoredOnce) {
+  const auto digest = [&] {
+    std::string all;
+    for (const char* table : {"orderbooks", "liquidity_depth", "slippage", "order_book_levels"})
+      all += one(std::string("SELECT count(*) || md5(coalesce(string_agg(t::text, ';' ORDER BY "
+                             "t::text), '')) FROM ") +
+                 table + " t");
+    return all;
+  };
+  const auto fill = [&](double quantity) {
+    for (std::int64_t moment = 1; moment <= 40; ++moment) {
+      write(book_sample(VenueId::binance, day_0 + moment * 30'000, quantity));
+      test::append_levels(*journal_, VenueId::binance, 1, day_0 + moment * 30'000, {{99, quantity}},
+                          {{101, 3}}, moment);
+    }
+  };
+  LoaderOptions small = options();
+  small.batch_rows = 10;
+  fill(1);
+  load(small);
+  const std::string once = digest();
+  EXPECT_EQ(one("SELECT count(*) FROM slippage"), "280");
+  fill(2);  // told again, and otherwise: the first stays whole
+  load(small);
+  EXPECT_EQ(digest(), once);
+  open_journal();
+  fill(3);
+  load();
+  EXPECT_EQ(digest(), once);
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, FactTables, test::both_servers(), test::server_name);

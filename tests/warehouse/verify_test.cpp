@@ -6,6 +6,7 @@
 
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
+#include <perp/market/liquidity.hpp>
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/loader.hpp>
 #include <perp/warehouse/migrate.hpp>
@@ -76,6 +77,20 @@ class Verify : public test::DatabaseTest, protected test::SeededJournal {
     liquidation.payload.quantity = 1;
     liquidation.payload.position_side = market::PositionSide::long_side;
     journal_.append(liquidation.header);
+    test::Whole<market::Liquidity> book;
+    fill(book.header, sizeof book, RecordType::liquidity, ts + 30'000);
+    const std::vector<market::Level> bids{{99, 20 * number()}};
+    const std::vector<market::Level> asks{{101, number()}, {102, 200 * number()}};
+    book.payload = market::liquidity_of(bids, asks);
+    journal_.append(book.header);
+    test::Whole<market::TickerSample> ticker;
+    fill(ticker.header, sizeof ticker, RecordType::ticker_sample, ts);
+    ticker.payload.last_price = number();
+    if (generator_.chance(0.5)) ticker.payload.open_interest = -0.0;
+    journal_.append(ticker.header);
+    test::append_levels(journal_, VenueId::binance,
+                        static_cast<std::uint32_t>(generator_.random()() % 6), ts,
+                        {{99, 1}, {98, 2}}, {{101, 3}}, 7);
   }
   void fill(market::RecordHeader& header, std::size_t size, RecordType type, std::int64_t ts) {
     header.size = static_cast<std::uint32_t>(size);
@@ -186,7 +201,8 @@ TEST_P(Verify, EqualIsNotALackOfSight) {
   ASSERT_TRUE(all.is_equal()) << told(all);
   EXPECT_EQ(all.cursors.size(), 2u);
   EXPECT_GT(rows_of(all, "perp_data"), 300u);
-  for (const char* table : {"perp_metrics", "klines", "trades", "liquidations"})
+  for (const char* table : {"perp_metrics", "klines", "trades", "liquidations", "tickers",
+                            "orderbooks", "liquidity_depth", "slippage", "order_book_levels"})
     EXPECT_GT(rows_of(all, table), 5u) << table;
   // Each table's ranges have hashes of their own; a part of the time has fewer rows.
   std::set<std::string> hashes;
@@ -256,6 +272,26 @@ TEST_P(Verify, FactsAreComparedAsWell) {
       "IS NOT NULL LIMIT 1) RETURNING to_char(to_timestamp(ts / 1000) AT TIME ZONE 'UTC', "
       "'YYYY-MM-DD\"T\"HH24:MI:SS') || '.000Z 1 ' || symbol || ' 1m'");
   expect_one(DifferenceKind::different, "klines", key, "trade_count", "7", "8");
+}
+
+TEST_P(Verify, SamplesAreComparedAsWell) {
+  write_history(4);
+  load(dsn_);
+  const std::string key = Text(dsn_).one(
+      "UPDATE slippage SET sell_feasible = NOT sell_feasible WHERE (ts, exchange_id, symbol, "
+      "trade_amount) = (SELECT ts, exchange_id, symbol, trade_amount FROM slippage WHERE "
+      "trade_amount = 1000 LIMIT 1) RETURNING to_char(to_timestamp(ts / 1000) AT TIME ZONE 'UTC', "
+      "'YYYY-MM-DD\"T\"HH24:MI:SS') || '.000Z 1 ' || symbol || ' 1000'");
+  expect_one(DifferenceKind::different, "slippage", key, "sell_feasible", "true", "false");
+  Text(dsn_).rows(
+      "UPDATE slippage SET sell_feasible = true WHERE NOT sell_feasible AND "
+      "trade_amount = 1000");
+  const std::string gone = Text(dsn_).one(
+      "DELETE FROM order_book_levels WHERE (ts, exchange_id, symbol, side, level) = (SELECT ts, "
+      "exchange_id, symbol, side, level FROM order_book_levels WHERE side = 'ask' LIMIT 1) "
+      "RETURNING to_char(to_timestamp(ts / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') "
+      "|| '.000Z 1 ' || symbol || ' ask 1'");
+  expect_one(DifferenceKind::missing, "order_book_levels", gone);
 }
 
 TEST_P(Verify, WhatIsNotLoadedYetIsNoDifference) {

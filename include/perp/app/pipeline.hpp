@@ -4,6 +4,7 @@
 // do, as a library call. Starts its threads in run_pipeline() and has ended them when it returns.
 #include <perp/app/report.hpp>
 #include <perp/feed/replay.hpp>
+#include <perp/state/market_state.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -19,8 +20,8 @@ struct PipelineOptions {
   std::int64_t sync_ms = 50;
   std::string dsn;  ///< empty: nothing is loaded
   unsigned loader_lanes = 2;
-  /// Of which MT is the mean, as the configuration's default has them.
-  std::vector<std::string> market_token{"ETH", "BTC", "XRP", "SOL"};
+  /// The market token's members are the configuration's default.
+  state::StateOptions state{.market_token = {"ETH", "BTC", "XRP", "SOL"}};
   int feed_cpu = -1;  ///< -1: not pinned
   int engine_cpu = -1;
   std::size_t ring_bytes = std::size_t{16} << 20;

@@ -51,6 +51,9 @@ class BookSide {
   double horizon() const noexcept { return horizon_; }
   /// A snapshot that ends here because its sender cut it.
   void set_horizon_at_worst() noexcept;
+  /// The side that another of the same limit was: its levels (best first), horizon and losses.
+  void restore(std::span<const Level> levels, double horizon,
+               std::uint64_t levels_dropped) noexcept;
   std::uint64_t levels_dropped() const noexcept { return levels_dropped_; }
 
  private:
@@ -115,6 +118,12 @@ class OrderBook {
   std::size_t pending_count() const noexcept { return pending_count_; }
   const Counts& counts() const noexcept { return counts_; }
 
+  /// Appends everything that apply() depends on, as plain bytes of this machine.
+  void save(std::vector<std::byte>& image) const;
+  /// Takes a book of the same level limit off the front of `image`, which save() wrote. @returns
+  /// false if it holds none; this book is then of no use.
+  [[nodiscard]] bool load(std::span<const std::byte>& image);
+
  private:
   struct PendingDelta {
     std::int64_t first_id = unknown_id;
@@ -137,6 +146,9 @@ class OrderBook {
   bool pend(const Book& book);
   void forget_pending();
   PendingDelta& pending(std::size_t index) noexcept {
+    return pending_[(pending_head_ + index) % pending_.size()];
+  }
+  const PendingDelta& pending(std::size_t index) const noexcept {
     return pending_[(pending_head_ + index) % pending_.size()];
   }
   bool replay_pending();

@@ -8,6 +8,7 @@
 #include <perp/core/time.hpp>
 #include <perp/market/venue_id.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +45,8 @@ enum class RecordType : std::uint16_t {
   error = 17,
   tick = 18,
   minute = 32,
+  liquidity = 33,
+  ticker_sample = 34,
 };
 
 /// Bits of RecordHeader::flags.
@@ -404,6 +407,65 @@ struct MinuteValue {
   double value = missing;  ///< `lqside` columns: 1 long, 2 short
 };
 
+inline constexpr std::size_t depth_band_count = 10;
+inline constexpr std::size_t slippage_amount_count = 7;
+
+template <std::size_t Count>
+constexpr std::array<double, Count> all_missing() {
+  std::array<double, Count> values{};
+  for (double& value : values) value = missing;
+  return values;
+}
+
+/// What a book offered at header.exchange_ns; liquidity.hpp has the bands, the amounts and the
+/// rules. Derived, each depth interval.
+struct Liquidity {
+  double mid_price = missing;
+  double bid_price = missing;
+  double bid_quantity = missing;
+  double ask_price = missing;
+  double ask_quantity = missing;
+  double bids_notional = missing;  ///< quote, all levels
+  double asks_notional = missing;
+  double imbalance_5 = missing;  ///< NaN where a side has fewer levels
+  double imbalance_10 = missing;
+  double imbalance_20 = missing;
+  double max_bid_bps = missing;  ///< how far from mid the side is known; beyond: a lower bound
+  double max_ask_bps = missing;
+  /// Quote notional within depth_bands_bps of mid.
+  std::array<double, depth_band_count> bid_depth = all_missing<depth_band_count>();
+  std::array<double, depth_band_count> ask_depth = all_missing<depth_band_count>();
+  /// Average prices of slippage_amounts; NaN: not feasible.
+  std::array<double, slippage_amount_count> buy_price = all_missing<slippage_amount_count>();
+  std::array<double, slippage_amount_count> sell_price = all_missing<slippage_amount_count>();
+  std::int64_t last_id = unknown_id;        ///< of the last record that the book is made of
+  std::int64_t told_ns = core::unknown_ns;  ///< when that was received
+  std::uint32_t bid_levels = 0;
+  std::uint32_t ask_levels = 0;
+  std::uint16_t depth = 0;  ///< Book::depth of the stream
+  std::uint8_t reserved[6] = {};
+};
+
+/// What was known of a contract at header.exchange_ns, each value as last told unless that was too
+/// long ago. Derived, each ticker interval.
+struct TickerSample {
+  double last_price = missing;
+  double mark_price = missing;
+  double index_price = missing;
+  double bid_price = missing;
+  double bid_quantity = missing;
+  double ask_price = missing;
+  double ask_quantity = missing;
+  double volume_base_24h = missing;
+  double volume_quote_24h = missing;
+  double open_interest = missing;           ///< coins, single-sided
+  double open_interest_notional = missing;  ///< quote, as told or at the mark price
+  double change_24h = missing;              ///< price
+  double change_fraction_24h = missing;
+  double high_24h = missing;
+  double low_24h = missing;
+};
+
 template <class Payload>
 inline constexpr bool is_payload = std::is_trivially_copyable_v<Payload> &&
                                    sizeof(Payload) % 8 == 0 && alignof(Payload) <= 8;
@@ -415,6 +477,8 @@ static_assert(is_payload<Liquidation> && is_payload<LongShortRatio> && is_payloa
               is_payload<Position>);
 static_assert(is_payload<FeedStatus> && is_payload<Gap> && is_payload<DecodeFailure> &&
               is_payload<Tick> && is_payload<Minute> && is_payload<MinuteValue>);
+static_assert(is_payload<Liquidity> && is_payload<TickerSample> && sizeof(Liquidity) == 400 &&
+              sizeof(TickerSample) == 120);
 static_assert(sizeof(Instrument) == 176 && sizeof(Trade) == 72 && sizeof(Bbo) == 48 &&
               sizeof(Book) == 48);
 

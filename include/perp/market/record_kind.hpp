@@ -40,6 +40,8 @@ inline constexpr auto record_kinds = std::to_array<RecordKind>({
     {RecordType::error, "error", true, false, sizeof(DecodeFailure), "perp_errors"},
     {RecordType::tick, "tick", true, true, sizeof(Tick), ""},
     {RecordType::minute, "minute", true, false, sizeof(Minute), "perp_data"},
+    {RecordType::liquidity, "liquidity", true, false, sizeof(Liquidity), "liquidity_depth"},
+    {RecordType::ticker_sample, "ticker_sample", true, false, sizeof(TickerSample), "tickers"},
 });
 
 constexpr const RecordKind* find_record_kind(RecordType type) {

@@ -1,11 +1,13 @@
 #pragma once
-// What is true now: the fold of records into closed minutes, their % changes and the RSI. Owned by
+// What is true now: the fold of records into closed minutes, their % changes and the RSI, and
+// samples of books and tickers. Owned by
 // the engine's thread; reads no clock, does no I/O. A pure function of the records in their order:
 // two runs, and a checkpoint with the rest, give the same bytes. Memory is bounded by the number of
-// instruments (about 27 KB per primary one); applying a record allocates nothing once its
-// instrument is known and its history has been backfilled. It never reads derived records, so a
+// instruments (about 27 KB per primary one, and 40 KB for each book); applying a record allocates
+// nothing once its instrument and its book are known and its history has been backfilled, but for a
+// book that waits for a snapshot. It never reads derived records, so a
 // journal that holds its own conclusions can be replayed as it lies. The rules of a minute
-// (wholeness, staleness, late data, backfill) are in docs/minutes.md.
+// (wholeness, staleness, late data, backfill) and of samples are in docs/minutes.md.
 #include <perp/core/time.hpp>
 #include <perp/market/perpspec.hpp>
 #include <perp/market/record_kind.hpp>
@@ -28,7 +30,15 @@ struct StateOptions {
       2 * core::ns_per_second;  ///< a minute closes this long after its end, 0..60 s
   /// Coins on Binance of which the token MT is the mean, at most 8; none: there is no token.
   std::vector<std::string> market_token{};
+  /// Each primary contract's book (depth, slippage, summary) and what is known of its market are
+  /// sampled when engine time reaches whole multiples of these; whole seconds up to a day, 0:
+  /// never.
+  std::int64_t depth_interval_ns = 30 * core::ns_per_second;
+  std::int64_t ticker_interval_ns = core::ns_per_minute;
+  /// The best `sampled_levels` a side, as a book_snapshot. 0: never.
+  std::int64_t levels_interval_ns = 0;
 };
+inline constexpr std::size_t sampled_levels = 100;
 
 /// Counts since the beginning of the journal (they are part of a checkpoint). Index of arrays by
 /// kind: SpecKind.
@@ -57,7 +67,10 @@ struct Totals {
   std::uint64_t implausible_times = 0;    ///< inputs whose time cannot be true, see docs/minutes.md
   std::uint64_t untimed = 0;              ///< inputs without any time that need one
   std::uint64_t unusable = 0;             ///< inputs without the numbers they exist for
-  std::uint64_t interruptions = 0;        ///< times a stream stopped being live
+  std::uint64_t books_sampled = 0;
+  std::uint64_t tickers_sampled = 0;
+  std::uint64_t levels_sampled = 0;  ///< books
+  std::uint64_t interruptions = 0;   ///< times a stream stopped being live
   std::uint64_t blind_jumps =
       0;  ///< engine time jumped so far that no stream can have been watched
 };
