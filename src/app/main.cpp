@@ -4,6 +4,9 @@
 #include <perp/core/error.hpp>
 #include <perp/core/printable.hpp>
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -30,6 +33,17 @@ void keep_memory_flat() {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
+}
+
+/// What was printed must have arrived: a full disk behind `>` is no success. A reader who left
+/// (`| head`) had what it wanted.
+int exit_code_of_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  const bool has_reader = poll(&output, 1, 0) <= 0 || (output.revents & POLLERR) == 0;
+  if (!has_reader) return code;
+  std::fputs("perp: standard output: what was printed could not be written whole\n", stderr);
+  return perp::app::exit_failure;
 }
 
 }  // namespace
@@ -61,10 +75,10 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-    return context.exit_code;
+    return exit_code_of_output(context.exit_code);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? perp::app::exit_ok : perp::app::exit_usage;
+    return code == 0 ? exit_code_of_output(perp::app::exit_ok) : perp::app::exit_usage;
   } catch (const perp::core::Error& error) {
     // It may quote what a venue or a database said.
     std::fprintf(stderr, "perp: %s\n", perp::core::printable(error.what()).c_str());

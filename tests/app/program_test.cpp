@@ -32,6 +32,21 @@ TEST(Program, HelpAndUsageHaveTheirExitCodes) {
   EXPECT_NE(absent.err.find("/does/not/exist"), std::string::npos) << "the error names the input";
 }
 
+TEST(Program, OutputThatDoesNotArriveIsAFailureUnlessNobodyReadsOn) {
+  const auto code_of = [](const std::string& command) {
+    const int status = std::system((std::string("bash -c '") + command + "'").c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  const std::string program = PERP_PROGRAM;
+  for (const char* arguments : {"--help", "venues", "version --format json"}) {
+    const std::string command = program + " " + arguments;
+    const Folder folder;
+    EXPECT_EQ(code_of(command + " >/dev/full 2>" + (folder / "err")), 1) << arguments;
+    EXPECT_NE(read_file(folder / "err").find("standard output"), std::string::npos) << arguments;
+    EXPECT_EQ(code_of("set -o pipefail; " + command + " | true"), 0) << arguments;
+  }
+}
+
 TEST(Program, EveryMessageOfARecordingIsCounted) {
   const Folder folder;
   ASSERT_EQ(run("sim record " + (folder / "sim") + " --seed 2 --minutes 3 --symbols 3").exit_code,
