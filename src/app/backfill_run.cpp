@@ -149,6 +149,7 @@ BackfillReport run_backfill(const BackfillOptions& options, core::Logger& log,
   WarehouseOptions warehouse_options = options.warehouse;
   warehouse_options.loader.journal_folder = warehouse_options.engine.journal.folder;
   warehouse_options.loader.on_event = [&log](const std::string& line) { log.warn("loader", line); };
+  warehouse_options.loader.on_done = [&log](const std::string& line) { log.info("loader", line); };
   warehouse_options.tell = [&log](const std::string& line) { log.warn("warehouse", line); };
   const std::string& dsn = warehouse_options.loader.dsn;
   const std::string& folder = warehouse_options.engine.journal.folder;

@@ -27,6 +27,7 @@ WarehouseOptions completed(WarehouseOptions options, core::Logger& log) {
   options.is_daemon = true;
   options.loader.stop_grace_ms = 1000;
   options.loader.on_event = [&log](const std::string& line) { log.warn("loader", line); };
+  options.loader.on_done = [&log](const std::string& line) { log.info("loader", line); };
   options.tell = [&log](const std::string& line) { log.warn("warehouse", line); };
   return options;
 }

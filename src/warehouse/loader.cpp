@@ -229,9 +229,9 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
     if (is_endless && options.keeps_retention)
       threads.emplace_back([&] {
         try {
-          keep_maintained(
-              {options.dsn, options.retention_days, options.seal_after_hours, options.on_event},
-              halt);
+          keep_maintained({options.dsn, options.retention_days, options.seal_after_hours,
+                           options.on_event, options.on_done},
+                          halt);
         } catch (...) {
           maintenance_error = std::current_exception();
           halt = true;

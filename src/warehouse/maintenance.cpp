@@ -114,9 +114,9 @@ class Keeper {
   }
   void shape(Session& session, std::int64_t now_ms) {
     const PruneReport report = keep_shape(session, options_, now_ms, stop_);
-    for (const std::string& name : report.dropped) tell("dropped " + name);
+    for (const std::string& name : report.dropped) tell_done("dropped " + name);
     if (report.log_rows != 0)
-      tell(fmt::format("{} old rows of perp_status and perp_errors deleted", report.log_rows));
+      tell_done(fmt::format("{} old rows of perp_status and perp_errors deleted", report.log_rows));
   }
   /// One day a round, so that rollups do not wait for ten. What was given up is left alone for an
   /// hour.
@@ -129,10 +129,13 @@ class Keeper {
           seal_day(connection, day,
                    {.stop = &stop_, .on_event = [this](const std::string& what) { tell(what); }});
       if (report)
-        tell(fmt::format("sealed {}: {} rows in {:.1f} s, readers waited {:.0f} ms at most",
-                         report->partition, report->rows, report->seconds, report->swap_ms));
+        tell_done(fmt::format("sealed {}: {} rows in {:.1f} s, readers waited {:.0f} ms at most",
+                              report->partition, report->rows, report->seconds, report->swap_ms));
       return;
     }
+  }
+  void tell_done(const std::string& what) const {
+    if (options_.on_done) options_.on_done("maintenance: " + what);
   }
   void tell(const std::string& what) const {
     if (options_.on_event) options_.on_event("maintenance: " + what);

@@ -298,8 +298,15 @@ TEST_P(Seal, MaintenanceSealsClosedDaysAlone) {
     maintenance.join();
     return was_so;
   };
-  EXPECT_TRUE(keep_until({.dsn = dsn_, .seal_after_hours = 26},
+  std::vector<std::string> troubles, done;  // of the maintenance's thread, which has ended
+  EXPECT_TRUE(keep_until({.dsn = dsn_,
+                          .seal_after_hours = 26,
+                          .on_event = [&](const std::string& line) { troubles.push_back(line); },
+                          .on_done = [&](const std::string& line) { done.push_back(line); }},
                          [&] { return info(dsn_).sealed_partitions == 1; }));
+  EXPECT_TRUE(troubles.empty()) << troubles.front();
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_NE(done.front().find("sealed perp_"), std::string::npos) << done.front();
   EXPECT_EQ(one("SELECT count(*) FROM perp_data"), "976");
 }
 

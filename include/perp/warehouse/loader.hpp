@@ -51,6 +51,8 @@ struct LoaderOptions {
   std::int64_t tells_each_ms = 600'000;
   /// One line per thing worth telling: reconnects, retries, refused rows. Called from lane threads.
   std::function<void(const std::string&)> on_event{};
+  /// MaintenanceOptions::on_done of that maintenance, from its thread.
+  std::function<void(const std::string&)> on_done{};
 };
 
 struct LoadReport {

@@ -20,7 +20,8 @@ struct MaintenanceOptions {
   /// Plain backend: days of perp_data and perp_metrics that began as many hours ago are sealed
   /// (seal.hpp), one a minute; 0: never.
   int seal_after_hours = 0;
-  std::function<void(const std::string&)> on_event{};  ///< one line per thing worth telling
+  std::function<void(const std::string&)> on_event{};  ///< one line per trouble
+  std::function<void(const std::string&)> on_done{};   ///< one line per thing done: dropped, sealed
 };
 
 /// Makes partitions ahead of `now_ms` and drops old ones. @returns nothing if another program is at
