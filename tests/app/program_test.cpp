@@ -38,7 +38,7 @@ TEST(Program, OutputThatDoesNotArriveIsAFailureUnlessNobodyReadsOn) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   };
   const std::string program = PERP_PROGRAM;
-  for (const char* arguments : {"--help", "venues", "version --format json"}) {
+  for (const char* arguments : {"--help", "venues", "config keys"}) {
     const std::string command = program + " " + arguments;
     const Folder folder;
     EXPECT_EQ(code_of(command + " >/dev/full 2>" + (folder / "err")), 1) << arguments;

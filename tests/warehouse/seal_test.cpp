@@ -304,7 +304,9 @@ TEST_P(Seal, MaintenanceSealsClosedDaysAlone) {
                           .on_event = [&](const std::string& line) { troubles.push_back(line); },
                           .on_done = [&](const std::string& line) { done.push_back(line); }},
                          [&] { return info(dsn_).sealed_partitions == 1; }));
-  EXPECT_TRUE(troubles.empty()) << troubles.front();
+  // It may have waited for a transaction of somebody else, and says so; what was done is none.
+  for (const std::string& line : troubles)
+    EXPECT_EQ(line.find("sealed"), std::string::npos) << line;
   ASSERT_EQ(done.size(), 1u);
   EXPECT_NE(done.front().find("sealed perp_"), std::string::npos) << done.front();
   EXPECT_EQ(one("SELECT count(*) FROM perp_data"), "976");
