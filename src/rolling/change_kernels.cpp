@@ -10,6 +10,7 @@
 // clang-format off
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+#include "rolling/dispatch.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -158,13 +159,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace perp::rolling::detail {
 
-HWY_EXPORT(change_pass);
-HWY_EXPORT(change_row);
+PERP_ON_TARGETS(change_pass);
+PERP_ON_TARGETS(change_row);
 
-void change_pass(const ChangePass& pass) noexcept { HWY_DYNAMIC_DISPATCH(change_pass)(pass); }
+void change_pass(const ChangePass& pass) noexcept { PERP_BEST(change_pass)(pass); }
 void change_row(const double* now, double* stored, std::size_t count, const double* const* before,
                 std::size_t window_count, double* out) noexcept {
-  HWY_DYNAMIC_DISPATCH(change_row)(now, stored, count, before, window_count, out);
+  PERP_BEST(change_row)(now, stored, count, before, window_count, out);
 }
 
 }  // namespace perp::rolling::detail

@@ -14,6 +14,7 @@
 #include <hwy/highway.h>
 
 #include "rolling/lane_io-inl.hpp"
+#include "rolling/dispatch.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -187,33 +188,33 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace perp::rolling::detail {
 
-HWY_EXPORT(extrema_fold);
-HWY_EXPORT(extrema_pass);
-HWY_EXPORT(extrema_read);
-HWY_EXPORT(ema_push);
-HWY_EXPORT(ema_value);
-HWY_EXPORT(rsi_push);
+PERP_ON_TARGETS(extrema_fold);
+PERP_ON_TARGETS(extrema_pass);
+PERP_ON_TARGETS(extrema_read);
+PERP_ON_TARGETS(ema_push);
+PERP_ON_TARGETS(ema_value);
+PERP_ON_TARGETS(rsi_push);
 
 void extrema_fold(const double* values, const double* behind, double* result,
                   std::size_t lane_count) noexcept {
-  HWY_DYNAMIC_DISPATCH(extrema_fold)(values, behind, result, lane_count);
+  PERP_BEST(extrema_fold)(values, behind, result, lane_count);
 }
-void extrema_pass(const ExtremaPass& pass) noexcept { HWY_DYNAMIC_DISPATCH(extrema_pass)(pass); }
+void extrema_pass(const ExtremaPass& pass) noexcept { PERP_BEST(extrema_pass)(pass); }
 void extrema_read(const double* older, const double* newer, const double* counts, bool is_max,
                   double min_count, double* out, std::size_t out_count) noexcept {
-  HWY_DYNAMIC_DISPATCH(extrema_read)(older, newer, counts, is_max, min_count, out, out_count);
+  PERP_BEST(extrema_read)(older, newer, counts, is_max, min_count, out, out_count);
 }
 void ema_push(double alpha, const double* values, std::size_t count, double* average,
               double* counts) noexcept {
-  HWY_DYNAMIC_DISPATCH(ema_push)(alpha, values, count, average, counts);
+  PERP_BEST(ema_push)(alpha, values, count, average, counts);
 }
 void ema_value(double min_count, const double* average, const double* counts, double* out,
                std::size_t out_count) noexcept {
-  HWY_DYNAMIC_DISPATCH(ema_value)(min_count, average, counts, out, out_count);
+  PERP_BEST(ema_value)(min_count, average, counts, out, out_count);
 }
 void rsi_push(const RsiRule& rule, double skipped, const double* closes, std::size_t count,
               double* lanes, std::size_t lane_count, double* values) noexcept {
-  HWY_DYNAMIC_DISPATCH(rsi_push)(rule, skipped, closes, count, lanes, lane_count, values);
+  PERP_BEST(rsi_push)(rule, skipped, closes, count, lanes, lane_count, values);
 }
 
 }  // namespace perp::rolling::detail

@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include "rolling/lane_io-inl.hpp"
+#include "rolling/dispatch.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -246,11 +247,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace perp::rolling::detail {
 
-HWY_EXPORT(sums_pass);
-HWY_EXPORT(sums_read);
+PERP_ON_TARGETS(sums_pass);
+PERP_ON_TARGETS(sums_read);
 
-void sums_pass(const SumsPass& pass) noexcept { HWY_DYNAMIC_DISPATCH(sums_pass)(pass); }
-void sums_read(const SumsRead& read) noexcept { HWY_DYNAMIC_DISPATCH(sums_read)(read); }
+void sums_pass(const SumsPass& pass) noexcept { PERP_BEST(sums_pass)(pass); }
+void sums_read(const SumsRead& read) noexcept { PERP_BEST(sums_read)(read); }
 
 }  // namespace perp::rolling::detail
 #endif

@@ -32,6 +32,19 @@ TEST(Program, HelpAndUsageHaveTheirExitCodes) {
   EXPECT_NE(absent.err.find("/does/not/exist"), std::string::npos) << "the error names the input";
 }
 
+TEST(Program, DoesNotLoadTheLibraryThatMeasuresTheClock) {
+#if defined(__x86_64__)
+  const Folder folder;
+  const std::string command = std::string("ldd ") + PERP_PROGRAM + " >" + (folder / "libraries");
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  const std::string libraries = read_file(folder / "libraries");
+  EXPECT_NE(libraries.find("libpq"), std::string::npos);
+  EXPECT_EQ(libraries.find("libhwy"), std::string::npos);
+#else
+  GTEST_SKIP() << "elsewhere Highway's own choice is used";
+#endif
+}
+
 TEST(Program, OutputThatDoesNotArriveIsAFailureUnlessNobodyReadsOn) {
   const auto code_of = [](const std::string& command) {
     const int status = std::system((std::string("bash -c '") + command + "'").c_str());
