@@ -118,6 +118,9 @@ class Data {
 };
 
 Data& data(const Server& server) {
+  // Databases are dropped when the program ends, by a connection: OpenSSL, which ends before all
+  // that was made before its first use, has to be the older one.
+  run_sql(server.dsn(), "SELECT 1");
   static std::map<std::string, std::unique_ptr<Data>> made;
   std::unique_ptr<Data>& one = made[server.name];
   if (!one) one = std::make_unique<Data>(server);
