@@ -3,6 +3,7 @@
 // database, perp_metrics emptied and made again. Once per server that is at hand.
 #include "app/process.hpp"
 #include "app/program.hpp"
+#include "app/server.hpp"
 
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/metrics_calc.hpp>
@@ -20,28 +21,8 @@ namespace {
 
 using nlohmann::json;
 
-struct Server {
-  const char* name;
-  const char* variable;
-};
-
-class MetricsEndToEnd : public ::testing::TestWithParam<Server> {
+class MetricsEndToEnd : public ServerTest {
  protected:
-  void SetUp() override {
-    const char* dsn = std::getenv(GetParam().variable);
-    if (dsn == nullptr || *dsn == '\0')
-      GTEST_SKIP() << GetParam().variable
-                   << " is not set: scripts/test-databases starts the servers";
-    admin_ = dsn;
-    database_ = "perp_metrics_" + std::to_string(getpid()) + "_" + GetParam().name;
-    warehouse::Connection(admin_).execute("CREATE DATABASE " + database_);
-    dsn_ = admin_ + " dbname=" + database_;  // the last dbname of a DSN wins
-  }
-  void TearDown() override {
-    if (!database_.empty())
-      warehouse::Connection(admin_).execute("DROP DATABASE " + database_ + " WITH (FORCE)");
-  }
-  std::string db() const { return "--db '" + dsn_ + "'"; }
   std::string one(const std::string& sql) const {
     return std::string(warehouse::Connection(dsn_).query(sql).columns.at(0).text(0));
   }
@@ -58,9 +39,6 @@ class MetricsEndToEnd : public ::testing::TestWithParam<Server> {
         "'perp metrics calc'");
   }
 
-  std::string admin_;
-  std::string database_;
-  std::string dsn_;
   Folder folder_;
 };
 

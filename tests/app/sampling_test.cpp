@@ -4,6 +4,7 @@
 // market in both databases.
 #include "app/process.hpp"
 #include "app/program.hpp"
+#include "app/server.hpp"
 
 #include <perp/journal/reader.hpp>
 #include <perp/market/liquidity.hpp>
@@ -332,28 +333,8 @@ TEST(Sampling, OfLiveVenuesEqualsTheBooksOfTheJournalsRecords) {
   })) << "levels were asked for";
 }
 
-struct Server {
-  const char* name;
-  const char* variable;
-};
-
-class SampledMarket : public ::testing::TestWithParam<Server> {
+class SampledMarket : public ServerTest {
  protected:
-  void SetUp() override {
-    const char* dsn = std::getenv(GetParam().variable);
-    if (dsn == nullptr || *dsn == '\0')
-      GTEST_SKIP() << GetParam().variable
-                   << " is not set: scripts/test-databases starts the servers";
-    admin_ = dsn;
-    database_ = "perp_sampling_" + std::to_string(getpid()) + "_" + GetParam().name;
-    warehouse::Connection(admin_).execute("CREATE DATABASE " + database_);
-    dsn_ = admin_ + " dbname=" + database_;
-  }
-  void TearDown() override {
-    if (!database_.empty())
-      warehouse::Connection(admin_).execute("DROP DATABASE " + database_ + " WITH (FORCE)");
-  }
-  std::string db() const { return "--db '" + dsn_ + "'"; }
   std::int64_t number(const std::string& sql) const {
     return warehouse::Connection(dsn_).query("SELECT (" + sql + ")::bigint").columns[0].ints[0];
   }
@@ -369,9 +350,6 @@ class SampledMarket : public ::testing::TestWithParam<Server> {
     return all;
   }
 
-  std::string admin_;
-  std::string database_;
-  std::string dsn_;
   Folder folder_;
 };
 

@@ -3,6 +3,7 @@
 // the model wrote from its own integers; every % change is compared with the specification's SQL
 // over perp_data. Once per server that is at hand.
 #include "app/program.hpp"
+#include "app/server.hpp"
 
 #include <perp/market/perpspec.hpp>
 #include <perp/warehouse/connection.hpp>
@@ -22,32 +23,8 @@ namespace {
 
 using nlohmann::json;
 
-struct Server {
-  const char* name;
-  const char* variable;
-};
-
-class WarehouseEndToEnd : public ::testing::TestWithParam<Server> {
+class WarehouseEndToEnd : public ServerTest {
  protected:
-  void SetUp() override {
-    const char* dsn = std::getenv(GetParam().variable);
-    if (dsn == nullptr || *dsn == '\0')
-      GTEST_SKIP() << GetParam().variable
-                   << " is not set: scripts/test-databases starts the servers";
-    admin_ = dsn;
-    database_ = "perp_e2e_" + std::to_string(getpid()) + "_" + GetParam().name;
-    warehouse::Connection(admin_).execute("CREATE DATABASE " + database_);
-    dsn_ = admin_ + " dbname=" + database_;  // the last dbname of a DSN wins
-  }
-  void TearDown() override {
-    if (!database_.empty())
-      warehouse::Connection(admin_).execute("DROP DATABASE " + database_ + " WITH (FORCE)");
-  }
-  std::string db() const { return "--db '" + dsn_ + "'"; }
-
-  std::string admin_;
-  std::string database_;
-  std::string dsn_;
   Folder folder_;
 };
 
