@@ -220,20 +220,23 @@ std::vector<Setting> make_settings() {
                  .most = 86'400,
                  .help = "Each contract's book is sampled at whole multiples of so many seconds: "
                          "depth, slippage, summary. 0: never."});
-  all.push_back({.name = "ticker_interval_s",
-                 .type = SettingType::integer,
-                 .fallback = std::int64_t{60},
-                 .flag = "--ticker-interval",
-                 .least = 0,
-                 .most = 86'400,
-                 .help = "and its ticker. 0: never."});
+  all.push_back(
+      {.name = "ticker_interval_s",
+       .type = SettingType::integer,
+       .fallback = std::int64_t{60},
+       .flag = "--ticker-interval",
+       .least = 0,
+       .most = 86'400,
+       .help =
+           "Each contract's ticker is sampled at whole multiples of so many seconds. 0: never."});
   all.push_back({.name = "levels_interval_s",
                  .type = SettingType::integer,
                  .fallback = std::int64_t{0},
                  .flag = "--levels-interval",
                  .least = 0,
                  .most = 86'400,
-                 .help = "and the best 100 levels a side, which are many rows. 0: never."});
+                 .help = "The best 100 levels a side are sampled at whole multiples of so many "
+                         "seconds, 200 rows each time. 0: never."});
   all.push_back({.name = "testnet",
                  .type = SettingType::boolean,
                  .fallback = false,
