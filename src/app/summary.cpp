@@ -214,6 +214,10 @@ std::string summary_text(const Report& report) {
   add_line(out, "late",
            fmt::format("{} trades, {} candles after their minute had closed",
                        grouped(totals.late_trades), grouped(totals.late_candles)));
+  if (totals.told_before != 0)
+    add_line(out, "told before",
+             fmt::format("{} trades and liquidations that the journal had already: counted once",
+                         grouped(totals.told_before)));
   add_line(out, "engine time", time_text(report.engine_time_ns));
   add_line(out, "decode", percentiles(report.decode_ns) + ", one message");
   add_line(
@@ -281,6 +285,7 @@ std::string summary_json(const Report& report) {
   json["half_seen_minutes"] = report.totals.half_seen;
   json["late_trades"] = report.totals.late_trades;
   json["late_candles"] = report.totals.late_candles;
+  json["told_before"] = report.totals.told_before;
   json["engine_time"] =
       report.engine_time_ns == core::unknown_ns ? Json() : Json(time_text(report.engine_time_ns));
   json["seconds"] = {{"feed", report.feed_seconds},

@@ -411,6 +411,8 @@ TEST_P(SampledMarket, IsInTheTablesAtItsCadenceAndOnce) {
   EXPECT_EQ(digest(), once) << "the same recording behind itself";
   ASSERT_EQ(run("replay " + (folder_ / "sim") + " " + db()).exit_code, 0);
   EXPECT_EQ(digest(), once) << "another journal, the same samples";
+  EXPECT_EQ(run("verify --journal " + journal + " " + db()).exit_code, 0)
+      << "no minute has counted its trades twice";
   EXPECT_EQ(run("verify --journal " + journal + samples + db()).exit_code, 0);
   warehouse::Connection(dsn_).execute(
       "UPDATE liquidity_depth SET bid_10bps = bid_10bps + 1 WHERE (ts, exchange_id, symbol) = "

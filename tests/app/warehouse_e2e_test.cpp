@@ -231,6 +231,12 @@ TEST_P(WarehouseEndToEnd, ReplayingTwiceDoublesNothing) {
   ASSERT_EQ(run("replay " + folder_.path() + " " + db()).exit_code, 0)
       << "another journal, the same facts";
   EXPECT_EQ(digest(), once);
+  for (const char* pass : {"first", "second"}) {
+    ASSERT_EQ(run("replay " + folder_.path() + " --journal " + (folder_ / "journal") + " " + db())
+                  .exit_code,
+              0);
+    EXPECT_EQ(digest(), once) << "one journal, the " << pass << " time";
+  }
   ASSERT_EQ(run("db setup " + db()).exit_code, 0);
   EXPECT_EQ(digest(), once) << "setup keeps rows";
 }

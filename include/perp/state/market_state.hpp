@@ -56,6 +56,8 @@ struct Totals {
   std::uint64_t late_candles =
       0;  ///< closed candles after their minute had closed, backfill not counted
   std::uint64_t late_liquidations = 0;
+  /// Trades and liquidations from before the venue's feed last ended: a recording played again.
+  std::uint64_t told_before = 0;
   std::uint64_t late_samples = 0;       ///< open interest, funding, ratio, mark price
   std::uint64_t duplicate_candles = 0;  ///< late or backfilled candles that changed nothing
   std::uint64_t beyond_history = 0;     ///< late inputs too old to revise anything
