@@ -403,6 +403,22 @@ TEST_P(SampledMarket, IsInTheTablesAtItsCadenceAndOnce) {
                    "turnover_24h IS NULL AND exchange_id NOT IN (1, 3) OR "
                    "(high_24h IS NULL OR low_24h IS NULL) AND exchange_id NOT IN (1, 4))"),
             0);
+  // One of the seven amounts is a series; all of them are not.
+  const std::string gaps = "query gaps --table slippage --venue bybit --symbol BTC --every 30s ";
+  const Outcome whole = run(gaps + "--key trade_amount=1000 --format json " + db());
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_EQ(nlohmann::json::parse(whole.out), nlohmann::json::array());
+  EXPECT_EQ(nlohmann::json::parse(
+                run(gaps + "--key trade_amount=1000 --every 10s --format json " + db()).out)
+                .size(),
+            static_cast<std::size_t>(number("SELECT count(*) - 1 FROM slippage WHERE exchange_id = "
+                                            "2 AND symbol = 'BTC' AND trade_amount = 1000")));
+  const Outcome mixed = run(gaps + db());
+  EXPECT_EQ(mixed.exit_code, 1);
+  EXPECT_NE(mixed.err.find("trade_amount"), std::string::npos) << mixed.err;
+  for (const char* wrong : {"--key trade_amount", "--key =1000", "--key trade_amount="})
+    EXPECT_NE(run(gaps + wrong + " " + db()).err.find("COLUMN=VALUE"), std::string::npos) << wrong;
+
   const std::string once = digest();
   const std::string samples = " --tables tickers,orderbooks,liquidity_depth,slippage ";
 
