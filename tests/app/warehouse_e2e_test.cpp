@@ -239,6 +239,20 @@ TEST_P(WarehouseEndToEnd, ReplayingTwiceDoublesNothing) {
   }
   ASSERT_EQ(run("db setup " + db()).exit_code, 0);
   EXPECT_EQ(digest(), once) << "setup keeps rows";
+  // The bytes that are told are those that the server counts, indexes and partitions with them.
+  const json stats = json::parse(run("db stats --format json " + db()).out);
+  warehouse::Connection connection(dsn_);
+  for (const char* table : {"perp_data", "perp_metrics", "klines"})
+    EXPECT_EQ(
+        stats["tables"][table]["bytes"],
+        connection
+            .query("SELECT sum(pg_total_relation_size(c))::bigint FROM (SELECT to_regclass($1) "
+                   "UNION ALL SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = "
+                   "to_regclass($1)) t(c)",
+                   {table})
+            .columns[0]
+            .ints.at(0))
+        << table;
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, WarehouseEndToEnd,
