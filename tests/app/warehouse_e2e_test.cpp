@@ -160,11 +160,17 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
 
   // Nothing else reached the tables: dated, spot, inverse and USDC contracts are on the wire.
   const auto symbols =
-      connection.query("SELECT DISTINCT symbol FROM perp_data WHERE symbol <> 'MT'");
+      connection.query("SELECT DISTINCT symbol FROM perp_data WHERE symbol NOT IN ('MT', 'MTW')");
   EXPECT_EQ(symbols.rows, 8u);
-  const auto token =
-      connection.query("SELECT DISTINCT perpspec FROM perp_data WHERE symbol = 'MT'");
-  EXPECT_EQ(token.rows, 2u) << "the market token has candles and their RSI";
+  for (const char* name : {"MT", "MTW"}) {
+    const auto token =
+        connection.query("SELECT DISTINCT perpspec FROM perp_data WHERE symbol = $1", {name});
+    EXPECT_EQ(token.rows, 2u) << name << " has candles and their RSI";
+  }
+  EXPECT_GE(connection.query("SELECT count(*) AS n FROM perp_data WHERE symbol = 'MTW' AND c = 100")
+                .column("n")
+                .ints.at(0),
+            1);
   const auto others =
       connection.query("SELECT count(*) AS n FROM instruments WHERE NOT is_primary");
   EXPECT_GT(others.column("n").ints.at(0), 0);

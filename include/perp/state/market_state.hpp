@@ -28,7 +28,8 @@ struct StateOptions {
   double rsi_flat = 50;  ///< RSI of a dead market: 50, 0 or 100
   std::int64_t close_grace_ns =
       2 * core::ns_per_second;  ///< a minute closes this long after its end, 0..60 s
-  /// Coins on Binance of which the token MT is the mean, at most 8; none: there is no token.
+  /// Coins on Binance of which MT is the mean and MTW the index of equal weights, at most 8; none:
+  /// there are no such symbols.
   std::vector<std::string> market_token{};
   /// Each primary contract's book (depth, slippage, summary) and what is known of its market are
   /// sampled when engine time reaches whole multiples of these; whole seconds up to a day, 0:
