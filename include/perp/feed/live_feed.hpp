@@ -92,6 +92,7 @@ struct LiveFeedStatus {
   std::uint64_t resubscribed = 0;        ///< topics asked for again for being silent
   std::uint64_t overlap_duplicates = 0;  ///< messages that both connections of a roll-over brought
   std::uint64_t books_resynced = 0;      ///< snapshots asked for
+  std::uint64_t books_refreshed = 0;     ///< the same of books that were live, for their depth
   std::uint64_t holes = 0;               ///< gap records written by the feed itself
   std::uint64_t trades_filled = 0;
   std::uint64_t unexpected_messages = 0;            ///< of no subscription of ours
