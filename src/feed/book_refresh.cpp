@@ -4,8 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <limits>
+#include <new>
 #include <span>
 
 namespace perp::feed {
@@ -46,6 +45,7 @@ double BookRefresh::left_of(const Reach& reach, double price) {
 std::optional<std::uint32_t> BookRefresh::choose(
     core::MonoNs now, const std::function<double(std::uint32_t)>& price_of) const {
   std::optional<std::uint32_t> chosen;
+  if (asked_.size() >= under_way_max) return chosen;
   if (has_asked_ && now - asked_at_ < hastened(all_ns)) return chosen;
   double least = reach_kept;
   for (const auto& [instrument, reach] : reaches_) {

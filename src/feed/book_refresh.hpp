@@ -27,6 +27,7 @@ class BookRefresh {
   static constexpr double reach_kept = 0.5;
   static constexpr std::int64_t each_ns = 5 * core::ns_per_minute;  ///< of one contract, at least
   static constexpr std::int64_t all_ns = 6 * core::ns_per_second;   ///< between any two
+  static constexpr std::size_t under_way_max = 4;  ///< each keeps up to 128 steps, 300 KB
 
   /// @param haste divides the waits
   explicit BookRefresh(double haste) : haste_(haste) {}
@@ -34,7 +35,8 @@ class BookRefresh {
   /// A snapshot by HTTP, or a step of a contract that is asked for. @param now when it came
   void note(const market::RecordHeader& book, core::MonoNs now);
   /// The contract of which least is left, if one has less than reach_kept of what it had on a side
-  /// and the waits are over; not one that is asked for already. @param price_of NaN: unknown
+  /// and the waits are over; not one that is asked for already, none while under_way_max are.
+  /// @param price_of NaN: unknown
   std::optional<std::uint32_t> choose(core::MonoNs now,
                                       const std::function<double(std::uint32_t)>& price_of) const;
   /// Its snapshot is asked for: its steps are to be noted from now on.

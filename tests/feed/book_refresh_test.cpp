@@ -248,6 +248,24 @@ TEST(BookRefresh, AsksNeitherOftenNorTwice) {
   EXPECT_EQ(chosen(refresh, at(60 * minute), far), 0u);
 }
 
+TEST(BookRefresh, FewAreUnderWayHoweverLongTheVenueIsSilent) {
+  BookRefresh refresh(1);
+  std::map<std::uint32_t, double> far;
+  for (std::uint32_t of = 1; of <= 10; ++of) {
+    give_snapshot(refresh, of, at(0));
+    far[of] = 10'090;
+  }
+  std::size_t asked = 0;
+  for (int i = 5; i < 100; ++i)
+    if (const std::uint32_t of = chosen(refresh, at(i * minute), far); of != 0) {
+      refresh.begin(of, at(i * minute));
+      ++asked;
+    }
+  EXPECT_EQ(asked, BookRefresh::under_way_max);
+  refresh.end(2);
+  EXPECT_NE(chosen(refresh, at(100 * minute), far), 0u);
+}
+
 TEST(BookRefresh, WhatNoBandAsksForIsNotMissed) {
   BookRefresh refresh(1);
   give_snapshot(refresh, 1, at(0), 4'000);  // 40 % a side

@@ -6,7 +6,8 @@
 // a snapshot joins.
 //
 // One thread owns it and calls do_work(); the loop inside waits, so the worker's own idle strategy
-// is `spin`. Nothing is allocated and no lock is taken per message between reconnects.
+// is `spin`. Nothing is allocated and no lock is taken per message between reconnects, but for the
+// steps of a book while its snapshot is asked for again for its depth.
 #include <perp/core/histogram.hpp>
 #include <perp/core/log.hpp>
 #include <perp/core/record_ring.hpp>
