@@ -404,8 +404,8 @@ TEST_P(SampledMarket, IsInTheTablesAtItsCadenceAndOnce) {
                    "(high_24h IS NULL OR low_24h IS NULL) AND exchange_id NOT IN (1, 4))"),
             0);
   // One of the seven amounts is a series; all of them are not.
-  const std::string gaps = "query gaps --table slippage --venue bybit --symbol BTC --every 30s ";
-  const Outcome whole = run(gaps + "--key trade_amount=1000 --format json " + db());
+  const std::string gaps = "query gaps --table slippage --venue bybit --symbol BTC ";
+  const Outcome whole = run(gaps + "--key trade_amount=1000 --every 30s --format json " + db());
   EXPECT_EQ(whole.exit_code, 0) << whole.err;
   EXPECT_EQ(nlohmann::json::parse(whole.out), nlohmann::json::array());
   EXPECT_EQ(nlohmann::json::parse(
