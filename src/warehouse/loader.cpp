@@ -161,7 +161,7 @@ bool Loader::Impl::tell_life(const std::vector<LifeEvent>& events, Lane* lane) {
         lane->say(told);
         continue;
       }
-      if (!own) own.emplace(options.dsn, options.program);
+      if (!own) primary.enter(own.emplace(options.dsn, options.program));
       own->query(told.sql, told.values);
     }
     return true;
@@ -229,9 +229,10 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
     if (is_endless && options.keeps_retention)
       threads.emplace_back([&] {
         try {
-          keep_maintained({options.dsn, options.retention_days, options.seal_after_hours,
-                           options.on_event, options.on_done},
-                          halt);
+          keep_maintained(
+              {options.dsn, options.retention_days, options.seal_after_hours, options.on_event,
+               options.on_done, [this](Connection& connection) { primary.enter(connection); }},
+              halt);
         } catch (...) {
           maintenance_error = std::current_exception();
           halt = true;

@@ -31,6 +31,7 @@ struct Session {
 /// @returns nothing if another program is at it
 std::optional<Session> begin(const MaintenanceOptions& options) {
   Connection connection(options.dsn, "perp maintenance");
+  if (options.admit) options.admit(connection);
   const Backend backend = require_schema(connection, "maintenance");
   if (connection.query("SELECT pg_try_advisory_lock(hashtextextended('perp maintenance', 0))")
           .columns[0]

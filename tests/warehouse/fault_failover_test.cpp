@@ -5,9 +5,12 @@
 
 #include <perp/warehouse/migrate.hpp>
 
+#include <atomic>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace perp::warehouse {
@@ -144,6 +147,43 @@ TEST_P(Failover, WhatThePromotedServerLacksIsSentAgainAndNobodyWritesToTheOldOne
   await_end(again);
   EXPECT_GE(again.stop().reconnects, 2u);
   expect_exactly_once(first_->dsn());
+}
+
+TEST_P(Failover, NeitherItsLifeNorMaintenanceGoesToTheOldOne) {
+  with_.program = "perp test";
+  with_.tells_each_ms = 20;
+  with_.keeps_retention = true;
+  with_.retention_days = 0;  // the rows are of old days
+  Loader loader(with_);
+  const auto follow_until = [&](const std::function<void()>& is_awaited) {
+    std::atomic<bool> stop{false};
+    std::thread follower([&] { loader.follow(stop); });
+    is_awaited();
+    stop = true;
+    follower.join();
+  };
+  const auto is_loaded = [&] {
+    while (!is_at_end(loader)) std::this_thread::yield();
+  };
+  write_history(1);
+  follow_until(is_loaded);
+  await_replication();
+  Text(second_->dsn()).rows("SELECT pg_promote()");
+  write_history(1, day_0 + 10 * 60'000);
+  follow_until(is_loaded);
+
+  second_->stop();
+  const std::string before = rows_of(first_->dsn());
+  follow_until([&] {
+    while (!told_.has("'running' is not told to perp_status: database: this is an old primary") &&
+           rows_of(first_->dsn()) == before)
+      std::this_thread::yield();
+    told_.await("maintenance: put off: database: this is an old primary");
+  });
+  EXPECT_EQ(rows_of(first_->dsn()), before);
+  second_->start();
+  follow_until(is_loaded);
+  oracle_.expect_equal(second_->dsn());  // status of old days is no longer there: pruned
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, Failover, test::both_servers(), test::server_name);

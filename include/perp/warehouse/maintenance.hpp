@@ -12,6 +12,8 @@
 
 namespace perp::warehouse {
 
+class Connection;
+
 struct MaintenanceOptions {
   std::string dsn{};
   /// Stored in perp_series for perp_data and perp_metrics first; nothing: what the database says
@@ -22,6 +24,8 @@ struct MaintenanceOptions {
   int seal_after_hours = 0;
   std::function<void(const std::string&)> on_event{};  ///< one line per trouble
   std::function<void(const std::string&)> on_done{};   ///< one line per thing done: dropped, sealed
+  /// Asked before anything is done in a server: throws DatabaseError where nothing is to be.
+  std::function<void(Connection&)> admit{};
 };
 
 /// Makes partitions ahead of `now_ms` and drops old ones. @returns nothing if another program is at
