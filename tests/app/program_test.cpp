@@ -70,7 +70,7 @@ TEST(Program, ServesAsManyCoinsAsThereAreAndNamesTheLimit) {
       "sim serve --for 0.1 --format json --tls-folder " + (folder / "tls") + " --symbols ";
   const Outcome all = run(serve + std::to_string(limit));
   EXPECT_EQ(all.exit_code, 0) << all.err;
-  for (const std::string refused :
+  for (const std::string& refused :
        {serve + std::to_string(limit + 1), serve + "0",
         "sim record " + (folder / "sim") + " --symbols " + std::to_string(limit + 1)}) {
     const Outcome outcome = run(refused);
