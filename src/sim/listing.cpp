@@ -10,7 +10,7 @@ using market::VenueId;
 constexpr std::int64_t delivery_2027_03_26_ms = 1'806'048'000'000;  // 08:00 UTC
 
 std::string named_asset(const Coin& coin, VenueId venue) {
-  const std::string base(coin.base);
+  std::string base(coin.base);
   if (coin.named_exponent == 0 || venue == VenueId::okx) return base;
   if (venue == VenueId::hyperliquid) return "k" + base;
   // Bybit kept the older suffix form for one coin.
