@@ -31,7 +31,8 @@ bool is_name(std::string_view name) {
 std::vector<CatalogColumn> read_columns(Connection& connection, std::string_view table) {
   const QueryResult rows = connection.query(
       "SELECT a.attname::text, t.typcategory = 'N', t.typcategory = 'S', a.atttypid = 'float8'::"
-      "regtype, a.attgenerated <> '' FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+      "regtype, a.attgenerated <> '', a.atthasdef FROM pg_attribute a JOIN pg_type t ON t.oid = "
+      "a.atttypid "
       "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY "
       "a.attnum",
       {std::string(table)});
@@ -45,7 +46,8 @@ std::vector<CatalogColumn> read_columns(Connection& connection, std::string_view
                    rows.columns[1].ints[i] != 0   ? CatalogType::number
                    : rows.columns[2].ints[i] != 0 ? CatalogType::text
                                                   : CatalogType::other,
-                   rows.columns[3].ints[i] != 0, rows.columns[4].ints[i] != 0});
+                   rows.columns[3].ints[i] != 0, rows.columns[4].ints[i] != 0,
+                   rows.columns[5].ints[i] != 0});
   }
   return out;
 }

@@ -22,6 +22,7 @@ struct CatalogColumn {
   CatalogType type;
   bool is_float8;     ///< a double precision column
   bool is_generated;  ///< by the server: never written
+  bool has_default;   ///< what a row that does not say it gets is not NULL
 };
 
 /// @throws core::Error without such a table

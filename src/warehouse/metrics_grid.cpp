@@ -252,13 +252,51 @@ void MetricsGrid::compute() {
   }
 }
 
-MetricsGrid::RowProgram MetricsGrid::program_of(const Series& series) const {
+std::vector<MetricsGrid::Kind> MetricsGrid::kinds(Order order) const {
+  std::vector<std::uint32_t> sorted(series_.size());
+  std::iota(sorted.begin(), sorted.end(), 0u);
+  std::sort(sorted.begin(), sorted.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const auto key = [](const Series& series) {
+      return std::tie(series.symbol, series.perpspec, series.phase_ms);
+    };
+    return key(series_[a]) < key(series_[b]);
+  });
+  std::vector<Kind> out;
+  for (const std::uint32_t index : sorted) {
+    std::vector<bool> is_written;
+    for (const MetricsPlan::Output& output : plan_.outputs) {
+      const bool has_value = output.source == Source::value || output.source == Source::change
+                                 ? series_[index].runs[output.input] != none
+                                 : output.source != Source::window_sizes;
+      is_written.push_back(order == Order::series || has_value || !output.may_be_left_out);
+    }
+    auto kind = std::find_if(out.begin(), out.end(),
+                             [&](const Kind& one) { return one.is_written == is_written; });
+    if (kind == out.end()) kind = out.insert(out.end(), {std::move(is_written), {}});
+    kind->series.push_back(index);
+  }
+  return out;
+}
+
+std::string MetricsGrid::column_list(const std::vector<bool>& is_written) const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < plan_.outputs.size(); ++i)
+    if (is_written[i]) names.push_back(quote_identifier(plan_.outputs[i].name));
+  return fmt::format("{}", fmt::join(names, ","));
+}
+
+MetricsGrid::RowProgram MetricsGrid::program_of(const Series& series,
+                                                const std::vector<bool>& is_written) const {
   std::size_t text_max = 0;
   for (const std::string& text : texts_) text_max = std::max(text_max, text.size());
   RowProgram program;
-  program.add_bytes(
-      [&](std::string& out) { append_u16(out, static_cast<std::uint16_t>(plan_.outputs.size())); });
-  for (const MetricsPlan::Output& output : plan_.outputs) {
+  program.add_bytes([&](std::string& out) {
+    append_u16(out,
+               static_cast<std::uint16_t>(std::count(is_written.begin(), is_written.end(), true)));
+  });
+  for (std::size_t i = 0; i < plan_.outputs.size(); ++i) {
+    if (!is_written[i]) continue;
+    const MetricsPlan::Output& output = plan_.outputs[i];
     switch (output.source) {
       case Source::ts: program.add(RowProgram::Kind::ts, nullptr, 12); break;
       case Source::symbol:
@@ -290,50 +328,48 @@ MetricsGrid::RowProgram MetricsGrid::program_of(const Series& series) const {
   return program;
 }
 
-std::int64_t MetricsGrid::write(Connection& connection, Order row_order) {
-  std::vector<std::uint32_t> order(series_.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    const auto key = [](const Series& series) {
-      return std::tie(series.symbol, series.perpspec, series.phase_ms);
-    };
-    return key(series_[a]) < key(series_[b]);
-  });
-  std::vector<RowProgram> programs;
+std::int64_t MetricsGrid::write(Connection& connection, std::string_view table, Order order) {
+  const std::vector<Kind> groups = kinds(order);
+  std::vector<RowProgram> programs(series_.size());
   std::size_t row_max = 0;
-  for (const std::uint32_t index : order) {
-    programs.push_back(program_of(series_[index]));
-    row_max = std::max(row_max, programs.back().bytes_max);
-  }
+  for (const Kind& kind : groups)
+    for (const std::uint32_t index : kind.series) {
+      programs[index] = program_of(series_[index], kind.is_written);
+      row_max = std::max(row_max, programs[index].bytes_max);
+    }
   std::vector<char> buffer(std::max(buffer_bytes, copy_header.size() + row_max));
-  char* at = std::copy(copy_header.begin(), copy_header.end(), buffer.data());
+  char* at = buffer.data();
   const auto send = [&] {
     connection.copy_write(std::as_bytes(std::span(buffer.data(), at)));
     at = buffer.data();
   };
   const std::size_t block_minutes =
-      row_order == Order::series
+      order == Order::series
           ? minutes_
           : std::max<std::size_t>(1, block_rows / std::max<std::size_t>(1, series_.size()));
-  for (std::size_t first = history_; first < minutes_; first += block_minutes) {
-    const std::size_t last = std::min(first + block_minutes, minutes_);
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const std::uint8_t* const present = is_present_.data() + order[i] * run_length_;
-      const std::int64_t phase_ms = series_[order[i]].phase_ms;
+  std::int64_t stored = 0;
+  const auto copy = [&](const Kind& kind, std::size_t first, std::size_t last) {
+    connection.copy_begin(fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", table,
+                                      column_list(kind.is_written)));
+    at = std::copy(copy_header.begin(), copy_header.end(), buffer.data());
+    for (const std::uint32_t index : kind.series) {
+      const std::uint8_t* const present = is_present_.data() + index * run_length_;
       for (std::size_t minute = first; minute < last; ++minute) {
         if (present[minute] == 0) continue;
         if (buffer.data() + buffer.size() - at < static_cast<std::ptrdiff_t>(row_max)) send();
-        at = programs[i].write(minute,
-                               first_ms_ + static_cast<std::int64_t>(minute) * minute_ms + phase_ms,
-                               texts_, at);
+        const std::int64_t minute_start_ms =
+            first_ms_ + static_cast<std::int64_t>(minute) * minute_ms;
+        at = programs[index].write(minute, minute_start_ms + series_[index].phase_ms, texts_, at);
       }
     }
-  }
-  send();
-  connection.copy_write(std::as_bytes(std::span(copy_trailer)));
-  const std::int64_t stored = connection.copy_end();
+    send();
+    connection.copy_write(std::as_bytes(std::span(copy_trailer)));
+    stored += connection.copy_end();
+  };
+  for (std::size_t first = history_; first < minutes_; first += block_minutes)
+    for (const Kind& kind : groups) copy(kind, first, std::min(first + block_minutes, minutes_));
   if (stored != rows_made_)
-    throw core::Error("rows lost by COPY", "perp_metrics",
+    throw core::Error("rows lost by COPY", std::string(table),
                       fmt::format("{} were sent, the server stored {}", rows_made_, stored));
   return stored;
 }

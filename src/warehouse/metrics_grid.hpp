@@ -30,9 +30,10 @@ class MetricsGrid {
   /// How rows follow each other: series by series, or in blocks of a few minutes of every series,
   /// which an index on the time and one on the series take equally well.
   enum class Order { series, blocks };
-  /// Sends the rows to a COPY of plan.column_list that has begun, and ends it. @returns their
-  /// number
-  std::int64_t write(Connection& connection, Order order);
+  /// COPY of all rows into `table`, which has perp_metrics' columns. In blocks each kind of series,
+  /// those with values of the same inputs, is a COPY of its own, with only the columns that it has:
+  /// most fields of a row are NULL, and the server takes its time for each. @returns their number
+  std::int64_t write(Connection& connection, std::string_view table, Order order);
 
   std::int64_t rows_read() const { return rows_read_; }
   /// Rows that write() sends.
@@ -52,13 +53,20 @@ class MetricsGrid {
     std::vector<std::unique_ptr<double[]>> changes;  ///< per window, as long as `values`
   };
   struct RowProgram;
+  /// Series whose rows have the same columns.
+  struct Kind {
+    std::vector<bool> is_written;  ///< per output
+    std::vector<std::uint32_t> series;
+  };
 
   std::uint32_t series_of(std::string_view symbol, std::string_view perpspec,
                           std::int64_t phase_ms);
   double number_of(std::string_view text, std::uint32_t& last);
   double* run_of(Series& series, std::uint32_t series_index, std::size_t input);
   void compute_categories(Column& column);
-  RowProgram program_of(const Series& series) const;
+  std::vector<Kind> kinds(Order order) const;
+  RowProgram program_of(const Series& series, const std::vector<bool>& is_written) const;
+  std::string column_list(const std::vector<bool>& is_written) const;
 
   const MetricsPlan& plan_;
   std::int64_t first_ms_;  ///< of the grid: the history's first minute

@@ -53,6 +53,10 @@ std::optional<MetricsPlan::Output> output_of(const CatalogColumn& column,
   if (column.name == "symbol") out.source = Source::symbol;
   if (column.name == "perpspec") out.source = Source::perpspec;
   if (column.name == "window_sizes") out.source = Source::window_sizes;
+  out.may_be_left_out =
+      out.source == Source::window_sizes
+          ? column.has_default && std::ranges::equal(plan.windows, market::change_windows_minutes)
+          : !column.has_default;
   if (out.source != Source::value) return out;
 
   const CatalogColumn* raw = find_column(data, column.name);

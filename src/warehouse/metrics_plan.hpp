@@ -22,6 +22,9 @@ struct MetricsPlan {
     Source source;
     std::size_t input = 0;   ///< of a value or a change
     std::size_t window = 0;  ///< of a change: index in `windows`
+    /// A row that does not say it has the same in it: NULL where no value is known, or, of
+    /// window_sizes, the windows of every row.
+    bool may_be_left_out = false;
   };
   static constexpr std::size_t key_fields = 3;  ///< ts, symbol, perpspec: before the inputs
 

@@ -132,14 +132,16 @@ void MetricsWorker::unlock_days() noexcept {
 
 MetricsReport MetricsWorker::compute(const MetricsRange& range) {
   const core::MonoNs begin = core::mono_now();
-  if (backend_ == Backend::plain)
-    for (std::int64_t day = core::floor_to(range.from_ms, day_ms); day < range.to_ms; day += day_ms)
-      ensure_partition(connection_, perp_metrics().name(), day);
+  // Before the transaction: one that makes a day's chunk keeps all who need another waiting for
+  // its end.
+  const auto ensure = backend_ == Backend::plain ? ensure_partition : ensure_chunk;
+  for (std::int64_t day = core::floor_to(range.from_ms, day_ms); day < range.to_ms; day += day_ms)
+    ensure(connection_, perp_metrics().name(), day);
   if (!has_stage_) {
-    connection_.execute(
-        fmt::format("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM perp_metrics "
-                    "WITH NO DATA",
-                    metrics_stage, plan_.column_list));
+    // With the table's defaults: they say what a row leaves out.
+    connection_.execute(fmt::format(
+        "CREATE TEMP TABLE {} (LIKE perp_metrics INCLUDING DEFAULTS) ON COMMIT DELETE ROWS",
+        metrics_stage));
     has_stage_ = true;
   }
   const std::atomic<bool> never{false};
@@ -217,9 +219,7 @@ void MetricsWorker::write(const MetricsRange& range, MetricsGrid& grid, MetricsR
             .ints[0];
   if (grid.rows_made() == 0) return;
   const auto copy_into = [&](std::string_view table) {
-    connection_.copy_begin(
-        fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", table, plan_.column_list));
-    return grid.write(connection_, MetricsGrid::Order::blocks);
+    return grid.write(connection_, table, MetricsGrid::Order::blocks);
   };
   const bool is_empty =
       range.is_reset ||
@@ -312,9 +312,7 @@ std::optional<MetricsReport> MetricsWorker::build_day(std::int64_t day_first_ms,
       MetricsGrid grid(plan_, range.from_ms, range.to_ms);
       read_and_compute(range, grid, report);
       const core::MonoNs begin = core::mono_now();
-      connection_.copy_begin(
-          fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", built, plan_.column_list));
-      report.rows_inserted += grid.write(connection_, MetricsGrid::Order::series);
+      report.rows_inserted += grid.write(connection_, built, MetricsGrid::Order::series);
       report.write_seconds += seconds_since(begin);
     }
     const core::MonoNs begin = core::mono_now();

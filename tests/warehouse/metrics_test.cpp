@@ -321,6 +321,59 @@ TEST_P(Metrics, ARowThatAnotherWriterChangedMeanwhileIsComputedAgain) {
   expect_right(now - 25 * minute_ms);
 }
 
+// A row is sent with the columns that its series has; what is left out must not become something.
+TEST_P(Metrics, WhereNothingIsKnownIsNullWhateverTheColumnsDefaultIs) {
+  text_->rows("ALTER TABLE perp_data ADD COLUMN depth DOUBLE PRECISION");
+  for (const char* column : {"depth", "depth_chg_1m"})
+    text_->rows(
+        fmt::format("ALTER TABLE perp_metrics ADD COLUMN {} DOUBLE PRECISION DEFAULT 7", column));
+  text_->rows("ALTER TABLE perp_metrics ALTER COLUMN o SET DEFAULT 9");
+  make_data(now - 40 * minute_ms, now);
+  text_->rows(
+      "UPDATE perp_data SET o = NULL; UPDATE perp_data SET depth = ts WHERE symbol = 'SOL'");
+  const auto expect_null = [&] {
+    EXPECT_EQ(one("SELECT count(*) FROM perp_metrics WHERE o IS NOT NULL OR (symbol <> 'SOL' AND "
+                  "(depth IS NOT NULL OR depth_chg_1m IS NOT NULL))"),
+              "0");
+    EXPECT_EQ(one("SELECT count(*) FROM perp_metrics WHERE symbol = 'SOL' AND depth IS DISTINCT "
+                  "FROM ts"),
+              "0");
+    expect_right(now - 25 * minute_ms);
+  };
+  calc_metrics(options_, {}, now);
+  expect_null();
+  text_->rows("UPDATE perp_metrics SET o = 9, depth = 7, window_sizes = '{}'");  // by the stage
+  calc_metrics(options_, {}, now);
+  expect_null();
+}
+
+// TimescaleDB makes a chunk with the first row, under a lock that is held to the transaction's end.
+TEST_P(Metrics, ADayDoesNotWaitForAnothersTransaction) {
+  if (GetParam() == Server::plain) GTEST_SKIP() << "a day is a partition, made on its own";
+  make_data(now - 30 * minute_ms, now + 30 * minute_ms);
+  const std::int64_t midnight = core::floor_to(now, day_ms) + day_ms;
+  text_->rows(fmt::format(
+      "CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.ts < {} AND "
+      "NEW.symbol <> '' THEN PERFORM pg_advisory_xact_lock_shared(77); END IF; RETURN NEW; END $$; "
+      "CREATE TRIGGER held BEFORE INSERT ON perp_metrics FOR EACH ROW EXECUTE FUNCTION held()",
+      midnight));
+  Text holder(dsn_);
+  holder.rows("SELECT pg_advisory_lock(77)");
+  std::thread first([&] { backfill_metrics(options_, now - day_ms, midnight, 1); });
+  EXPECT_TRUE(
+      await("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND "
+            "NOT granted",
+            "1"));
+  std::thread second([&] { backfill_metrics(options_, midnight, now + day_ms, 1); });
+  EXPECT_TRUE(
+      await(fmt::format("SELECT count(*) > 0 FROM perp_metrics WHERE ts >= {}", midnight), "t"));
+  EXPECT_EQ(one(fmt::format("SELECT count(*) FROM perp_metrics WHERE ts < {}", midnight)), "0");
+  holder.rows("SELECT pg_advisory_unlock(77)");
+  first.join();
+  second.join();
+  expect_right();
+}
+
 TEST_P(Metrics, TwoAtOnceTakeTurns) {
   make_data(now - 60 * minute_ms, now + 20 * minute_ms);
   std::vector<MetricsReport> reports(4);
