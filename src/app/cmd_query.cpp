@@ -24,6 +24,7 @@ struct QueryOptions {
   std::string venue;
   std::string interval;
   std::string kind;
+  std::vector<std::string> keys;
   std::string every;
 };
 
@@ -66,6 +67,13 @@ warehouse::SeriesKey series_of(const QueryOptions& options) {
   const bool has_period = options.table == "open_interest" || options.table == "long_short_ratio";
   add(has_period ? "period" : "interval", options.interval);
   add("kind", options.kind);
+  for (const std::string& key : options.keys) {
+    const std::size_t sign = key.find('=');
+    if (sign == 0 || sign == std::string::npos || sign + 1 == key.size())
+      throw core::Error("'" + key + "' is no part of a key", "--key",
+                        "expected COLUMN=VALUE, for example trade_amount=1000");
+    out.equal.emplace_back(key.substr(0, sign), key.substr(sign + 1));
+  }
   return out;
 }
 
@@ -120,7 +128,9 @@ void add_query(CLI::App& app, Context& context) {
       "  perp query wide --symbol BTC --perpspec bin-ohlcv,byb-oi,rsi --columns c,oi,rsi1\n"
       "  perp query wicks --symbol DOGE --perpspec bin-ohlcv --threshold 0.5\n"
       "  perp query gaps --symbol BTC --perpspec bin-ohlcv\n"
-      "  perp query gaps --table klines --venue binance --symbol BTC --interval 5m");
+      "  perp query gaps --table klines --venue binance --symbol BTC --interval 5m\n"
+      "  perp query gaps --table slippage --venue okx --symbol BTC --key trade_amount=1000 --every "
+      "30s");
   auto options = std::make_shared<QueryOptions>();
   const auto add = [&](const char* name, const char* help, bool has_many_specs, bool has_range) {
     auto* command = query->add_subcommand(name, help);
@@ -201,13 +211,15 @@ void add_query(CLI::App& app, Context& context) {
   add_format(*gaps, context, {"table", "json", "csv"});
   gaps->add_option("--table", options->table, "A series as `perp db info` lists them")
       ->capture_default_str();
-  gaps->add_option("--symbol", options->symbols, "SOL, SOLUSDT, SOL/USDT or SOL-USDT-PERP")
-      ->required();
+  gaps->add_option("--symbol", options->symbols, "SOL, SOLUSDT, SOL/USDT or SOL-USDT-PERP");
   gaps->add_option("--perpspec", options->perpspecs, "Of perp_data and perp_metrics: bin-ohlcv");
   gaps->add_option("--venue", options->venue, "Of the other tables: binance or bin");
   gaps->add_option("--interval,--period", options->interval,
                    "Of candles, open interest and ratios: 1m, 5m, 1h, 1d");
   gaps->add_option("--kind", options->kind, "Of ratios: global_account");
+  gaps->add_option("--key", options->keys,
+                   "COLUMN=VALUE of the table's key, where no option above names it: "
+                   "trade_amount=1000, source=snapshot, name=top_gainers; may be repeated");
   gaps->add_option("--every", options->every,
                    "Expected distance of two rows (default: --interval, else 1m)");
   add_range(*gaps, *options);

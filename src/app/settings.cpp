@@ -210,7 +210,8 @@ std::vector<Setting> make_settings() {
                  .type = SettingType::list,
                  .fallback = List{"ETH", "BTC", "XRP", "SOL"},
                  .complaint = is_some,
-                 .help = "Coins on Binance of which the symbol MT is the mean, at most 8; none: no "
+                 .help = "Coins on Binance of which the symbols MT (mean) and MTW (equal weights) "
+                         "are made, at most 8; none: no "
                          "such rows."});
   all.push_back({.name = "depth_interval_s",
                  .type = SettingType::integer,

@@ -76,12 +76,14 @@ void add_venues(std::string& out, const Report& report) {
 
 void add_live(std::string& out, const Report& report) {
   Table feeds({"feed", "symbols", "connections", "losses", "roll-overs", "resubscribed", "holes",
-               "trades filled", "books resynced", "requests", "failed", "clock offset"});
+               "trades filled", "books resynced", "refreshed", "requests", "failed",
+               "clock offset"});
   for (const feed::LiveFeedStatus& feed : report.live)
     feeds.row({std::string(market::find_venue(feed.venue)->key), grouped(feed.symbols),
                grouped(feed.connections.size()), grouped(feed.losses), grouped(feed.roll_overs),
                grouped(feed.resubscribed), grouped(feed.holes), grouped(feed.trades_filled),
-               grouped(feed.books_resynced), grouped(feed.requests), grouped(feed.requests_failed),
+               grouped(feed.books_resynced), grouped(feed.books_refreshed), grouped(feed.requests),
+               grouped(feed.requests_failed),
                feed.clock_offset_ns == core::unknown_ns
                    ? "-"
                    : duration_text(static_cast<double>(feed.clock_offset_ns))});
@@ -137,6 +139,7 @@ Json live_json(const feed::LiveFeedStatus& feed) {
           {"holes", feed.holes},
           {"trades_filled", feed.trades_filled},
           {"books_resynced", feed.books_resynced},
+          {"books_refreshed", feed.books_refreshed},
           {"unexpected_messages", feed.unexpected_messages},
           {"requests", feed.requests},
           {"requests_failed", feed.requests_failed},
@@ -214,6 +217,10 @@ std::string summary_text(const Report& report) {
   add_line(out, "late",
            fmt::format("{} trades, {} candles after their minute had closed",
                        grouped(totals.late_trades), grouped(totals.late_candles)));
+  if (totals.told_before != 0)
+    add_line(out, "told before",
+             fmt::format("{} trades and liquidations that the journal had already: counted once",
+                         grouped(totals.told_before)));
   add_line(out, "engine time", time_text(report.engine_time_ns));
   add_line(out, "decode", percentiles(report.decode_ns) + ", one message");
   add_line(
@@ -281,6 +288,7 @@ std::string summary_json(const Report& report) {
   json["half_seen_minutes"] = report.totals.half_seen;
   json["late_trades"] = report.totals.late_trades;
   json["late_candles"] = report.totals.late_candles;
+  json["told_before"] = report.totals.told_before;
   json["engine_time"] =
       report.engine_time_ns == core::unknown_ns ? Json() : Json(time_text(report.engine_time_ns));
   json["seconds"] = {{"feed", report.feed_seconds},

@@ -21,10 +21,8 @@ void HoleFiller::note(const market::RecordHeader& header) {
 
 void HoleFiller::take() {
   for (const Noted& found : std::exchange(noted_, {})) {
-    const market::InstrumentEntry* entry = entry_of(found.instrument);
-    if (entry == nullptr) continue;
-    const std::string symbol(entry->instrument.native.view());
-    if (!setting_.contracts.is_wanted(symbol)) continue;
+    const std::string symbol = symbol_of(found.instrument);
+    if (symbol.empty()) continue;
     tell(symbol, found.gap);
     switch (found.gap.stream) {
       case market::RecordType::book_delta:
@@ -125,6 +123,13 @@ void HoleFiller::begin_telling() {
 void HoleFiller::tell_left(const char* what, const std::string& symbol, const std::string& why) {
   setting_.warn(
       fmt::format("{}: {} of {} stay missing: {}", setting_.venue_key, what, symbol, why));
+}
+
+std::string HoleFiller::symbol_of(std::uint32_t instrument) const {
+  const market::InstrumentEntry* entry = entry_of(instrument);
+  std::string symbol(entry == nullptr ? std::string_view() : entry->instrument.native.view());
+  if (!setting_.contracts.is_wanted(symbol)) symbol.clear();
+  return symbol;
 }
 
 const market::InstrumentEntry* HoleFiller::entry_of(std::uint32_t instrument) const {

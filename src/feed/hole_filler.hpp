@@ -49,6 +49,8 @@ class HoleFiller {
   /// The instrument is not followed any more.
   void forget(std::uint32_t instrument);
   void fetch_book(const std::string& symbol);
+  /// Native name of what is followed; empty: it is not.
+  std::string symbol_of(std::uint32_t instrument) const;
   /// A venue that loses much does not drown what else is to be told: each few seconds a few lines,
   /// then how many more.
   void begin_telling();

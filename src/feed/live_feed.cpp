@@ -1,3 +1,4 @@
+#include "feed/book_refresh.hpp"
 #include "feed/contract_choice.hpp"
 #include "feed/hole_filler.hpp"
 #include "feed/latencies_of.hpp"
@@ -28,6 +29,7 @@ namespace {
 constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
 constexpr std::uint64_t latency_ticks = 20;  ///< percentiles are worth a look each 2 s
 constexpr std::uint64_t telling_ticks = 50;
+constexpr std::uint64_t refresh_ticks = 10;
 constexpr std::int64_t stop_ns_max = 2 * core::ns_per_second;
 constexpr std::int64_t good_bye_ns = 500 * core::ns_per_ms;
 
@@ -79,6 +81,7 @@ struct LiveFeed::Impl final : private ShardOwner {
                .resubscribe_book =
                    [this](std::uint32_t instrument) { return resubscribe_book(instrument); },
                .warn = [this](const std::string& what) { warn(what); }}),
+        refresh(wanted.haste),
         tick_timer(loop, [this] { tick(); }) {
     if (!(options.haste >= 1 && options.haste <= 100'000))
       throw core::Error("cannot hurry so", "LiveFeedOptions::haste", "expected 1 to 100,000");
@@ -89,6 +92,9 @@ struct LiveFeed::Impl final : private ShardOwner {
     writer.conflate();
     writer.listen([this](const market::RecordHeader& gap) { holes.note(gap); },
                   [this](const market::RecordHeader& trade) { holes.on_first_trade(trade); });
+    if (connect.book_resync == venue::BookResync::rest_snapshot)
+      writer.listen_to_books(
+          [this](const market::RecordHeader& book) { refresh.note(book, loop.now()); });
   }
 
   /// Where the connections of a kind go.
@@ -181,6 +187,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     }
     for (const std::uint32_t instrument : change.dropped) {
       holes.forget(instrument);
+      refresh.forget(instrument);
       watched.erase(instrument);
     }
     if (!has_told_unknown)
@@ -289,6 +296,32 @@ struct LiveFeed::Impl final : private ShardOwner {
     holes.fetch_book(contracts.name(topic.symbol));
   }
 
+  /// A book of which little is known any more, if there is one. Those that are lost come first:
+  /// this is the last thing to be asked.
+  void refresh_book() {
+    const auto price_of = [this](std::uint32_t instrument) {
+      return writer.last_trade(instrument).price;
+    };
+    const std::optional<std::uint32_t> chosen = refresh.choose(loop.now(), price_of);
+    if (!chosen) return;
+    const std::string symbol = holes.symbol_of(*chosen);
+    if (symbol.empty()) return refresh.forget(*chosen);
+    ++books_refreshed;
+    refresh.begin(*chosen, loop.now());
+    writer.follow_book(*chosen, true);
+    rest.refresh_book(
+        symbol,
+        [this](const market::RecordHeader& snapshot) {
+          const market::RecordHeader* const made = refresh.join(snapshot);
+          if (made != nullptr) writer.record(*made);
+          return made == nullptr;
+        },
+        [this, instrument = *chosen] {
+          refresh.end(instrument);
+          writer.follow_book(instrument, false);
+        });
+  }
+
   bool resubscribe_book(std::uint32_t instrument) {
     return std::any_of(shards.begin(), shards.end(),
                        [&](const auto& shard) { return shard->resubscribe_book(instrument); });
@@ -333,6 +366,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     writer.publish();
     if (++ticks % 2 == 0) copy_status();
     if (ticks % telling_ticks == 0) holes.begin_telling();
+    if (ticks % refresh_ticks == 0 && !is_stopping) refresh_book();
   }
 
   int do_work() {
@@ -378,6 +412,7 @@ struct LiveFeed::Impl final : private ShardOwner {
         .ring = writer.stats(),
         .lost_at_stop = writer.lost_at_stop(),
         .books_resynced = holes.books_resynced(),
+        .books_refreshed = books_refreshed,
         .holes = status_writer.gaps(),
         .decode_errors = state.decode_errors,
         .venue_errors = state.venue_errors,
@@ -445,6 +480,8 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::map<std::uint32_t, core::WallNs> watched;  ///< by instrument: up to when a former run did
   VenueRest rest;
   HoleFiller holes;
+  BookRefresh refresh;
+  std::uint64_t books_refreshed = 0;
   std::vector<RateWindow> address_frames;  ///< by socket
   std::uint32_t symbols_wanted = 0;
   std::vector<std::unique_ptr<Shard>> shards;

@@ -149,10 +149,21 @@ RingWriter::LastTrade RingWriter::last_trade(std::uint32_t instrument) const {
   return index < last_trades_.size() ? last_trades_[index] : LastTrade{};
 }
 
-void RingWriter::await_trade(std::uint32_t instrument) {
+RingWriter::LastTrade& RingWriter::last_trade_of(std::uint32_t instrument) {
   const std::size_t index = index_of(instrument);
-  if (index >= last_trades_.size()) last_trades_.resize(index + 1);
-  last_trades_[index].is_awaited = true;
+  if (index >= last_trades_.size()) [[unlikely]]
+    last_trades_.resize(index + 1);
+  return last_trades_[index];
+}
+
+void RingWriter::await_trade(std::uint32_t instrument) {
+  last_trade_of(instrument).is_awaited = true;
+}
+
+void RingWriter::follow_book(std::uint32_t instrument, bool is_followed) {
+  bool& was_followed = last_trade_of(instrument).is_book_followed;
+  if (was_followed != is_followed) books_followed_ += is_followed ? 1U : ~0U;
+  was_followed = is_followed;
 }
 
 void RingWriter::notice(const market::RecordHeader& header) {
@@ -160,7 +171,10 @@ void RingWriter::notice(const market::RecordHeader& header) {
     on_gap_(header);
     return;
   }
-  if ((header.flags & (market::flag_backfill | market::flag_snapshot)) != 0) return;
+  if ((header.flags & (market::flag_backfill | market::flag_snapshot)) != 0) {
+    if (header.type == market::RecordType::book_snapshot && on_book_ != nullptr) on_book_(header);
+    return;
+  }
   if (core::Histogram* const latency = histogram(header.type, LatencySpan::match_to_receive);
       latency != nullptr && header.exchange_ns != core::unknown_ns)
     latency->record(header.receive_ns - header.exchange_ns);
@@ -169,16 +183,16 @@ void RingWriter::notice(const market::RecordHeader& header) {
        header.type == market::RecordType::book_delta ||
        header.type == market::RecordType::book_snapshot))
     last_event_ns_ = header.exchange_ns;
+  if (header.type == market::RecordType::book_delta && books_followed_ != 0) [[unlikely]]
+    if (last_trade_of(header.instrument).is_book_followed) on_book_(header);
   if (header.type != market::RecordType::trade) return;
-  const std::size_t index = index_of(header.instrument);
-  if (index >= last_trades_.size()) [[unlikely]]
-    last_trades_.resize(index + 1);
-  LastTrade& last = last_trades_[index];
+  LastTrade& last = last_trade_of(header.instrument);
   if (last.is_awaited) [[unlikely]] {
     last.is_awaited = false;
     on_awaited_trade_(header);
   }
   last.id = market::payload<market::Trade>(header).trade_id;
+  last.price = market::payload<market::Trade>(header).price;
   // One that lies ahead would keep holes by time from being filled until then.
   last.exchange_ns = std::max(last.exchange_ns, std::min(header.exchange_ns, header.receive_ns));
 }

@@ -240,6 +240,11 @@ void VenueRest::load_instruments(std::function<void()> on_loaded) {
   if (!impl_->is_listing) impl_->begin_lists();
 }
 void VenueRest::fetch_book(const std::string& symbol) { impl_->fetch_book(symbol); }
+void VenueRest::refresh_book(const std::string& symbol,
+                             std::function<bool(const market::RecordHeader&)> keep,
+                             std::function<void()> done) {
+  impl_->refresh_book(symbol, std::move(keep), std::move(done));
+}
 void VenueRest::fill_trades(TradeHole hole, std::function<void(const TradeFill&)> done) {
   impl_->fill_trades(std::move(hole), std::move(done));
 }

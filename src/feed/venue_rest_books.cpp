@@ -24,4 +24,23 @@ void VenueRest::Impl::fetch_book(const std::string& symbol) {
            }});
 }
 
+void VenueRest::Impl::refresh_book(const std::string& symbol,
+                                   std::function<bool(const market::RecordHeader&)> keep,
+                                   std::function<void()> done) {
+  const venue::RestCall* call = find_call(venue::RestPurpose::book_snapshot);
+  if (call == nullptr || !has_room()) return run_later(std::move(done));
+  ask({.call = call,
+       .priority = RestPriority::refresh,
+       .symbol = symbol,
+       .take =
+           [this, keep = std::move(keep), done](RestJob& job, const net::HttpReply& reply) {
+             const venue::DecodeStatus status = decode(job, reply, false, nullptr, keep);
+             if (status != venue::DecodeStatus::ok) return status;
+             ++counts.books;
+             done();
+             return status;
+           },
+       .give_up = [done](const std::string&) { done(); }});
+}
+
 }  // namespace perp::feed

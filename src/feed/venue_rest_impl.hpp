@@ -21,7 +21,7 @@
 
 namespace perp::feed {
 
-enum class RestPriority : std::uint8_t { instruments, token, book, fill, clock, poll };
+enum class RestPriority : std::uint8_t { instruments, token, book, fill, clock, poll, refresh };
 
 /// One request, from the moment it is wanted until it is answered or given up.
 struct RestJob {
@@ -80,6 +80,9 @@ struct VenueRest::Impl {
 
   // venue_rest_books.cpp
   void fetch_book(const std::string& symbol);
+  void refresh_book(const std::string& symbol,
+                    std::function<bool(const market::RecordHeader&)> keep,
+                    std::function<void()> done);
 
   // venue_rest_fills.cpp
   struct TradeFilling;

@@ -222,9 +222,9 @@ BookOutcome OrderBook::apply_delta(const Book& book) {
 BookOutcome OrderBook::apply_snapshot(const Book& book) {
   const auto continuity = static_cast<Continuity>(book.continuity);
   // A REST snapshot of a ranged stream may arrive when the book is already ahead of it: the book is
-  // the newer one.
+  // the newer one. One of the same id says the same, and may reach deeper.
   const bool is_behind = is_live() && is_ranged_ && book.last_id != unknown_id &&
-                         last_id_ != unknown_id && book.last_id <= last_id_;
+                         last_id_ != unknown_id && book.last_id < last_id_;
   if (continuity == Continuity::stale || is_behind) {
     ++counts_.ignored;
     return BookOutcome::ignored;

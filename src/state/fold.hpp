@@ -140,12 +140,16 @@ class Fold {
                               DerivedSink& out);
 
   // The market token.
-  bool mean_of_members(std::int64_t minute, Candle& candle) const;
+  bool members_of(std::int64_t minute, MarketToken::Values& values) const;
   void close_token(std::int64_t minute, DerivedSink& out);
   void revise_token(std::int64_t minute, bool is_backfill, DerivedSink& out);
   void backfill_token(const Series& member, std::int64_t minute, const Candle& candle,
                       DerivedSink& out);
-  void describe_token(DerivedSink& out);
+  void write_token_history(MarketToken::Symbol& symbol, std::int64_t minute,
+                           const MarketToken::Values& values, DerivedSink& out);
+  void keep_for_index(std::int64_t minute, const MarketToken::Values& values);
+  void begin_index(const MarketToken::Values& values, DerivedSink& out);
+  void describe_token(MarketToken::Symbol& symbol, DerivedSink& out);
   bool is_token_member(const Series& series) const {
     return token_.exists() && series.venue == MarketToken::venue &&
            token_.is_member(series.instrument);

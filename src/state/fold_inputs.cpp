@@ -91,6 +91,10 @@ void Fold::trade(Series& series, const market::RecordHeader& record, DerivedSink
   const std::int64_t minute = plausible_minute(ns);
   if (minute == no_minute) return;
   SeriesData& data = series.data;
+  if (data.trade_stream.is_told(ns, heard_ns(record))) {
+    ++totals_.told_before;
+    return;
+  }
   if ((record.flags & market::flag_gap_before) != 0) {
     const std::int64_t last_ns = data.last_trade_ns;
     if (data.trade_stream.interrupt(last_ns == core::unknown_ns || last_ns > ns ? ns : last_ns))
@@ -187,6 +191,10 @@ void Fold::liquidation(Series& series, const market::RecordHeader& record, Deriv
   const std::int64_t ns = event_ns(record);
   const std::int64_t minute = plausible_minute(ns);
   if (minute == no_minute) return;
+  if (series.data.liquidation_stream.is_told(ns, heard_ns(record))) {
+    ++totals_.told_before;
+    return;
+  }
   const auto& liquidation = market::payload<market::Liquidation>(record);
   if ((record.flags & market::flag_snapshot) == 0) {
     VenueFold& venue = venues_[static_cast<std::size_t>(series.venue)];

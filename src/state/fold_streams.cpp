@@ -175,6 +175,14 @@ void Fold::feed_status(const market::RecordHeader& record) {
   if (!is_live && !is_broken) return;
   if (is_broken && (is_book(status.stream) || status.stream == RecordType::padding))
     doubt_books(venue, record);
+  // The feed of the whole venue, not one of its connections.
+  if (status.state == market::FeedState::down && record.instrument == 0 && status.connection == 0 &&
+      status.stream == RecordType::padding)
+    for (const auto& series : venue.series)
+      if (series != nullptr) {
+        series->data.trade_stream.end(ns);
+        series->data.liquidation_stream.end(ns);
+      }
 
   if (record.instrument != 0) {
     const std::size_t index = index_of(record.instrument);

@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t image_magic = 0x3145'5441'5453'5050;  // "PPSTATE1" on disk
 /// Changes whenever what is written below does. An image of another version is refused: the journal
 /// has it all.
-constexpr std::uint32_t image_version = 3;
+constexpr std::uint32_t image_version = 4;
 
 /// First bytes of an image. An image is only for the program that wrote it or one with the same
 /// layouts.
@@ -137,16 +137,25 @@ void Fold::save(std::vector<std::byte>& image) const {
     }
   }
   if (token_.exists()) {
-    writer.put(token_.is_described);
     writer.put(token_.members_);
-    writer.put(static_cast<std::uint8_t>(token_.series.lanes != nullptr));
-    writer.put(token_.series.data);
-    if (token_.series.lanes != nullptr) writer.put(*token_.series.lanes);
-    writer.put(*token_.series.rsi);
+    writer.put(token_.bases_);
+    writer.put(token_.has_bases_);
+    for (const MarketToken::Symbol& symbol : token_.symbols) {
+      writer.put(symbol.is_described);
+      writer.put(static_cast<std::uint8_t>(symbol.series.lanes != nullptr));
+      writer.put(symbol.series.data);
+      if (symbol.series.lanes != nullptr) writer.put(*symbol.series.lanes);
+      writer.put(*symbol.series.rsi);
+    }
     writer.put(std::uint64_t{token_.pending.size()});
     for (const auto& [minute, pending] : token_.pending) {
       writer.put(minute);
       writer.put(pending);
+    }
+    writer.put(std::uint64_t{token_.before_index.size()});
+    for (const auto& [minute, values] : token_.before_index) {
+      writer.put(minute);
+      writer.put(values);
     }
   }
   const auto body = std::span<const std::byte>(image).subspan(start + sizeof header);
@@ -227,18 +236,26 @@ void Fold::load(std::span<const std::byte> image) {
     }
   }
   if (token_.exists()) {
-    reader.get(token_.is_described);
     reader.get(token_.members_);
-    const bool has_lanes = reader.get<std::uint8_t>() != 0;
-    reader.get(token_.series.data);
-    if (has_lanes) {
-      token_.series.lanes = std::make_unique<Lanes>();
-      reader.get(*token_.series.lanes);
+    reader.get(token_.bases_);
+    reader.get(token_.has_bases_);
+    for (MarketToken::Symbol& symbol : token_.symbols) {
+      reader.get(symbol.is_described);
+      const bool has_lanes = reader.get<std::uint8_t>() != 0;
+      reader.get(symbol.series.data);
+      if (has_lanes) {
+        symbol.series.lanes = std::make_unique<Lanes>();
+        reader.get(*symbol.series.lanes);
+      }
+      reader.get(*symbol.series.rsi);
     }
-    reader.get(*token_.series.rsi);
     for (auto count = reader.get<std::uint64_t>(); count > 0; --count) {
       const auto minute = reader.get<std::int64_t>();
       reader.get(token_.pending[minute]);
+    }
+    for (auto count = reader.get<std::uint64_t>(); count > 0; --count) {
+      const auto minute = reader.get<std::int64_t>();
+      reader.get(token_.before_index[minute]);
     }
   }
   if (!reader.rest().empty()) refuse("something follows its end");

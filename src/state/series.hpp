@@ -63,6 +63,8 @@ struct Stream {
   std::int64_t previous_until_ns = core::unknown_ns;
   std::int64_t broken_ns =
       core::unknown_ns;  ///< last interruption: a message from before it proves nothing
+  /// What happened and was received up to then is in the journal: the venue's feed ended there.
+  std::int64_t told_until_ns = core::unknown_ns;
 
   void go_live(std::int64_t ns) {
     if (since_ns == core::unknown_ns && ns >= broken_ns) since_ns = ns;
@@ -78,6 +80,14 @@ struct Stream {
     }
     since_ns = core::unknown_ns;
     return true;
+  }
+  /// Nothing more comes. A stream that nobody watched was told nothing of.
+  void end(std::int64_t ns) {
+    if (was_ever_live() && ns > told_until_ns) told_until_ns = ns;
+  }
+  /// A recording played again behind itself gives what the journal has: it counts once.
+  bool is_told(std::int64_t ns, std::int64_t heard_ns) const {
+    return ns <= told_until_ns && heard_ns <= told_until_ns;
   }
   bool was_ever_live() const {
     return since_ns != core::unknown_ns || previous_since_ns != core::unknown_ns;
@@ -169,9 +179,9 @@ static_assert(std::is_trivially_copyable_v<SeriesData>);
 static_assert(sizeof(Row) == 48 && sizeof(TradeSum) == 88 && sizeof(Candle) == 48 &&
               sizeof(LiquidationSum) == 56);
 static_assert(sizeof(Slot) == 8 + 88 + 48 + 56 + 8 && sizeof(Samples) == 2 * 32 + 3 * 16 &&
-              sizeof(Stream) == 32);
+              sizeof(Stream) == 40);
 static_assert(sizeof(SeriesData) ==
-              8 * 2 + 2 * 32 + 112 + open_count * (8 + 112) + slot_count * (208 + kind_count * 48));
+              8 * 2 + 2 * 40 + 112 + open_count * (8 + 112) + slot_count * (208 + kind_count * 48));
 
 /// Rows of backfilled minutes older than the ring: enough to give an ascending backfill its
 /// changes.

@@ -14,6 +14,13 @@ namespace {
 constexpr std::size_t by_kind_rows = 2000;
 constexpr std::size_t by_kind_rows_of_series = 8;
 
+/// Where a row of a batch comes to lie: behind those of a smaller group, or of an earlier time.
+struct Place {
+  std::uint64_t group;  ///< kind, day, series
+  std::int64_t ts;
+  std::uint32_t row;  ///< index in the batch
+};
+
 bool is_same_key(const Row& a, const Row& b) { return a.series == b.series && a.ts == b.ts; }
 
 // `older` and `newer` have one key. Leaves the joined row in `newer`.
@@ -66,25 +73,31 @@ void sort_and_fold(Batch& batch, std::span<const Series> series) {
   });
   std::vector<std::uint32_t> rank(series.size());
   for (std::uint32_t i = 0; i < by_name.size(); ++i) rank[by_name[i]] = i;
-  std::sort(batch.rows.begin(), batch.rows.end(), [&](const Row& a, const Row& b) {
-    if (batch.is_by_kind && series[a.series].kind != series[b.series].kind)
-      return series[a.series].kind < series[b.series].kind;
-    const std::int64_t day_a = core::floor_to(a.ts, day_ms);
-    const std::int64_t day_b = core::floor_to(b.ts, day_ms);
-    if (day_a != day_b) return day_a < day_b;
-    if (rank[a.series] != rank[b.series]) return rank[a.series] < rank[b.series];
-    return a.ts != b.ts ? a.ts < b.ts : a.position < b.position;
-  });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    Row row = batch.rows[i];
-    if (kept != 0 && is_same_key(batch.rows[kept - 1], row)) {
-      fold(batch, batch.rows[kept - 1], row);
-      --kept;
-    }
-    batch.rows[kept++] = row;
+  // By numbers made once per row: most of a lane's own time would go into comparing rows.
+  std::vector<Place> places;
+  places.reserve(batch.rows.size());
+  for (std::uint32_t i = 0; i < batch.rows.size(); ++i) {
+    const Row& row = batch.rows[i];
+    const std::uint64_t kind =
+        batch.is_by_kind ? static_cast<std::uint64_t>(series[row.series].kind) : 0;
+    const auto day = static_cast<std::uint64_t>(row.ts / day_ms);  // 2010 to 2100: see take_minute
+    places.push_back({kind << 56 | day << 32 | rank[row.series], row.ts, i});
   }
-  batch.rows.resize(kept);
+  std::sort(places.begin(), places.end(), [&](const Place& a, const Place& b) {
+    if (a.group != b.group) return a.group < b.group;
+    return a.ts != b.ts ? a.ts < b.ts : batch.rows[a.row].position < batch.rows[b.row].position;
+  });
+  std::vector<Row> kept;
+  kept.reserve(batch.rows.size());
+  for (const Place& place : places) {
+    Row row = batch.rows[place.row];
+    if (!kept.empty() && is_same_key(kept.back(), row)) {
+      fold(batch, kept.back(), row);
+      kept.pop_back();
+    }
+    kept.push_back(row);
+  }
+  batch.rows.swap(kept);
 }
 
 bool needs_merge(const Batch& batch, std::span<const Series> series) {

@@ -43,7 +43,7 @@ struct Row {
 };
 
 /// One instrument in one fact table, of this lane's slice. Lives as long as the lane.
-struct FactSeries {
+struct LaneFactSeries {
   std::size_t table = 0;  ///< index in fact_tables()
   std::string symbol;
   std::int16_t exchange = 0;

@@ -127,7 +127,7 @@ bool Lane::connect() {
       // The database may be another one now (a restored copy): nothing that was known of it is
       // taken for granted.
       for (Series& series : series_) series.is_max_known = series.is_registered = false;
-      for (FactSeries& series : fact_series_) series.is_known = false;
+      for (LaneFactSeries& series : fact_series_) series.is_known = false;
       stored_instruments_.clear();
       read_cursor(cursor_, events_from_);
       return true;

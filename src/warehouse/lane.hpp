@@ -120,7 +120,7 @@ class Lane {
   std::unordered_map<std::uint64_t, std::uint32_t> series_by_id_;  ///< instrument << 16 | perpspec
   std::unordered_map<std::uint32_t, market::Instrument> stored_instruments_;
   std::set<std::int64_t> days_;  ///< whose partitions or chunks are known to exist
-  std::vector<FactSeries> fact_series_;
+  std::vector<LaneFactSeries> fact_series_;
   std::unordered_map<std::string, std::uint32_t> fact_series_by_name_;
   std::unordered_map<std::uint64_t, std::uint32_t>
       fact_series_by_id_;  ///< instrument << 16 | table

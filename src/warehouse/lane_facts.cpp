@@ -55,7 +55,7 @@ void Lane::take_fact(const market::RecordHeader& record, std::size_t table_index
   const FactTable& table = fact_tables()[table_index];
   const std::uint32_t index = find_fact_series(record, table_index);
   if (index == not_ours) return;
-  const FactSeries& series = fact_series_[index];
+  const LaneFactSeries& series = fact_series_[index];
   std::string reason;
   if (!is_plausible(ts))
     reason = "its time is unknown or not between 2010 and 2100";
@@ -151,7 +151,7 @@ void Lane::judge_facts() {
     FactBatch& batch = batch_.facts[i];
     batch_.folded += sort_and_fold(batch, table);
     batch.needs_merge = std::any_of(batch.rows.begin(), batch.rows.end(), [&](const FactRow& row) {
-      const FactSeries& series = fact_series_[row.series];
+      const LaneFactSeries& series = fact_series_[row.series];
       return (row.flags &
               (market::flag_backfill | market::flag_revision | market::flag_snapshot)) != 0 ||
              !series.is_known || row.ts < series.ts_max ||
@@ -176,7 +176,7 @@ void Lane::refuse_expired_facts() {
 void Lane::finish_facts() {
   for (const FactBatch& batch : batch_.facts)
     for (const FactRow& row : batch.rows) {
-      FactSeries& series = fact_series_[row.series];
+      LaneFactSeries& series = fact_series_[row.series];
       series.ts_max = series.is_known ? std::max(series.ts_max, row.ts) : row.ts;
       series.is_known = true;
     }

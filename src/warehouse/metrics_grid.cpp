@@ -27,7 +27,9 @@ using rolling::missing;
 using Source = MetricsPlan::Source;
 
 constexpr std::size_t buffer_bytes = 128 * 1024;
-constexpr std::size_t block_rows = 50'000;
+// Shorter, and each series' pages in the indexes are gone from the caches before its next rows
+// come; longer, and those of the minutes are (docs/performance.md).
+constexpr std::size_t minutes_of_block = 180;
 
 void append_text(std::string& out, std::string_view text) {
   append_u32(out, static_cast<std::uint32_t>(text.size()));
@@ -343,10 +345,7 @@ std::int64_t MetricsGrid::write(Connection& connection, std::string_view table, 
     connection.copy_write(std::as_bytes(std::span(buffer.data(), at)));
     at = buffer.data();
   };
-  const std::size_t block_minutes =
-      order == Order::series
-          ? minutes_
-          : std::max<std::size_t>(1, block_rows / std::max<std::size_t>(1, series_.size()));
+  const std::size_t block_minutes = order == Order::series ? minutes_ : minutes_of_block;
   std::int64_t stored = 0;
   const auto copy = [&](const Kind& kind, std::size_t first, std::size_t last) {
     connection.copy_begin(fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", table,

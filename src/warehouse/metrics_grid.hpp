@@ -27,7 +27,7 @@ class MetricsGrid {
   void add_row(std::span<const char> row);
   /// Every change of every row, once all rows are there.
   void compute();
-  /// How rows follow each other: series by series, or in blocks of a few minutes of every series,
+  /// How rows follow each other: series by series, or in blocks of some hours of every series,
   /// which an index on the time and one on the series take equally well.
   enum class Order { series, blocks };
   /// COPY of all rows into `table`, which has perp_metrics' columns. In blocks each kind of series,

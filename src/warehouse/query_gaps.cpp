@@ -8,6 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <type_traits>
 
 namespace perp::warehouse {
 namespace {
@@ -33,24 +37,69 @@ std::string stored_symbol(Connection& connection, const std::string& table,
   return is_secondary ? text : resolve_symbol(connection, text);
 }
 
-// Rows of several series one behind the other would have gaps that nobody has: every column of the
-// key that tells series apart has to be given. What tells rows of one moment apart (trade_id,
-// level) does not.
-void require_one_series(Connection& connection, const SeriesKey& series) {
+/// A table's key beside ts: what may be said of a series.
+std::vector<CatalogColumn> key_columns(Connection& connection, const std::string& table) {
   const QueryResult key = connection.query(
       "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND "
       "a.attnum = ANY (i.indkey) WHERE i.indisprimary AND i.indrelid = $1::text::regclass AND "
-      "a.attname IN ('exchange_id', 'symbol', 'perpspec', 'interval', 'period', 'kind', 'name', "
-      "'coin', 'address', 'source', 'trade_amount') ORDER BY a.attnum",
-      {series.table});
-  for (std::size_t i = 0; i < key.rows; ++i) {
-    const std::string_view name = key.columns[0].text(i);
-    const bool is_given = std::any_of(series.equal.begin(), series.equal.end(),
-                                      [&](const auto& equal) { return equal.first == name; });
-    if (!is_given)
-      throw core::Error("not one series", std::string(name),
-                        fmt::format("{} has a series for each {}: say which", series.table, name));
+      "a.attname <> 'ts' ORDER BY array_position(i.indkey::int2[], a.attnum)",
+      {table});
+  const std::vector<CatalogColumn> columns = read_columns(connection, table);
+  std::vector<CatalogColumn> out;
+  for (std::size_t i = 0; i < key.rows; ++i)
+    if (const CatalogColumn* column = find_column(columns, key.columns[0].text(i)))
+      out.push_back(*column);
+  return out;
+}
+
+std::string names_of(const std::vector<CatalogColumn>& columns) {
+  std::string out;
+  for (const CatalogColumn& column : columns) out += (out.empty() ? "" : ", ") + column.name;
+  return out;
+}
+
+// Of the key's columns these tell rows of one moment apart, all others series.
+bool tells_rows_apart(std::string_view column) {
+  static constexpr auto names = std::to_array<std::string_view>(
+      {"trade_id", "liq_id", "id", "side", "level", "rank", "price_level"});
+  return std::find(names.begin(), names.end(), column) != names.end();
+}
+
+// Rows of several series one behind the other would have gaps that nobody has.
+void require_one_series(const SeriesKey& series, const std::vector<CatalogColumn>& key) {
+  for (const CatalogColumn& column : key) {
+    const auto given = std::count_if(series.equal.begin(), series.equal.end(),
+                                     [&](const auto& equal) { return equal.first == column.name; });
+    if (given > 1)
+      throw core::Error("said twice", column.name, "one series has one " + column.name);
+    if (given == 0 && !tells_rows_apart(column.name))
+      throw core::Error(
+          "not one series", column.name,
+          fmt::format("{} has a series for each {}: say which", series.table, column.name));
   }
+}
+
+template <class Number>
+Number parse_number(const CatalogColumn& column, const std::string& text) {
+  Number number{};
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  bool is_number = parsed.ec == std::errc{} && parsed.ptr == end;
+  if constexpr (std::is_floating_point_v<Number>) is_number = is_number && std::isfinite(number);
+  if (!is_number)
+    throw core::Error("'" + text + "' is no number", column.name,
+                      "this column of the key is one: 1000, not 1k");
+  return number;
+}
+
+Value value_of(Connection& connection, const std::string& table, const CatalogColumn& column,
+               const std::string& text) {
+  if (column.name == "exchange_id") return venue_number(text);
+  if (column.name == "symbol") return stored_symbol(connection, table, text);
+  if (column.name == "perpspec") return resolve_perpspec(text);
+  if (column.is_float8) return parse_number<double>(column, text);
+  if (column.type == CatalogType::number) return parse_number<std::int64_t>(column, text);
+  return text;
 }
 
 }  // namespace
@@ -62,25 +111,18 @@ QueryResult query_gaps(Connection& connection, const SeriesKey& series, std::int
                       fmt::format("{} ms; expected more than 0", interval_ms));
   if (connection.query("SELECT FROM perp_series WHERE table_name = $1", {series.table}).rows == 0)
     throw core::Error("no series '" + series.table + "'", "query_gaps", "see `perp db info`");
-  const std::vector<CatalogColumn> columns = read_columns(connection, series.table);
-  require_one_series(connection, series);
+  const std::vector<CatalogColumn> key = key_columns(connection, series.table);
   std::vector<Value> values{from_ms, to_ms, interval_ms};
   std::string conditions;
   for (const auto& [name, text] : series.equal) {
-    const CatalogColumn* column = find_column(columns, name);
-    if (column == nullptr || (column->type != CatalogType::text && name != "exchange_id"))
+    const CatalogColumn* column = find_column(key, name);
+    if (column == nullptr)
       throw core::Error("no key column '" + name + "'", "query_gaps",
-                        "table " + series.table + " has none of this name");
-    if (name == "exchange_id")
-      values.emplace_back(venue_number(text));
-    else if (name == "symbol")
-      values.emplace_back(stored_symbol(connection, series.table, text));
-    else if (name == "perpspec")
-      values.emplace_back(resolve_perpspec(text));
-    else
-      values.emplace_back(text);
-    conditions += fmt::format(" AND {} = ${}", quote_identifier(name), values.size());
+                        fmt::format("a series of {} is told by: {}", series.table, names_of(key)));
+    values.push_back(value_of(connection, series.table, *column, text));
+    conditions += fmt::format(" AND {} = ${}", quote_identifier(column->name), values.size());
   }
+  require_one_series(series, key);
   return connection.query(
       fmt::format("SELECT prev_ts, ts, (ts - prev_ts) / $3 - 1 AS missing FROM (SELECT ts, lag(ts) "
                   "OVER (ORDER BY ts) AS prev_ts FROM {} WHERE ts >= $1 AND ts < $2{}) s WHERE ts "

@@ -285,6 +285,7 @@ TEST_P(BackfillInto, ADayIsStoredOnceAndHolesAreAskedForAlone) {
       count("perp_metrics WHERE symbol = 'MT' AND perpspec = 'bin-ohlcv' AND c_chg_1m IS NULL"),
       "1");
   EXPECT_EQ(count("instruments WHERE symbol = 'MT'"), "0") << "no list of contracts has it";
+  EXPECT_EQ(count("perp_data WHERE symbol = 'MTW'"), "0") << "no index begins in the past";
   EXPECT_EQ(count("funding_rates WHERE symbol = 'BTC'"), "3");
   EXPECT_EQ(count("open_interest WHERE symbol = 'BTC' AND period = '5m'"), "288");
   EXPECT_EQ(count("long_short_ratio WHERE symbol = 'BTC' AND kind = 'top_account'"), "288");

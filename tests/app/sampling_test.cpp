@@ -403,6 +403,22 @@ TEST_P(SampledMarket, IsInTheTablesAtItsCadenceAndOnce) {
                    "turnover_24h IS NULL AND exchange_id NOT IN (1, 3) OR "
                    "(high_24h IS NULL OR low_24h IS NULL) AND exchange_id NOT IN (1, 4))"),
             0);
+  // One of the seven amounts is a series; all of them are not.
+  const std::string gaps = "query gaps --table slippage --venue bybit --symbol BTC ";
+  const Outcome whole = run(gaps + "--key trade_amount=1000 --every 30s --format json " + db());
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_EQ(nlohmann::json::parse(whole.out), nlohmann::json::array());
+  EXPECT_EQ(nlohmann::json::parse(
+                run(gaps + "--key trade_amount=1000 --every 10s --format json " + db()).out)
+                .size(),
+            static_cast<std::size_t>(number("SELECT count(*) - 1 FROM slippage WHERE exchange_id = "
+                                            "2 AND symbol = 'BTC' AND trade_amount = 1000")));
+  const Outcome mixed = run(gaps + db());
+  EXPECT_EQ(mixed.exit_code, 1);
+  EXPECT_NE(mixed.err.find("trade_amount"), std::string::npos) << mixed.err;
+  for (const char* wrong : {"--key trade_amount", "--key =1000", "--key trade_amount="})
+    EXPECT_NE(run(gaps + wrong + " " + db()).err.find("COLUMN=VALUE"), std::string::npos) << wrong;
+
   const std::string once = digest();
   const std::string samples = " --tables tickers,orderbooks,liquidity_depth,slippage ";
 
@@ -411,6 +427,8 @@ TEST_P(SampledMarket, IsInTheTablesAtItsCadenceAndOnce) {
   EXPECT_EQ(digest(), once) << "the same recording behind itself";
   ASSERT_EQ(run("replay " + (folder_ / "sim") + " " + db()).exit_code, 0);
   EXPECT_EQ(digest(), once) << "another journal, the same samples";
+  EXPECT_EQ(run("verify --journal " + journal + " " + db()).exit_code, 0)
+      << "no minute has counted its trades twice";
   EXPECT_EQ(run("verify --journal " + journal + samples + db()).exit_code, 0);
   warehouse::Connection(dsn_).execute(
       "UPDATE liquidity_depth SET bid_10bps = bid_10bps + 1 WHERE (ts, exchange_id, symbol) = "

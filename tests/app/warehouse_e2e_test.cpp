@@ -160,11 +160,17 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
 
   // Nothing else reached the tables: dated, spot, inverse and USDC contracts are on the wire.
   const auto symbols =
-      connection.query("SELECT DISTINCT symbol FROM perp_data WHERE symbol <> 'MT'");
+      connection.query("SELECT DISTINCT symbol FROM perp_data WHERE symbol NOT IN ('MT', 'MTW')");
   EXPECT_EQ(symbols.rows, 8u);
-  const auto token =
-      connection.query("SELECT DISTINCT perpspec FROM perp_data WHERE symbol = 'MT'");
-  EXPECT_EQ(token.rows, 2u) << "the market token has candles and their RSI";
+  for (const char* name : {"MT", "MTW"}) {
+    const auto token =
+        connection.query("SELECT DISTINCT perpspec FROM perp_data WHERE symbol = $1", {name});
+    EXPECT_EQ(token.rows, 2u) << name << " has candles and their RSI";
+  }
+  EXPECT_GE(connection.query("SELECT count(*) AS n FROM perp_data WHERE symbol = 'MTW' AND c = 100")
+                .column("n")
+                .ints.at(0),
+            1);
   const auto others =
       connection.query("SELECT count(*) AS n FROM instruments WHERE NOT is_primary");
   EXPECT_GT(others.column("n").ints.at(0), 0);
@@ -231,8 +237,28 @@ TEST_P(WarehouseEndToEnd, ReplayingTwiceDoublesNothing) {
   ASSERT_EQ(run("replay " + folder_.path() + " " + db()).exit_code, 0)
       << "another journal, the same facts";
   EXPECT_EQ(digest(), once);
+  for (const char* pass : {"first", "second"}) {
+    ASSERT_EQ(run("replay " + folder_.path() + " --journal " + (folder_ / "journal") + " " + db())
+                  .exit_code,
+              0);
+    EXPECT_EQ(digest(), once) << "one journal, the " << pass << " time";
+  }
   ASSERT_EQ(run("db setup " + db()).exit_code, 0);
   EXPECT_EQ(digest(), once) << "setup keeps rows";
+  // The bytes that are told are those that the server counts, indexes and partitions with them.
+  const json stats = json::parse(run("db stats --format json " + db()).out);
+  warehouse::Connection connection(dsn_);
+  for (const char* table : {"perp_data", "perp_metrics", "klines"})
+    EXPECT_EQ(
+        stats["tables"][table]["bytes"],
+        connection
+            .query("SELECT sum(pg_total_relation_size(c))::bigint FROM (SELECT to_regclass($1) "
+                   "UNION ALL SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = "
+                   "to_regclass($1)) t(c)",
+                   {table})
+            .columns[0]
+            .ints.at(0))
+        << table;
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, WarehouseEndToEnd,

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace perp::feed::test {
@@ -108,6 +109,12 @@ class FakeBinance final : public net::WebServerHandler {
   bool acknowledges = true;
   std::size_t clients_answered_max = 1'000'000;  ///< those that connect later hear nothing
   std::int64_t book_id = 1000;                   ///< lastUpdateId of the snapshot
+  std::string book_asks = R"(["102.0","1.000"])";
+  bool holds_books = false;  ///< snapshots are answered by answer_books()
+  void answer_books() {
+    for (const auto& [connection, target] : std::exchange(held_books_, {}))
+      respond(*connection, target);
+  }
 
  private:
   void on_request(net::WebConnection& connection, const net::HttpRequestParser& request) override {
@@ -132,6 +139,13 @@ class FakeBinance final : public net::WebServerHandler {
         return;
       }
     }
+    if (holds_books && target.starts_with("/fapi/v1/depth"))
+      held_books_.emplace_back(&connection, target);
+    else
+      respond(connection, target);
+  }
+  void respond(net::WebConnection& connection, const std::string& target) {
+    net::HttpResponse response;
     const std::string body = answer(target);
     response.body = body;
     connection.respond(response);
@@ -156,8 +170,8 @@ class FakeBinance final : public net::WebServerHandler {
     if (target.starts_with("/fapi/v1/time")) return R"({"serverTime":1790000000000})";
     if (target.starts_with("/fapi/v1/depth"))
       return fmt::format(
-          R"({{"lastUpdateId":{},"E":1790000000000,"T":1790000000000,"bids":[["98.0","1.000"]],"asks":[["102.0","1.000"]]}})",
-          book_id);
+          R"({{"lastUpdateId":{},"E":1790000000000,"T":1790000000000,"bids":[["98.0","1.000"]],"asks":[{}]}})",
+          book_id, book_asks);
     if (target.starts_with("/fapi/v1/aggTrades")) {
       const std::size_t at = target.find("fromId=");
       const std::int64_t from = at == std::string::npos ? 0 : std::stoll(target.substr(at + 7));
@@ -198,6 +212,7 @@ class FakeBinance final : public net::WebServerHandler {
 
   std::map<std::uint64_t, Client> clients_;
   std::vector<std::uint64_t> gone_;
+  std::vector<std::pair<net::WebConnection*, std::string>> held_books_;
   std::size_t clients_seen_ = 0;
   const char* security_;  ///< of a scheme's name
   net::WebServer server_;

@@ -5,6 +5,7 @@
 
 #include <perp/core/error.hpp>
 #include <perp/feed/live_feed.hpp>
+#include <perp/market/order_book.hpp>
 #include <perp/market/record_text.hpp>
 #include <perp/venue/registry.hpp>
 
@@ -219,6 +220,56 @@ TEST_F(LiveFeedTest, ABookIsJoinedToASnapshotAndAgainAfterALostStep) {
   ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 4; }));
   EXPECT_EQ(of(RecordType::book_delta)[3].as<market::Book>().continuity,
             static_cast<std::uint8_t>(market::Continuity::restart));
+}
+
+// The market moves towards the end of what the snapshot told. The snapshot that is asked for then
+// is older than the stream when it comes, and the book has its depth again without having been
+// away.
+TEST_F(LiveFeedTest, ABookIsAskedForAgainOnceItsDepthIsGone) {
+  options_.haste = 100;  // five minutes in three seconds
+  start();
+  ASSERT_TRUE(until_live());
+  const auto asked = [&] {
+    return std::count_if(
+        venue_.requests.begin(), venue_.requests.end(),
+        [](const std::string& target) { return target.starts_with("/fapi/v1/depth"); });
+  };
+  venue_.depth(990, 1005, 980);  // 99 to 101
+  ASSERT_TRUE(until([&] { return of(RecordType::book_snapshot).size() == 1; }));
+  venue_.depth(1006, 1010, 1005);
+  venue_.trade(1, 100);
+  ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 2; }));
+  ASSERT_TRUE(until([&] { return of(RecordType::trade).size() == 1; }));
+  EXPECT_EQ(feed_->status().books_refreshed, 0u);
+
+  venue_.holds_books = true;
+  venue_.trade(2, 101.5);  // of 2 % above, half a per cent is left
+  ASSERT_TRUE(until([&] { return asked() == 2; }));
+  venue_.book_asks = R"(["102.0","3.000"],["107.0","4.000"])";
+  venue_.book_id = 1012;
+  venue_.depth(1011, 1015, 1010);
+  venue_.depth(1016, 1020, 1015);
+  ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 4; }));
+  venue_.answer_books();
+  ASSERT_TRUE(until([&] { return of(RecordType::book_snapshot).size() == 2; }));
+  EXPECT_EQ(of(RecordType::book_snapshot)[1].as<market::Book>().last_id, 1020);
+  venue_.depth(1021, 1022, 1020);
+  ASSERT_TRUE(until([&] { return of(RecordType::book_delta).size() == 5; }));
+  EXPECT_EQ(asked(), 2);
+  ASSERT_TRUE(until([&] { return feed_->status().books_refreshed == 1; }));
+  market::OrderBook book;
+  for (const Taken& record : records_)
+    book.apply(*reinterpret_cast<const market::RecordHeader*>(record.bytes.data()));
+  ASSERT_TRUE(book.is_live());
+  EXPECT_EQ(book.counts().gaps, 0u);
+  EXPECT_EQ(book.last_id(), 1022);
+  EXPECT_EQ(book.ask_side().horizon(), 107);
+  ASSERT_EQ(book.asks().size(), 3u);  // the stream's 101 among them
+  EXPECT_EQ(book.asks()[1].quantity, 3);
+  // The mark price's stream has been silent for long, at this haste.
+  for (const Taken& gap : of(RecordType::gap))
+    EXPECT_NE(gap.as<market::Gap>().stream, RecordType::book_delta);
+  EXPECT_FALSE(has_status(FeedState::stale, RecordType::book_delta));
 }
 
 TEST_F(LiveFeedTest, WhatACutTookIsToldAndFetchedOnce) {

@@ -129,6 +129,62 @@ TEST(Revision, ByALateTradeConcernsTradeBuiltRowsOnly) {
   EXPECT_EQ(run.state.totals().late_trades, 2u);
 }
 
+// Trades and liquidations add up, and a recording that is played behind itself gives them again.
+TEST(Revision, ARecordingPlayedBehindItselfCountsOnce) {
+  constexpr std::uint32_t byb_eth = id_of(VenueId::bybit, 2);
+  Tape tape;
+  tape.instrument(byb_btc, "BTC");
+  tape.live(VenueId::bybit, RecordType::liquidation, noon);
+  for (int m = 0; m < 3; ++m) {
+    tape.trade(byb_btc, noon + m * min + 10 * s, 100, 1, market::Side::buy);
+    auto& liquidation = tape.add<market::Liquidation>(
+        RecordType::liquidation, byb_btc, noon + m * min + 20 * s, noon + m * min + 21 * s);
+    liquidation.price = 100;
+    liquidation.quantity = 1;
+    liquidation.position_side = market::PositionSide::long_side;
+  }
+  tape.tick(noon + 2 * min + 30 * s);
+  const auto sums = [](const Played& run, int m) {
+    return std::pair(run.all.value(byb_btc, SpecKind::tv, noon + m * min, "tbv"),
+                     run.all.value(byb_btc, SpecKind::lq, noon + m * min, "lqqty"));
+  };
+  const auto restart = [](Played& run, std::int64_t ns, std::uint32_t connection = 0) {
+    Tape down;
+    down.status(VenueId::bybit, market::FeedState::down, RecordType::padding, ns, connection);
+    run.play(down);
+  };
+  Played run(tape);
+  EXPECT_EQ(sums(run, 1), std::pair(100.0, 1.0));
+  const std::size_t rows = run.all.minutes.size();
+  for (const std::int64_t later : {0 * s, s}) {
+    restart(run, noon + 2 * min + 30 * s + later);
+    run.play(tape);
+  }
+  EXPECT_EQ(run.all.minutes.size(), rows);
+  EXPECT_EQ(run.state.totals().told_before, 12u);
+  EXPECT_EQ(run.state.totals().late_trades, 0u);
+  EXPECT_EQ(run.state.totals().late_liquidations, 0u);
+
+  // What happened before the end and was received after it is late; what our clock, set back, says
+  // was received before it and happened after it, is new; and of a contract that nobody watched
+  // nothing was told.
+  Tape more;
+  more.trade(byb_btc, noon + min + 15 * s, 100, 2, market::Side::buy, 80 * s);
+  more.trade(byb_btc, noon + 3 * min, 100, 5, market::Side::buy, -2 * min);
+  more.instrument(byb_eth, "ETH");
+  more.trade(byb_eth, noon + 10 * s, 100, 1, market::Side::buy);
+  run.play(more);
+  EXPECT_EQ(sums(run, 1), std::pair(300.0, 1.0));
+  EXPECT_EQ(run.state.totals().told_before, 12u);
+  EXPECT_EQ(run.state.totals().late_trades, 2u);
+
+  // One connection of the venue's that is down ends no feed: this is no recording played again.
+  Played other(tape);
+  restart(other, noon + 2 * min + 30 * s, 3);
+  other.play(tape);
+  EXPECT_EQ(other.state.totals().told_before, 0u);
+}
+
 TEST(Revision, ReachesBackSixteenMinutesAndNoFurther) {
   Played run(candles(40));  // minutes 0 .. 39 are closed
   Tape late;

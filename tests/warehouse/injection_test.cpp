@@ -55,6 +55,26 @@ class Injection : public test::DatabaseTest {
                    day_0, 60'000);
       });
       tried([&] { query_gaps(connection, {"klines", {{"exchange_id", name}}}, 0, day_0, 60'000); });
+      // Every part of a key: a number, a text, the column itself.
+      const std::pair<std::string, std::string> btc{"symbol", "BTC"}, bin{"exchange_id", "bin"};
+      tried([&] {
+        query_gaps(connection, {"slippage", {bin, btc, {"trade_amount", name}}}, 0, day_0, 60'000);
+      });
+      tried([&] {
+        query_gaps(connection, {"slippage", {bin, btc, {"trade_amount", "1000"}, {name, "1"}}}, 0,
+                   day_0, 60'000);
+      });
+      tried([&] {
+        query_gaps(connection, {"long_short_ratio", {bin, btc, {"period", name}, {"kind", name}}},
+                   0, day_0, 60'000);
+      });
+      tried([&] {
+        query_gaps(connection, {"leaderboard_snapshots", {{"name", name}}}, 0, day_0, 60'000);
+      });
+      tried([&] {
+        query_gaps(connection, {"leaderboard_snapshots", {{"name", "x"}, {"rank", name}}}, 0, day_0,
+                   60'000);
+      });
       PruneOptions prune_options;
       prune_options.table = name;
       prune_options.is_dry_run = true;

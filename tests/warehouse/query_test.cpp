@@ -11,6 +11,7 @@
 #include <cmath>
 #include <functional>
 #include <optional>
+#include <set>
 
 namespace perp::warehouse {
 namespace {
@@ -533,9 +534,120 @@ TEST_P(Query, GapsOfAnySeries) {
         SeriesKey{"klines", {{"exchange_id", "nyse"}}},
         SeriesKey{"klines", {{"exchange_id", "bin"}, {"symbol", "BTC"}}},
         SeriesKey{"klines", {{"symbol", "BTC"}, {"interval", "5m"}}},
-        SeriesKey{"perp_data", {{"symbol", "BTC"}}}})
+        SeriesKey{"perp_data", {{"symbol", "BTC"}}},
+        SeriesKey{"perp_data", {{"symbol", "BTC"}, {"perpspec", "bin-oi"}, {"interval", "1min"}}}})
     EXPECT_THROW(query_gaps(connection, bad, 0, day_0, 60'000), core::Error);
   EXPECT_THROW(query_gaps(connection, {"klines", {}}, 0, day_0, 0), core::Error);
+}
+
+// Seven amounts of one book, two ratios of one period, two lists: each is a series of its own, and
+// none has the holes that the rows of all together, or of another one, have.
+TEST_P(Query, GapsOfASeriesThatItsWholeKeyTells) {
+  Text text(dsn_);
+  if (GetParam() == test::Server::plain)
+    text.rows("SELECT perp_ensure_partition(t, " + ms(0) +
+              ") FROM unnest(ARRAY['slippage', 'long_short_ratio', 'leaderboard_snapshots']) t");
+  text.rows(
+      "INSERT INTO slippage (ts, exchange_id, symbol, trade_amount, buy_feasible, "
+      "sell_feasible) SELECT " +
+      ms(0) +
+      " + 30000 * g, 1, 'BTC', a, true, true FROM generate_series(0, 20) g, unnest(ARRAY[1000, "
+      "50000]::float8[]) a WHERE NOT (a = 1000 AND g IN (4, 5)) AND NOT (a = 50000 AND g = 9)");
+  text.rows("INSERT INTO long_short_ratio (ts, exchange_id, symbol, period, kind) SELECT " + ms(0) +
+            " + 300000 * g, 1, 'BTC', '5m', k FROM generate_series(0, 20) g, "
+            "unnest(ARRAY['global_account', 'top_account']) k WHERE k <> 'top_account' OR g <> 7");
+  text.rows("INSERT INTO leaderboard_snapshots (ts, name, rank, market_id) SELECT " + ms(0) +
+            " + 60000 * g, n, r, 'x' FROM generate_series(0, 20) g, unnest(ARRAY['gainers', "
+            "'losers']) n, generate_series(1, 3) r WHERE NOT (n = 'losers' AND g = 3) AND NOT (r = "
+            "2 AND g = 8)");
+  Connection connection(dsn_);
+  using Equal = std::vector<std::pair<std::string, std::string>>;
+  const auto gaps = [&](const std::string& table, Equal equal, std::int64_t every) {
+    const QueryResult got =
+        query_gaps(connection, {table, std::move(equal)}, day_0, day_0 + 86'400'000, every);
+    std::string told;
+    for (std::size_t i = 0; i < got.rows; ++i)
+      told += std::to_string((got.column("prev_ts").ints[i] - day_0) / every) + "-" +
+              std::to_string((got.column("ts").ints[i] - day_0) / every) + " ";
+    return told;
+  };
+  const Equal btc{{"exchange_id", "bin"}, {"symbol", "BTC"}};
+  const auto with = [&](Equal equal, const std::string& column, const std::string& value) {
+    equal.emplace_back(column, value);
+    return equal;
+  };
+  EXPECT_EQ(gaps("slippage", with(btc, "trade_amount", "1000"), 30'000), "3-6 ");
+  EXPECT_EQ(gaps("slippage", with(btc, "trade_amount", "5e4"), 30'000), "8-10 ");
+  const Equal five = with(btc, "period", "5m");
+  EXPECT_EQ(gaps("long_short_ratio", with(five, "kind", "global_account"), 300'000), "");
+  EXPECT_EQ(gaps("long_short_ratio", with(five, "kind", "top_account"), 300'000), "6-8 ");
+  EXPECT_EQ(gaps("leaderboard_snapshots", {{"name", "gainers"}}, 60'000), "");
+  EXPECT_EQ(gaps("leaderboard_snapshots", {{"name", "losers"}}, 60'000), "2-4 ");
+  EXPECT_EQ(gaps("leaderboard_snapshots", {{"name", "gainers"}, {"rank", "2"}}, 60'000), "7-9 ");
+  const auto refusal = [&](const std::string& table, const Equal& equal) -> std::string {
+    try {
+      query_gaps(connection, {table, equal}, 0, day_0, 60'000);
+    } catch (const core::Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(refusal("slippage", btc).find("a series for each trade_amount"), std::string::npos);
+  for (const char* wrong : {"1k", "", " 1000", "1000 ", "nan", "inf", "0x10"})
+    EXPECT_NE(refusal("slippage", with(btc, "trade_amount", wrong)).find("is no number"),
+              std::string::npos)
+        << wrong;
+  EXPECT_NE(
+      refusal("leaderboard_snapshots", {{"name", "gainers"}, {"rank", "1.5"}}).find("is no number"),
+      std::string::npos);
+  EXPECT_NE(refusal("slippage", with(with(btc, "trade_amount", "1000"), "trade_amount", "5e4"))
+                .find("said twice"),
+            std::string::npos);
+  EXPECT_NE(refusal("slippage", with(btc, "mid_price", "1"))
+                .find("told by: exchange_id, symbol, trade_amount"),
+            std::string::npos);
+}
+
+// Whatever columns a key has, they can be said, and those that tell series apart have to be. What a
+// key has says the standard's own catalog.
+TEST_P(Query, EveryKeyOfEverySeriesCanBeSaid) {
+  const std::set<std::string> of_rows{"trade_id", "liq_id", "id",         "side",
+                                      "level",    "rank",   "price_level"};
+  Connection connection(dsn_);
+  Text text(dsn_);
+  std::size_t tables = 0;
+  for (const std::string& table : text.list("SELECT table_name FROM perp_series ORDER BY 1")) {
+    SeriesKey key{table, {}};
+    for (const TextRow& row : text.rows(
+             "SELECT k.column_name, c.data_type FROM information_schema.table_constraints t JOIN "
+             "information_schema.key_column_usage k ON k.constraint_schema = t.constraint_schema "
+             "AND "
+             "k.constraint_name = t.constraint_name AND k.table_name = t.table_name JOIN "
+             "information_schema.columns c ON c.table_schema = k.table_schema AND c.table_name = "
+             "k.table_name AND c.column_name = k.column_name WHERE t.constraint_type = 'PRIMARY "
+             "KEY' "
+             "AND k.column_name <> 'ts' AND t.table_name = '" +
+             table + "'")) {
+      const std::string& column = *row[0];
+      key.equal.emplace_back(column, column == "exchange_id" ? "okx"
+                                     : column == "perpspec"  ? "bin-oi"
+                                     : *row[1] == "text"     ? "BTC"
+                                                             : "1");
+    }
+    ASSERT_FALSE(key.equal.empty()) << table;
+    ++tables;
+    EXPECT_EQ(query_gaps(connection, key, day_0, day_0 + 60'000, 60'000).rows, 0u) << table;
+    for (std::size_t i = 0; i < key.equal.size(); ++i) {
+      SeriesKey less = key;
+      less.equal.erase(less.equal.begin() + static_cast<std::ptrdiff_t>(i));
+      if (of_rows.contains(key.equal[i].first))
+        EXPECT_NO_THROW(query_gaps(connection, less, day_0, day_0 + 60'000, 60'000)) << table;
+      else
+        EXPECT_THROW(query_gaps(connection, less, day_0, day_0 + 60'000, 60'000), core::Error)
+            << table << " " << key.equal[i].first;
+    }
+  }
+  EXPECT_GE(tables, 20u);
 }
 
 // What the server really ran, as pg_stat_statements keeps it: named columns only, perpspec in every

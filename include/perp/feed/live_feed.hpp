@@ -6,7 +6,8 @@
 // a snapshot joins.
 //
 // One thread owns it and calls do_work(); the loop inside waits, so the worker's own idle strategy
-// is `spin`. Nothing is allocated and no lock is taken per message between reconnects.
+// is `spin`. Nothing is allocated and no lock is taken per message between reconnects, but for the
+// steps of a book while its snapshot is asked for again for its depth.
 #include <perp/core/histogram.hpp>
 #include <perp/core/log.hpp>
 #include <perp/core/record_ring.hpp>
@@ -92,6 +93,7 @@ struct LiveFeedStatus {
   std::uint64_t resubscribed = 0;        ///< topics asked for again for being silent
   std::uint64_t overlap_duplicates = 0;  ///< messages that both connections of a roll-over brought
   std::uint64_t books_resynced = 0;      ///< snapshots asked for
+  std::uint64_t books_refreshed = 0;     ///< the same of books that were live, for their depth
   std::uint64_t holes = 0;               ///< gap records written by the feed itself
   std::uint64_t trades_filled = 0;
   std::uint64_t unexpected_messages = 0;            ///< of no subscription of ours

@@ -73,11 +73,18 @@ class RingWriter {
   /// an instrument that await_trade() named, before the record is published. Neither may write.
   void listen(std::function<void(const market::RecordHeader&)> on_gap,
               std::function<void(const market::RecordHeader&)> on_awaited_trade);
+  /// Told besides of each snapshot of a book that came by HTTP, and of each step of a book that
+  /// follow_book() named.
+  void listen_to_books(std::function<void(const market::RecordHeader&)> on_book) {
+    on_book_ = std::move(on_book);
+  }
   /// The newest trade of a stream (not history), by native id and matching time.
   struct LastTrade {
     std::int64_t id = market::unknown_id;
     std::int64_t exchange_ns = core::unknown_ns;
+    double price = market::missing;
     bool is_awaited = false;
+    bool is_book_followed = false;
   };
   /// While somebody listens: per record type; history and snapshots left out. Spans other than
   /// match_to_receive count the message's first record and one message of a kind in eight, the
@@ -92,6 +99,7 @@ class RingWriter {
   /// the last frame; unknown if it had none.
   std::int64_t last_event_ns() const noexcept { return last_event_ns_; }
   void await_trade(std::uint32_t instrument);
+  void follow_book(std::uint32_t instrument, bool is_followed);
 
   /// Decodes one WebSocket message. Whatever it gives is in the ring after the next publish().
   venue::DecodeStatus frame(venue::VenueState& state, const venue::Frame& frame);
@@ -137,6 +145,7 @@ class RingWriter {
                const market::RecordHeader& first);
   void stamp(std::size_t from);
   void notice(const market::RecordHeader& header);
+  LastTrade& last_trade_of(std::uint32_t instrument);
   void count_refusal(const Refusal& refusal);
   void flush_scratch(const std::function<bool(const market::RecordHeader&)>& keep = {});
 
@@ -155,6 +164,8 @@ class RingWriter {
   std::int64_t last_event_ns_ = core::unknown_ns;
   std::function<void(const market::RecordHeader&)> on_gap_;
   std::function<void(const market::RecordHeader&)> on_awaited_trade_;
+  std::function<void(const market::RecordHeader&)> on_book_;
+  std::uint32_t books_followed_ = 0;
   std::vector<LastTrade> last_trades_;  ///< by instrument's index; empty: nobody listens
   std::vector<std::unique_ptr<core::Histogram>> latencies_;  ///< by record type, then span
   std::array<std::uint32_t, market::record_type_limit> measured_{};

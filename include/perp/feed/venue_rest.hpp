@@ -151,6 +151,12 @@ class VenueRest {
       std::function<void(const venue::TokenReply* reply, const std::string& why)> done);
   /// Asks for a snapshot; nothing if one is asked for already, or if the venue has none.
   void fetch_book(const std::string& symbol);
+  /// Asks for the snapshot of a book that is live, behind everything else that is asked for.
+  /// @param keep says of its record whether it is written, and may write another one in its place
+  /// @param done once, later, whether it came or not
+  void refresh_book(const std::string& symbol,
+                    std::function<bool(const market::RecordHeader&)> keep,
+                    std::function<void()> done);
   /// Trades strictly inside the hole become records, flagged backfill, each once: what a stream
   /// brought, or brings still, does not. Binance: forward by id, OKX: backward by id. Bybit and
   /// Hyperliquid have the newest only (1000 and some ten): times bound them, their edges included,

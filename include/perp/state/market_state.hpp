@@ -28,7 +28,8 @@ struct StateOptions {
   double rsi_flat = 50;  ///< RSI of a dead market: 50, 0 or 100
   std::int64_t close_grace_ns =
       2 * core::ns_per_second;  ///< a minute closes this long after its end, 0..60 s
-  /// Coins on Binance of which the token MT is the mean, at most 8; none: there is no token.
+  /// Coins on Binance of which MT is the mean and MTW the index of equal weights, at most 8; none:
+  /// there are no such symbols.
   std::vector<std::string> market_token{};
   /// Each primary contract's book (depth, slippage, summary) and what is known of its market are
   /// sampled when engine time reaches whole multiples of these; whole seconds up to a day, 0:
@@ -56,6 +57,8 @@ struct Totals {
   std::uint64_t late_candles =
       0;  ///< closed candles after their minute had closed, backfill not counted
   std::uint64_t late_liquidations = 0;
+  /// Trades and liquidations from before the venue's feed last ended: a recording played again.
+  std::uint64_t told_before = 0;
   std::uint64_t late_samples = 0;       ///< open interest, funding, ratio, mark price
   std::uint64_t duplicate_candles = 0;  ///< late or backfilled candles that changed nothing
   std::uint64_t beyond_history = 0;     ///< late inputs too old to revise anything

@@ -67,16 +67,17 @@ QueryResult query_wick_rejections(const std::string& dsn, std::string_view symbo
                                   std::int64_t to_ms, double threshold_pct);
 
 /// One series of any table that perp_series lists: the columns of its key beside ts, and what they
-/// are. Texts; the venue of an exchange_id as its name ("binance") or code ("bin"). A symbol may be
-/// spelled in any way.
+/// are. Texts, numbers too ("1000" of trade_amount); the venue of an exchange_id as its name
+/// ("binance") or code ("bin"). A symbol may be spelled in any way.
 struct SeriesKey {
   std::string table = "perp_data";
   std::vector<std::pair<std::string, std::string>> equal;
 };
 
 /// Holes inside a series: prev_ts, ts, missing (rows between the two), from_ms <= ts < to_ms.
-/// @throws core::Error on a table that is no series, a column that it has not, one of its key that
-/// tells series apart (venue, symbol, perpspec, interval, ...) and is not given, interval_ms <= 0
+/// @throws core::Error on a table that is no series, a column that is not of its key or is given
+/// twice, one of its key that tells series apart (venue, symbol, perpspec, interval, trade_amount,
+/// ...) and is not given, a text where the key has a number, interval_ms <= 0
 QueryResult query_gaps(Connection& connection, const SeriesKey& series, std::int64_t from_ms,
                        std::int64_t to_ms, std::int64_t interval_ms);
 /// Of perp_data.
