@@ -134,17 +134,20 @@ inline ClockReading clock_of(std::string_view steps, std::int64_t step_ns) noexc
   return {static_cast<std::int64_t>(count) * step_ns, step_ns};
 }
 
-/// The milliseconds behind `key`, which has its quotes and its colon; unknown where there are none.
+/// The milliseconds behind `key`, which has its quotes and its colon; unknown where there are none,
+/// also where the text ends among the digits: it is a part of a message, and there may be more.
 inline std::int64_t time_behind(std::string_view text, std::string_view key) noexcept {
   const std::size_t at = text.find(key);
   if (at == std::string_view::npos) return core::unknown_ns;
   std::int64_t ms = 0;
   std::size_t digits = 0;
-  for (std::size_t i = at + key.size(); i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
+  for (std::size_t i = at + key.size(); i < text.size(); ++i) {
+    if (text[i] < '0' || text[i] > '9')
+      return digits == 0 ? core::unknown_ns : ms * core::ns_per_ms;
     if (++digits > 13) return core::unknown_ns;
     ms = ms * 10 + (text[i] - '0');
   }
-  return digits == 0 ? core::unknown_ns : ms * core::ns_per_ms;
+  return core::unknown_ns;
 }
 
 }  // namespace perp::venue::envelope

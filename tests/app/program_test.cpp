@@ -2,6 +2,8 @@
 // place. Method: run it; count the messages of its input independently.
 #include "app/program.hpp"
 
+#include <perp/sim/record.hpp>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -58,6 +60,27 @@ TEST(Program, OutputThatDoesNotArriveIsAFailureUnlessNobodyReadsOn) {
     EXPECT_NE(read_file(folder / "err").find("standard output"), std::string::npos) << arguments;
     EXPECT_EQ(code_of("set -o pipefail; " + command + " | true"), 0) << arguments;
   }
+}
+
+TEST(Program, ServesAsManyCoinsAsThereAreAndNamesTheLimit) {
+  const std::size_t limit = sim::symbol_limit();
+  ASSERT_GE(limit, 100U);
+  const Folder folder;
+  const std::string serve =
+      "sim serve --for 0.1 --format json --tls-folder " + (folder / "tls") + " --symbols ";
+  const Outcome all = run(serve + std::to_string(limit));
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  for (const std::string& refused :
+       {serve + std::to_string(limit + 1), serve + "0",
+        "sim record " + (folder / "sim") + " --symbols " + std::to_string(limit + 1)}) {
+    const Outcome outcome = run(refused);
+    EXPECT_EQ(outcome.exit_code, 2) << refused;
+    EXPECT_NE(outcome.err.find("--symbols"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find("1 to " + std::to_string(limit)), std::string::npos) << outcome.err;
+  }
+  const Outcome spare = run(serve + std::to_string(limit) + " --spare 1");
+  EXPECT_NE(spare.exit_code, 0);
+  EXPECT_NE(spare.err.find("0 to 0"), std::string::npos) << spare.err;
 }
 
 TEST(Program, EveryMessageOfARecordingIsCounted) {

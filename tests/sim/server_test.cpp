@@ -7,6 +7,7 @@
 #include <perp/core/error.hpp>
 #include <perp/net/loop.hpp>
 #include <perp/sim/certificates.hpp>
+#include <perp/sim/listing.hpp>
 #include <perp/sim/server.hpp>
 #include <perp/sim/truth_log.hpp>
 
@@ -136,6 +137,19 @@ TEST(SimServerListings, ListsAndDelistsInTurn) {
   EXPECT_EQ(played(server, "binance_scenarios.py", "listings"), "passed");
 }
 
+TEST(SimServerListings, EveryVenueListsEveryCoin) {
+  if (!ForeignPeer::has_module("websockets")) GTEST_SKIP() << "python3-websockets is not installed";
+  for (const market::Venue& venue : market::venues) {
+    RunningServer server({.venues = {venue.id}, .symbols = static_cast<int>(coins().size())});
+    std::vector<std::string> words{std::string(venue.key), std::to_string(server.port()),
+                                   server.ca_file()};
+    for (const Listing& listing : listings(venue.id, coins().size()))
+      if (listing.kind == ListingKind::primary) words.push_back(listing.native);
+    ForeignPeer peer("../../sim/peers/lists.py", words);
+    EXPECT_EQ(peer.line(), "passed") << venue.key;
+  }
+}
+
 TEST(SimServerTruth, TellsWhatLeftToWhom) {
   if (!ForeignPeer::has_module("websockets")) GTEST_SKIP() << "python3-websockets is not installed";
   const TemporaryFolder folder;
@@ -169,8 +183,9 @@ TEST(SimServerOptions, RefusesWhatIsOutOfRange) {
     EXPECT_THROW(Server(loop, options), core::Error);
   };
   refuses([](ServerOptions& options) { options.symbols = 0; });
-  refuses([](ServerOptions& options) { options.symbols = 31; });
-  refuses([](ServerOptions& options) { options.spare_symbols = 29; });
+  const auto limit = static_cast<int>(coins().size());
+  refuses([&](ServerOptions& options) { options.symbols = limit + 1; });
+  refuses([&](ServerOptions& options) { options.spare_symbols = limit - 1; });
   refuses([](ServerOptions& options) { options.rate = -1; });
   refuses([](ServerOptions& options) { options.rate = 3e6; });
   refuses([](ServerOptions& options) { options.trade_history = 0; });

@@ -241,6 +241,14 @@ TEST(BinanceConnect, ToldApartIsWhenItWasSent) {
   for (const char* text : {"", "{}", R"({"E":})", R"({"E":"1790000000123"})",
                            R"({"E":17900000001234567890})", R"({"result":null,"id":1})"})
     EXPECT_EQ(connect.read_sent(text), core::unknown_ns) << text;
+  // Where it is not looked for any more it is unknown, and never a part of it.
+  for (std::size_t length = 0; length < 400; ++length) {
+    const std::string message =
+        R"({"e":"bookTicker",)" + std::string(length, ' ') + R"("E":1790000000123})";
+    const std::int64_t sent_ns = connect.read_sent(message);
+    EXPECT_TRUE(sent_ns == 1'790'000'000'123 * core::ns_per_ms || sent_ns == core::unknown_ns)
+        << length << " " << sent_ns;
+  }
 }
 
 }  // namespace

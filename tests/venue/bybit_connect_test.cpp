@@ -174,6 +174,13 @@ TEST(BybitConnect, ToldApartIsWhenItWasSent) {
   EXPECT_EQ(connect.read_sent(R"({"topic":"x","data":{)" + data + R"(},"cts":1673272861686})"),
             core::unknown_ns);
   EXPECT_EQ(connect.read_sent(R"({"success":true,"op":"subscribe"})"), core::unknown_ns);
+  // Wherever it stands, it is read whole or not at all.
+  for (std::size_t length = 0; length < 400; ++length) {
+    const std::string message = R"({"topic":"tickers.BTCUSDT","type":"delta","data":{)" +
+                                std::string(length, ' ') +
+                                R"(},"cs":24987956059,"ts":1673272861686})";
+    EXPECT_EQ(connect.read_sent(message), 1'673'272'861'686 * core::ns_per_ms) << length;
+  }
 }
 
 }  // namespace
