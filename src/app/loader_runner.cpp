@@ -136,7 +136,10 @@ LoaderRunner::Outcome LoaderRunner::load(Shared& shared, warehouse::LoaderOption
   // The loader's outermost loop: what it throws is told here, or thrown again by join() where it
   // is not persistent.
   try {
+    if (options.dsn == shared.primary_dsn) options.primary = shared.primary;
     loader.emplace(options);
+    shared.primary = loader->primary();
+    shared.primary_dsn = options.dsn;
     {
       const std::lock_guard lock(shared.mutex);
       shared.current = &*loader;

@@ -56,6 +56,9 @@ class LoaderRunner {
     std::optional<journal::Position> until;
     warehouse::Loader* current = nullptr;
     std::optional<warehouse::LoadReport> sum;
+    // The thread's own.
+    std::shared_ptr<warehouse::Primary> primary;  ///< what was learnt of the servers of primary_dsn
+    std::string primary_dsn;
     // Written by the owner (the thread takes the first back), read by loader lanes: flags alone.
     std::atomic<bool> stop_following{false};
     std::atomic<bool> stop_now{false};

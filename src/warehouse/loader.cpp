@@ -79,7 +79,7 @@ struct Loader::Impl {
   LoaderOptions options;
   mutable std::mutex mutex;
   std::vector<std::unique_ptr<Lane>> lanes;  // guarded by mutex: replaced by each run()
-  Primary primary;
+  std::shared_ptr<Primary> primary;
   bool has_told_start = false;  // guarded by mutex
   LoadReport earlier;           // guarded by mutex: of the run()s before this one
 
@@ -135,6 +135,7 @@ Loader::Loader(const LoaderOptions& options) : impl_(std::make_unique<Impl>()) {
           "no table of facts", "loader.fact_tables",
           fmt::format("'{}'; expected some of {}", name, fmt::join(fact_table_names(), ", ")));
   impl_->options = options;
+  impl_->primary = options.primary ? options.primary : std::make_shared<Primary>();
 }
 
 Loader::~Loader() = default;
@@ -161,7 +162,7 @@ bool Loader::Impl::tell_life(const std::vector<LifeEvent>& events, Lane* lane) {
         lane->say(told);
         continue;
       }
-      if (!own) primary.enter(own.emplace(options.dsn, options.program));
+      if (!own) primary->enter(own.emplace(options.dsn, options.program));
       own->query(told.sql, told.values);
     }
     return true;
@@ -203,7 +204,7 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
     earlier = std::move(before);
     lanes.clear();
     for (unsigned lane = 0; lane < options.lanes; ++lane)
-      lanes.push_back(std::make_unique<Lane>(options, lane, journal, primary));
+      lanes.push_back(std::make_unique<Lane>(options, lane, journal, *primary));
   }
   std::vector<std::exception_ptr> errors(options.lanes);
   std::mutex end_mutex;
@@ -231,7 +232,7 @@ LoadReport Loader::Impl::run(journal::Position until, bool is_endless,
         try {
           keep_maintained(
               {options.dsn, options.retention_days, options.seal_after_hours, options.on_event,
-               options.on_done, [this](Connection& connection) { primary.enter(connection); }},
+               options.on_done, [this](Connection& connection) { primary->enter(connection); }},
               halt);
         } catch (...) {
           maintenance_error = std::current_exception();
@@ -271,5 +272,6 @@ LoadReport Loader::run(journal::Position until, const std::atomic<bool>& stop) {
 }
 LoadReport Loader::follow(const std::atomic<bool>& stop) { return impl_->run(no_end, true, stop); }
 LoadReport Loader::progress() const { return impl_->report(); }
+std::shared_ptr<Primary> Loader::primary() const { return impl_->primary; }
 
 }  // namespace perp::warehouse

@@ -3,7 +3,8 @@
 // primary may come back and be writable as well; rows that went to it would be lost or, told twice,
 // split over two databases. A promotion begins a new timeline, so of two servers of one cluster the
 // one on the later timeline is the primary, and what one lane has seen holds for all. Known for as
-// long as the loader runs: who starts it anew says by the DSN which server is meant.
+// long as the process runs and its DSN stays: who starts it anew says by the DSN which server is
+// meant.
 #include <perp/warehouse/connection.hpp>
 
 #include <cstdint>

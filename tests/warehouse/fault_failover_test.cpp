@@ -186,6 +186,32 @@ TEST_P(Failover, NeitherItsLifeNorMaintenanceGoesToTheOldOne) {
   oracle_.expect_equal(second_->dsn());  // status of old days is no longer there: pruned
 }
 
+TEST_P(Failover, WhatOneLoaderHasLearntTheNextOneKnows) {
+  const std::atomic<bool> never{false};
+  const auto load = [&](Loader& loader) { loader.run(journal_.end(), never); };
+  Loader before(with_);
+  write_history(1);
+  load(before);
+  await_replication();
+  Text(second_->dsn()).rows("SELECT pg_promote()");
+  write_history(1, day_0 + 10 * 60'000);
+  load(before);
+  expect_exactly_once(second_->dsn());
+
+  second_->stop();
+  const std::string untouched = rows_of(first_->dsn());
+  write_history(1, day_0 + 20 * 60'000);
+  with_.primary = before.primary();
+  Loader after(with_);
+  std::thread loading([&] { load(after); });
+  told_.await("this is an old primary");
+  EXPECT_EQ(rows_of(first_->dsn()), untouched);
+  second_->start();
+  loading.join();
+  EXPECT_EQ(rows_of(first_->dsn()), untouched);
+  expect_exactly_once(second_->dsn());
+}
+
 INSTANTIATE_TEST_SUITE_P(Servers, Failover, test::both_servers(), test::server_name);
 
 }  // namespace

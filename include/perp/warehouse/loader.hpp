@@ -26,6 +26,8 @@ std::vector<std::string> fact_table_names();
 /// All of them but trades, which are many.
 std::vector<std::string> default_fact_tables();
 
+class Primary;
+
 struct LoaderOptions {
   std::string dsn{};
   std::string journal_folder{};
@@ -53,6 +55,9 @@ struct LoaderOptions {
   std::function<void(const std::string&)> on_event{};
   /// MaintenanceOptions::on_done of that maintenance, from its thread.
   std::function<void(const std::string&)> on_done{};
+  /// Loader::primary() of a loader before this one with the same DSN: an old primary that it left
+  /// is not written to by this one either. Nothing: this one begins to learn.
+  std::shared_ptr<Primary> primary{};
 };
 
 struct LoadReport {
@@ -105,6 +110,8 @@ class Loader {
 
   /// As of the last committed batch of each lane. @thread any
   LoadReport progress() const;
+  /// What it knows of failovers, for LoaderOptions::primary of the next one. @thread any
+  std::shared_ptr<Primary> primary() const;
 
  private:
   struct Impl;
