@@ -175,9 +175,10 @@ void Fold::feed_status(const market::RecordHeader& record) {
   if (!is_live && !is_broken) return;
   if (is_broken && (is_book(status.stream) || status.stream == RecordType::padding))
     doubt_books(venue, record);
-  // The feed of the whole venue, not one of its connections.
-  if (status.state == market::FeedState::down && record.instrument == 0 && status.connection == 0 &&
-      status.stream == RecordType::padding)
+  // The feed of the whole venue, not one of its connections, which are numbered from 1.
+  const bool is_whole_feed =
+      record.instrument == 0 && status.connection == 0 && status.stream == RecordType::padding;
+  if (status.state == market::FeedState::down && is_whole_feed)
     for (const auto& series : venue.series)
       if (series != nullptr) {
         series->data.trade_stream.end(ns);
@@ -208,7 +209,7 @@ void Fold::feed_status(const market::RecordHeader& record) {
   }
   for (const RecordType stream : {RecordType::trade, RecordType::liquidation}) {
     const VenueStream& carried = stream == RecordType::trade ? venue.trade : venue.liquidation;
-    const bool is_elsewhere = carried.connection != VenueStream::any_connection &&
+    const bool is_elsewhere = !is_whole_feed && carried.connection != VenueStream::any_connection &&
                               carried.connection != std::int64_t{status.connection};
     if (status.stream == stream || (status.stream == RecordType::padding && !is_elsewhere))
       interrupt(venue, stream, ns);

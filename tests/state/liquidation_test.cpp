@@ -118,6 +118,30 @@ TEST(Liquidations, OfAVenueWideStreamProveSilenceElsewhere) {
   }
 }
 
+// Connections are numbered from 1; 0 is the feed as such, which a restarted engine says is down.
+TEST(Liquidations, OfAVenueWideStreamEndWithItsConnectionOrTheWholeFeed) {
+  for (const std::uint32_t down : {3U, 2U, 0U}) {
+    SCOPED_TRACE(down);
+    Tape tape;
+    tape.instrument(bin_btc, "BTC");
+    tape.status(VenueId::binance, market::FeedState::live, RecordType::liquidation, noon, 2);
+    tape.ticks(noon, noon + min + 30 * s);
+    tape.status(VenueId::binance, market::FeedState::down, RecordType::padding, noon + min + 30 * s,
+                down);
+    tape.ticks(noon + min + 30 * s, noon + 3 * min + 2 * s);
+    tape.status(VenueId::binance, market::FeedState::live, RecordType::liquidation, noon + 4 * min,
+                5);
+    tape.tick(noon + 5 * min + 2 * s);
+    const Played run(tape);
+    const bool goes_on = down == 3;
+    EXPECT_NE(run.all.find(bin_btc, SpecKind::lq, noon), nullptr);
+    for (const int minute : {1, 2})
+      EXPECT_EQ(run.all.find(bin_btc, SpecKind::lq, noon + minute * min) != nullptr, goes_on)
+          << minute;
+    EXPECT_NE(run.all.find(bin_btc, SpecKind::lq, noon + 4 * min), nullptr);
+  }
+}
+
 // warehouse.md 4.3: the side of the row w minutes earlier decides; a NULL side there counts as
 // different, a missing row gives NULL.
 TEST(Liquidations, SideChangeNamesTheNewSide) {
