@@ -288,6 +288,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   }
 
   core::WallNs watched_until(std::uint32_t instrument) const override {
+    if (instrument == 0) return venue_watched_until;
     const auto found = watched.find(instrument);
     return found == watched.end() ? core::WallNs{core::unknown_ns} : found->second;
   }
@@ -478,6 +479,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::map<const HostLedger*, HostScout> scouts;
   ContractChoice contracts;
   std::map<std::uint32_t, core::WallNs> watched;  ///< by instrument: up to when a former run did
+  core::WallNs venue_watched_until{core::unknown_ns};  ///< and the streams that are the venue's
   VenueRest rest;
   HoleFiller holes;
   BookRefresh refresh;
@@ -511,6 +513,7 @@ LiveFeed::~LiveFeed() = default;
 venue::VenueState& LiveFeed::state() { return impl_->state; }
 void LiveFeed::resume(std::uint32_t instrument, core::WallNs watched_until) {
   impl_->watched[instrument] = watched_until;
+  impl_->venue_watched_until = std::max(impl_->venue_watched_until, watched_until);
 }
 int LiveFeed::do_work() { return impl_->do_work(); }
 void LiveFeed::want(std::vector<std::string> symbols, venue::StreamKinds kinds) {

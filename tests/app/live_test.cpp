@@ -187,9 +187,9 @@ TEST_F(Live, WhatPassedBetweenTwoRunsIsToldAsAHole) {
     while (const market::RecordHeader* record = reader.next()) {
       if (reader.is_repeat() || record->type != market::RecordType::gap) continue;
       const auto& gap = market::payload<market::Gap>(*record);
-      if (gap.cause == market::GapCause::not_running)
-        found.push_back(
-            {std::string(reader.find_instrument(record->instrument)->native.view()), gap});
+      if (gap.cause != market::GapCause::not_running) continue;
+      const market::Instrument* instrument = reader.find_instrument(record->instrument);
+      found.push_back({instrument == nullptr ? "" : std::string(instrument->native.view()), gap});
     }
     return found;
   };
@@ -200,11 +200,15 @@ TEST_F(Live, WhatPassedBetweenTwoRunsIsToldAsAHole) {
   const core::WallNs started = core::wall_now();
   watched();
   std::map<std::string, int> of_trades;
+  int of_all_liquidations = 0;  // one stream of the whole venue
   for (const Found& hole : holes()) {
     EXPECT_LE(hole.gap.from_ns, ended.ns) << hole.symbol;
     EXPECT_GE(hole.gap.to_ns, started.ns) << hole.symbol;
     if (hole.gap.stream == market::RecordType::trade) ++of_trades[hole.symbol];
+    if (hole.symbol.empty() && hole.gap.stream == market::RecordType::liquidation)
+      ++of_all_liquidations;
   }
+  EXPECT_EQ(of_all_liquidations, 1);
   EXPECT_EQ(of_trades.size(), 8U);
   for (const auto& [symbol, count] : of_trades) EXPECT_EQ(count, 1) << symbol;
   EXPECT_NE(run("gaps --cause not_running " + (folder_ / "journal")).out.find("not_running"),

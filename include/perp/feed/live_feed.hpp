@@ -126,7 +126,8 @@ class LiveFeed {
   /// Ids of a journal that goes on are restored here, before the first do_work().
   venue::VenueState& state();
   /// A former run watched this instrument until then: a hole until each of its streams is live,
-  /// told as `not_running`, candles fetched. Before the first do_work().
+  /// told as `not_running`, candles fetched; and until each stream of the whole venue is, from the
+  /// latest such time on. Before the first do_work().
   void resume(std::uint32_t instrument, core::WallNs watched_until);
   /// One round: waits as options.loop.idle says if there is nothing to do. @returns events done; an
   /// engine that may sleep is to be woken after more than 0. @thread owner
