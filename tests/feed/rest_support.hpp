@@ -147,6 +147,15 @@ class RestTest : public LedgerFiles {
       settle();
     }
   }
+  /// As long as it takes until so many requests were answered: what waits for a connection is not
+  /// under way.
+  void await_asked(std::size_t count) {
+    ASSERT_TRUE(net::test::run_until(loop, [&] {
+      rest->tick(moment());
+      return host.asked.size() >= count;
+    }));
+    settle();
+  }
   void settle() {
     ASSERT_TRUE(net::test::run_until(loop, [&] { return rest->stats().under_way == 0; }));
   }

@@ -356,9 +356,10 @@ TEST_F(OkxFill, AReplyThatIsOlderThanTheStreamIsAskedAgain) {
   known_until = 900'040;
   start();
   rest->fill_trades({.symbol = "BTC-USDT-SWAP", .last_id = 900'000, .first_id = 900'050});
-  advance(0.5);
+  await_asked(1);
   known_until = 1'000'000'000;
   advance(5);
+  await_asked(2);
   EXPECT_EQ(host.asked.size(), 2U);
   EXPECT_EQ(told().filled, ids(900'001, 900'050));
   EXPECT_EQ(rest->stats().holes_left, 0U);
@@ -368,12 +369,13 @@ TEST_F(OkxFill, WhatALaggingReplyGaveIsNotGivenAgainHoweverFarTheStreamIs) {
   known_until = 900'040;
   start();
   rest->fill_trades({.symbol = "BTC-USDT-SWAP", .last_id = 900'000, .first_id = 900'050});
-  advance(0.5);
+  await_asked(1);
   // The adapter remembers the newest 4096 ids: those of the first reply are behind that now.
   stream(
       R"({"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","tradeId":"910000","px":"100.0","sz":"1","side":"buy","ts":"1790000000000","count":"1","source":"0","seqId":910000}]})");
   known_until = 1'000'000'000;
   advance(5);
+  await_asked(2);
   EXPECT_EQ(host.asked.size(), 2U);
   EXPECT_EQ(told().filled, ids(900'001, 900'050));
 }
@@ -481,9 +483,10 @@ TEST_F(BybitFill, AReplyThatIsOlderThanTheStreamIsAskedAgain) {
   stream_trades(0, 100);
   stream_trades(399, 400);
   rest->fill_trades({.symbol = "BTCUSDT", .last_ns = ns(99), .first_ns = ns(399)});
-  advance(0.5);
+  await_asked(1);
   known_until_ms = std::numeric_limits<std::int64_t>::max();
   advance(5);
+  await_asked(2);
   EXPECT_EQ(host.asked.size(), 2U);
   EXPECT_EQ(told_by_sequence().filled, ids(10 + 100, 10 + 399));
 }
