@@ -57,6 +57,12 @@ Tape candles(int count, std::size_t missing_member = 9, int missing_minute = -1)
   return tape;
 }
 
+void expect_candles_alone(const Played& run, std::uint32_t symbol) {
+  for (const SpecKind kind :
+       {SpecKind::oi, SpecKind::pfr, SpecKind::lsr, SpecKind::tv, SpecKind::lq})
+    EXPECT_EQ(run.all.count(symbol, kind), 0u) << "it has no such facts";
+}
+
 TEST(MarketToken, IsTheMeanOfPricesAndTheSumOfVolumes) {
   Played run(options());
   run.play(candles(12));
@@ -75,9 +81,7 @@ TEST(MarketToken, IsTheMeanOfPricesAndTheSumOfVolumes) {
   // It only rises: an RSI of 100 as soon as there is one.
   EXPECT_EQ(run.all.value(token, SpecKind::rsi, noon + 11 * min, "rsi1"), 100);
   EXPECT_EQ(run.all.count(token, SpecKind::ohlcv), 12u);
-  for (const SpecKind kind :
-       {SpecKind::oi, SpecKind::pfr, SpecKind::lsr, SpecKind::tv, SpecKind::lq})
-    EXPECT_EQ(run.all.count(token, kind), 0u) << "it has no such facts";
+  expect_candles_alone(run, token);
   EXPECT_EQ(run.all.instruments, (std::vector<std::uint32_t>{token, index}))
       << "the journal is told once of each";
   EXPECT_TRUE(run.all.gaps.empty());
@@ -97,9 +101,7 @@ TEST(MarketToken, TheIndexIsAHundredAtItsFirstMinute) {
   EXPECT_EQ(run.all.value(index, SpecKind::ohlcv, at, "c_chg_10m"), 10);
   EXPECT_EQ(run.all.value(index, SpecKind::rsi, noon + 11 * min, "rsi1"), 100);
   EXPECT_EQ(run.all.count(index, SpecKind::ohlcv), 12u);
-  for (const SpecKind kind :
-       {SpecKind::oi, SpecKind::pfr, SpecKind::lsr, SpecKind::tv, SpecKind::lq})
-    EXPECT_EQ(run.all.count(index, kind), 0u) << "it has no such facts";
+  expect_candles_alone(run, index);
 }
 
 // Half of one member's price is an eighth of the index, whichever member it is: of the mean BTC's

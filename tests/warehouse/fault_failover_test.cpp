@@ -61,6 +61,15 @@ class Failover : public test::ClusterTest, protected test::History {
               Text(first_->dsn()).one("SELECT pg_current_wal_lsn()") + "'",
           "t");
   }
+  /// `load` stores what is written, while the first one leads and when the second does.
+  void move_over(const std::function<void()>& load) {
+    write_history(1);
+    load();
+    await_replication();
+    Text(second_->dsn()).rows("SELECT pg_promote()");
+    write_history(1, day_0 + 10 * 60'000);
+    load();
+  }
   static std::string rows_of(const std::string& dsn) {
     return Text(dsn).one(
         "SELECT (SELECT count(*) FROM perp_data) || ' ' || (SELECT count(*) FROM perp_status)");
@@ -165,12 +174,7 @@ TEST_P(Failover, NeitherItsLifeNorMaintenanceGoesToTheOldOne) {
   const auto is_loaded = [&] {
     while (!is_at_end(loader)) std::this_thread::yield();
   };
-  write_history(1);
-  follow_until(is_loaded);
-  await_replication();
-  Text(second_->dsn()).rows("SELECT pg_promote()");
-  write_history(1, day_0 + 10 * 60'000);
-  follow_until(is_loaded);
+  move_over([&] { follow_until(is_loaded); });
 
   second_->stop();
   const std::string before = rows_of(first_->dsn());
@@ -190,12 +194,7 @@ TEST_P(Failover, WhatOneLoaderHasLearntTheNextOneKnows) {
   const std::atomic<bool> never{false};
   const auto load = [&](Loader& loader) { loader.run(journal_.end(), never); };
   Loader before(with_);
-  write_history(1);
-  load(before);
-  await_replication();
-  Text(second_->dsn()).rows("SELECT pg_promote()");
-  write_history(1, day_0 + 10 * 60'000);
-  load(before);
+  move_over([&] { load(before); });
   expect_exactly_once(second_->dsn());
 
   second_->stop();
