@@ -50,6 +50,8 @@ LiveVenueOptions venue_options(const Config& config, const market::Venue& venue)
                       table + (feed.rest_origin.empty() ? "rest_url" : "websocket_url"),
                       "where one of websocket_url and rest_url is given, both are needed: else "
                       "two worlds would be mixed");
+  if (const std::int64_t interval_s = config.integer("logging.status_s"); interval_s > 0)
+    feed.latency_window_ns = interval_s * core::ns_per_second;
   feed.haste = static_cast<double>(config.integer("haste"));
   feed.ledger_folder = config.text("ledger_folder");
   feed.tls_ca_file = config.text("tls_ca");

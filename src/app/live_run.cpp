@@ -32,17 +32,25 @@ WarehouseOptions completed(WarehouseOptions options, core::Logger& log) {
   return options;
 }
 
-/// Of trades, or of whatever the venue sends first in the order of kinds.
+/// Of the last window, of trades or of what the venue sends most of: from the venue's time to us,
+/// and from there to the engine's ring. p50/p99.
 std::string latency_of(const feed::LiveFeedStatus& status) {
-  const feed::LatencyStatus* found = nullptr;
-  for (const feed::LatencyStatus& one : status.latencies)
+  const feed::LatencyStatus* to_us = nullptr;
+  for (const feed::LatencyStatus& one : status.recent)
     if (one.span == feed::LatencySpan::match_to_receive &&
-        (found == nullptr || one.type == market::RecordType::trade))
-      found = &one;
-  if (found == nullptr) return {};
-  return fmt::format(" {} {}/{}", market::name_of(found->type),
-                     duration_text(static_cast<double>(found->p50_ns)),
-                     duration_text(static_cast<double>(found->p99_ns)));
+        (to_us == nullptr || one.type == market::RecordType::trade ||
+         (to_us->type != market::RecordType::trade && one.count > to_us->count)))
+      to_us = &one;
+  if (to_us == nullptr) return {};
+  const auto both = [](const feed::LatencyStatus& one) {
+    return fmt::format("{}/{}", duration_text(static_cast<double>(one.p50_ns)),
+                       duration_text(static_cast<double>(one.p99_ns)));
+  };
+  std::string made = fmt::format(" {} {}", market::name_of(to_us->type), both(*to_us));
+  for (const feed::LatencyStatus& one : status.recent)
+    if (one.type == to_us->type && one.span == feed::LatencySpan::receive_to_published)
+      made += fmt::format(", {} to the ring", both(one));
+  return made;
 }
 
 std::string state_of(const feed::LiveFeedStatus& status) {

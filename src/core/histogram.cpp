@@ -67,6 +67,29 @@ void Histogram::merge(const Histogram& other) noexcept {
   sum_low_ += other.sum_low_;
 }
 
+Histogram Histogram::since(const Histogram& earlier) const {
+  Histogram made;
+  made.unknown_count_ = unknown_count_ - earlier.unknown_count_;
+  made.count_ = count_ - earlier.count_;
+  made.negative_count_ = negative_count_ - earlier.negative_count_;
+  made.sum_high_ = sum_high_ - earlier.sum_high_;
+  made.sum_low_ = sum_low_ - earlier.sum_low_;
+  if (made.count_ == 0) return made;
+  bool is_first = true;
+  const auto extend = [&](std::uint64_t magnitude, bool is_negative) {
+    const auto value = static_cast<std::int64_t>(
+        std::min<std::uint64_t>(magnitude, std::numeric_limits<std::int64_t>::max()));
+    made.max_ = std::clamp(is_negative ? -value : value, min_, max_);
+    if (is_first) made.min_ = made.max_;
+    is_first = false;
+  };
+  for (std::size_t i = bucket_count; i-- > 0;)
+    if ((made.negative_[i] = negative_[i] - earlier.negative_[i]) > 0) extend(middle_of(i), true);
+  for (std::size_t i = 0; i < bucket_count; ++i)
+    if ((made.positive_[i] = positive_[i] - earlier.positive_[i]) > 0) extend(middle_of(i), false);
+  return made;
+}
+
 void Histogram::reset() noexcept {
   std::fill(positive_.begin(), positive_.end(), 0);
   std::fill(negative_.begin(), negative_.end(), 0);

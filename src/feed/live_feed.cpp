@@ -436,6 +436,11 @@ struct LiveFeed::Impl final : private ShardOwner {
     made.unexpected_messages = counts.unexpected;
     if (ticks % latency_ticks == 0 || is_stopping) latencies = latencies_of(writer);
     made.latencies = latencies;
+    if (const core::MonoNs now = core::mono_now(); now >= latency_window_at) {
+      if (latency_window_at != core::MonoNs{}) recent = latency_window.next(writer);
+      latency_window_at = now + options.latency_window_ns;
+    }
+    made.recent = recent;
     for (const market::RecordKind& kind : market::record_kinds)
       if (const std::uint64_t count = writer.conflation().replaced(kind.type); count > 0)
         made.conflated.push_back({kind.type, count});
@@ -494,6 +499,9 @@ struct LiveFeed::Impl final : private ShardOwner {
   bool has_told_unknown = false;
   std::uint64_t ticks = 0;
   std::vector<LatencyStatus> latencies;
+  LatencyWindow latency_window;
+  core::MonoNs latency_window_at{};  ///< its end
+  std::vector<LatencyStatus> recent;
   net::Timer tick_timer;
   std::mutex wish_mutex;
   Wish wish;  ///< guarded by wish_mutex

@@ -152,5 +152,33 @@ TEST(Histogram, RecordAllocatesNothing) {
   EXPECT_EQ(test::malloc_count(), before);
 }
 
+TEST(Histogram, SinceAnEarlierCopyIsWhatWasRecordedBetween) {
+  Prng random(41);
+  Histogram all;
+  Histogram between;
+  for (int i = 0; i < 5'000; ++i) all.record(static_cast<std::int64_t>(random.next() % 1'000'000));
+  all.record(unknown_ns);
+  const Histogram before = all;
+  for (int i = 0; i < 5'000; ++i) {
+    const auto value = static_cast<std::int64_t>(random.next() % 90'000) - 20'000;
+    all.record(value);
+    between.record(value);
+  }
+  const Histogram found = all.since(before);
+  EXPECT_EQ(found.count(), between.count());
+  EXPECT_EQ(found.negative_count(), between.negative_count());
+  EXPECT_EQ(found.unknown_count(), 0u);
+  EXPECT_DOUBLE_EQ(found.mean(), between.mean());
+  // The ends lie in their buckets, whose middle is within 1/128 of each value.
+  for (const double percent : {0.0, 0.1, 25.0, 50.0, 99.0, 99.9, 100.0}) {
+    const auto expected = static_cast<double>(between.percentile(percent));
+    EXPECT_NEAR(static_cast<double>(found.percentile(percent)), expected,
+                std::abs(expected) * 2 * Histogram::relative_error_max)
+        << percent;
+  }
+  EXPECT_EQ(all.since(all).count(), 0u);
+  EXPECT_EQ(all.since(all).percentile(99), unknown_ns);
+}
+
 }  // namespace
 }  // namespace perp::core

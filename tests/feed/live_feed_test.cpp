@@ -197,6 +197,27 @@ TEST_F(LiveFeedTest, LatencyIsToldPerKindAndANegativeOneIsAValue) {
   EXPECT_LT(marks->p50_ns, 21 * core::ns_per_second);
 }
 
+TEST_F(LiveFeedTest, RecentLatencyIsOfTheLastWindowAlone) {
+  options_.latency_window_ns = 300 * core::ns_per_ms;
+  start();
+  ASSERT_TRUE(until_live());
+  const auto recent = [&]() -> std::optional<LatencyStatus> {
+    for (const LatencyStatus& one : feed_->status().recent)
+      if (one.type == RecordType::mark_price && one.span == LatencySpan::match_to_receive)
+        return one;
+    return std::nullopt;
+  };
+  venue_.mark(core::wall_now().ns / core::ns_per_ms - 100'000);
+  ASSERT_TRUE(until([&] { return recent().has_value(); }));
+  EXPECT_EQ(recent()->count, 1u);
+  EXPECT_GE(recent()->p99_ns, 99 * core::ns_per_second);
+  ASSERT_TRUE(until([&] { return !recent(); }));  // a window without any
+  venue_.mark(core::wall_now().ns / core::ns_per_ms);
+  ASSERT_TRUE(until([&] { return recent().has_value(); }));
+  EXPECT_EQ(recent()->count, 1u);
+  EXPECT_LT(recent()->max_ns, 60 * core::ns_per_second);
+}
+
 TEST_F(LiveFeedTest, ABookIsJoinedToASnapshotAndAgainAfterALostStep) {
   start();
   ASSERT_TRUE(until_live());

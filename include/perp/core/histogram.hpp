@@ -24,6 +24,9 @@ class Histogram {
   void record(std::int64_t value_ns, std::uint64_t times) noexcept;
   /// Adds another's values: the same as having recorded them here. O(buckets).
   void merge(const Histogram& other) noexcept;
+  /// What was recorded since `earlier`, a copy of this one as it was. Its minimum and maximum are
+  /// known as well as percentiles are. O(buckets).
+  Histogram since(const Histogram& earlier) const;
   void reset() noexcept;
 
   std::uint64_t count() const noexcept { return count_; }

@@ -39,7 +39,8 @@ struct LiveFeedOptions {
   std::string tls_ca_file{};              ///< PEM of the authorities to trust; empty: the system's
   bool obeys_proxy_variables = true;      ///< HTTPS_PROXY and NO_PROXY
   net::LoopOptions loop{};
-  std::uint64_t seed = 0;  ///< of jitter; 0: from the clock
+  std::uint64_t seed = 0;                                     ///< of jitter; 0: from the clock
+  std::int64_t latency_window_ns = 60 * core::ns_per_second;  ///< of LiveFeedStatus::recent
   /// Waits, bounds of silence and lifetimes are divided by it: for rehearsals with simulated
   /// venues, that days may pass in minutes. 1 is real life; 1 to 100,000.
   double haste = 1;
@@ -85,6 +86,9 @@ struct LiveFeedStatus {
   std::uint32_t symbols = 0;  ///< that are wanted and traded
   std::vector<ConnectionStatus> connections{};
   std::vector<LatencyStatus> latencies{};  ///< of record types that came, by type, then span
+  /// Of the last whole latency_window_ns, what came in it: match_to_receive (the venue's side) and
+  /// receive_to_published (ours).
+  std::vector<LatencyStatus> recent{};
   RingWriterStats ring{};
   std::vector<ConflatedStatus> conflated{};  ///< of record types of which some were
   std::uint64_t lost_at_stop = 0;
