@@ -36,6 +36,7 @@ void fold(Batch& batch, const Row& older, Row& newer) {
   }
   newer.data_first = first;
   newer.data_count = static_cast<std::uint16_t>(batch.values.size() - first);
+  newer.data_slots |= older.data_slots;
   newer.flags = static_cast<std::uint8_t>(newer.flags | older.flags);
   ++batch.folded;
 }

@@ -36,6 +36,8 @@ struct Row {
       0;  ///< ... and of perp_metrics: the same ones unless rows were folded
   std::uint32_t data_first = 0;
   std::uint32_t metrics_first = 0;
+  std::uint64_t data_slots = 0;  ///< bit per slot of perp_data_layout that the values know
+  std::uint64_t metrics_slots = 0;
   std::int64_t ts = 0;
   journal::Position position = 0;
   std::uint8_t flags = 0;   ///< RecordFlag

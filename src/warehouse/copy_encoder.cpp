@@ -92,15 +92,45 @@ constexpr RowLayout metrics_layout = make_layout(true);
 const RowLayout perp_data_layout = data_layout;
 const RowLayout perp_metrics_layout = metrics_layout;
 
-std::uint64_t slots_of(const RowLayout& layout,
-                       std::span<const market::MinuteValue> values) noexcept {
-  std::uint64_t slots = 0;
+// The whole row is refused for one bad value: a bar without its high would be stored as if it were
+// known.
+MinuteSlots slots_of(std::span<const market::MinuteValue> values) noexcept {
+  constexpr std::uint64_t exponent = 0x7ff0000000000000, mantissa = 0x000fffffffffffff;
+  // Not many are text or int4: which ones is looked at behind the loop.
+  MinuteSlots out;
   for (const market::MinuteValue& value : values) {
-    const std::uint8_t slot =
-        value.column < RowLayout::id_limit ? layout.slots[value.column] : RowLayout::absent;
-    if (slot != RowLayout::absent && !std::isnan(value.value)) slots |= std::uint64_t{1} << slot;
+    const auto bits = std::bit_cast<std::uint64_t>(value.value);
+    if ((bits & exponent) == exponent) {
+      if ((bits & mantissa) != 0) continue;  // missing
+      out.refusal = RowRefusal::not_finite;
+      return out;
+    }
+    if (value.column >= RowLayout::id_limit) continue;
+    // Where a table has not the column, `absent` is beyond every slot.
+    const std::uint8_t data = data_layout.slots[value.column];
+    const std::uint8_t metrics = metrics_layout.slots[value.column];
+    out.data |= std::uint64_t{data != RowLayout::absent} << (data & 63);
+    out.metrics |= std::uint64_t{metrics != RowLayout::absent} << (metrics & 63);
   }
-  return slots;
+  if (((out.data & (data_layout.side_slots | data_layout.int4_slots)) |
+       (out.metrics & (metrics_layout.side_slots | metrics_layout.int4_slots))) == 0)
+    return out;
+  const auto is_in = [](std::uint64_t slots, const RowLayout& layout, std::uint16_t column) {
+    const std::uint8_t slot =
+        column < RowLayout::id_limit ? layout.slots[column] : RowLayout::absent;
+    return slot != RowLayout::absent && (slots >> slot & 1) != 0;
+  };
+  for (const market::MinuteValue& value : values) {
+    if (std::isnan(value.value)) continue;
+    const bool is_side = is_in(data_layout.side_slots, data_layout, value.column) ||
+                         is_in(metrics_layout.side_slots, metrics_layout, value.column);
+    if (is_side && value.value != 1 && value.value != 2)
+      out.refusal = RowRefusal::side_out_of_range;
+    if (is_in(data_layout.int4_slots, data_layout, value.column) &&
+        (std::abs(value.value) > 2147483647.0 || value.value != std::trunc(value.value)))
+      out.refusal = RowRefusal::int4_out_of_range;
+  }
+  return out;
 }
 
 RowLayout narrowed(const RowLayout& layout, std::uint64_t slots, bool has_notes) {

@@ -9,30 +9,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace perp::warehouse {
 namespace {
 
 constexpr std::size_t statement_limit = 5000;
-
-// The whole row is refused for one bad value: a bar without its high would be stored as if it were
-// known.
-RowRefusal check(std::span<const market::MinuteValue> values) {
-  constexpr auto side = static_cast<std::uint16_t>(market::column("lqside"));
-  constexpr auto age = static_cast<std::uint16_t>(market::column("age_ms"));
-  for (const market::MinuteValue& value : values) {
-    if (std::isnan(value.value)) continue;
-    if (std::isinf(value.value)) return RowRefusal::not_finite;
-    if (value.column % 256 == side && value.value != 1 && value.value != 2)
-      return RowRefusal::side_out_of_range;
-    if (value.column == age &&
-        (std::abs(value.value) > 2147483647.0 || value.value != std::trunc(value.value)))
-      return RowRefusal::int4_out_of_range;
-  }
-  return RowRefusal::none;
-}
 
 }  // namespace
 
@@ -158,9 +140,9 @@ void Lane::take_minute(const market::RecordHeader& record) {
   const Series& series = series_[index];
   const std::span<const market::MinuteValue> values = market::values(minute);
   const std::int64_t ts = core::floor_to(minute.open_ns, core::ns_per_ms) / core::ns_per_ms;
+  const MinuteSlots slots = slots_of(values);
   std::string reason;
-  if (const RowRefusal refusal = check(values); refusal != RowRefusal::none)
-    reason = to_string(refusal);
+  if (slots.refusal != RowRefusal::none) reason = to_string(slots.refusal);
   if (ts < ts_earliest || ts > ts_latest)
     reason = "the minute's time is unknown or not between 2010 and 2100";
   else if (minute.open_ns % core::ns_per_minute != 0)
@@ -180,6 +162,8 @@ void Lane::take_minute(const market::RecordHeader& record) {
   row.origin = minute.origin;
   row.data_first = row.metrics_first = static_cast<std::uint32_t>(batch_.values.size());
   row.data_count = row.metrics_count = minute.count;
+  row.data_slots = slots.data;
+  row.metrics_slots = slots.metrics;
   batch_.values.insert(batch_.values.end(), values.begin(), values.end());
   batch_.rows.push_back(row);
 }

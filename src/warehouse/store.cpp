@@ -118,12 +118,12 @@ void Store::copy(Connection& connection, const Batch& batch, std::span<const Ser
 void Store::copy_hot(Connection& connection, const Batch& batch, std::span<const Series> series,
                      const Part& part, bool into_stage, const std::string& before) {
   const std::span rows = std::span(batch.rows).subspan(part.first, part.last - part.first);
-  const auto copy_table = [&](const Table& table, const RowLayout& whole, auto values_of,
-                              const std::string& first) {
+  const auto copy_table = [&](const Table& table, const RowLayout& whole, auto slots_of_row,
+                              auto values_of, const std::string& first) {
     std::uint64_t slots = 0;
     bool has_notes = false;
     for (const Row& row : rows) {
-      slots |= slots_of(whole, values_of(row));
+      slots |= slots_of_row(row);
       has_notes |= whole.has_notes && !notes_of(row).empty();
     }
     const RowLayout layout = narrowed(whole, slots, has_notes);
@@ -135,10 +135,10 @@ void Store::copy_hot(Connection& connection, const Batch& batch, std::span<const
     check_count(table.name(), writer.end(), rows.size());
   };
   copy_table(
-      perp_data(), perp_data_layout, [&](const Row& row) { return batch.data_values(row); },
-      before);
+      perp_data(), perp_data_layout, [](const Row& row) { return row.data_slots; },
+      [&](const Row& row) { return batch.data_values(row); }, before);
   copy_table(
-      perp_metrics(), perp_metrics_layout,
+      perp_metrics(), perp_metrics_layout, [](const Row& row) { return row.metrics_slots; },
       [&](const Row& row) { return batch.metrics_values(row); }, "");
 }
 

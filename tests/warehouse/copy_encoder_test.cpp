@@ -131,7 +131,8 @@ TEST(CopyEncoder, ANarrowedRowIsTheWholeOneWithoutTheColumnsThatNobodyKnows) {
             values.push_back(value(column.id, random() % 4 == 0   ? std::nan("")
                                               : random() % 2 == 0 ? 1.0
                                                                   : 2.0));
-        slots |= slots_of(*whole, values);
+        const MinuteSlots of = slots_of(values);
+        slots |= whole == &perp_data_layout ? of.data : of.metrics;
       }
       const bool has_notes = random() % 2 == 0;
       const std::string_view notes = has_notes ? "trades" : "";
@@ -155,6 +156,29 @@ TEST(CopyEncoder, ANarrowedRowIsTheWholeOneWithoutTheColumnsThatNobodyKnows) {
         EXPECT_EQ(at, few.size());
       }
     }
+}
+
+TEST(CopyEncoder, SlotsAreRefusedForWhatEitherTableRefuses) {
+  const double infinite = std::numeric_limits<double>::infinity();
+  const auto of = [](market::ColumnId id, double number) {
+    const std::vector<market::MinuteValue> values{value(id, number)};
+    return slots_of(values);
+  };
+  constexpr market::ColumnId close = market::column("c"), side = market::column("lqside"),
+                             age = market::column("age_ms");
+  EXPECT_EQ(of(close, 0.0).refusal, RowRefusal::none);
+  EXPECT_EQ(of(close, std::nan("")).refusal, RowRefusal::none);
+  EXPECT_EQ(of(close, -infinite).refusal, RowRefusal::not_finite);
+  EXPECT_EQ(of(side, 2).refusal, RowRefusal::none);
+  EXPECT_EQ(of(side, 3).refusal, RowRefusal::side_out_of_range);
+  EXPECT_EQ(of(age, 2147483647.0).refusal, RowRefusal::none);
+  EXPECT_EQ(of(age, 2147483648.0).refusal, RowRefusal::int4_out_of_range);
+  EXPECT_EQ(of(age, 0.5).refusal, RowRefusal::int4_out_of_range);
+  EXPECT_EQ(of(market::change_column(side, 1), 0).refusal, RowRefusal::side_out_of_range);
+  // Of no table: no slot, and refused all the same where it is infinite.
+  const auto unknown = static_cast<market::ColumnId>(60'000);
+  EXPECT_EQ(of(unknown, 1).data | of(unknown, 1).metrics, 0u);
+  EXPECT_EQ(of(unknown, infinite).refusal, RowRefusal::not_finite);
 }
 
 TEST(CopyEncoder, RandomRowsComeBack) {

@@ -38,10 +38,6 @@ struct RowLayout {
 extern const RowLayout perp_data_layout;
 extern const RowLayout perp_metrics_layout;
 
-/// Bit per slot: the layout's columns that `values` know.
-std::uint64_t slots_of(const RowLayout& layout,
-                       std::span<const market::MinuteValue> values) noexcept;
-
 /// A table's layout of fewer columns: of its values those of `slots`, of the others what the
 /// table's defaults do not say. A server takes each NULL of each row from the stream, at some 15
 /// ns: columns that no row of a COPY knows are better left out of it. Table::column_list() lists
@@ -56,6 +52,14 @@ enum class RowRefusal : std::uint8_t {
   int4_out_of_range,  ///< age_ms is not a whole number of 32 bits
 };
 std::string_view to_string(RowRefusal refusal);
+
+/// What a minute's values are to both tables, in one look at each value.
+struct MinuteSlots {
+  std::uint64_t data = 0;     ///< bit per slot of perp_data_layout: the columns that they know
+  std::uint64_t metrics = 0;  ///< the same of perp_metrics_layout
+  RowRefusal refusal = RowRefusal::none;  ///< why encode_row() would refuse a row of them
+};
+MinuteSlots slots_of(std::span<const market::MinuteValue> values) noexcept;
 
 /// The bytes of a row between ts and its values, encoded once per series. The same for all narrowed
 /// layouts.
