@@ -37,7 +37,7 @@ BackoffOptions hastened_backoff(double haste) {
 }  // namespace
 
 Shard::Shard(std::uint32_t number, ShardSetting setting, std::vector<venue::Topic> topics,
-             std::vector<std::uint32_t> instruments)
+             const std::vector<std::uint32_t>& instruments)
     : number_(number),
       setting_(std::move(setting)),
       liveness_(hastened_liveness(setting_.haste)),

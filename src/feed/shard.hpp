@@ -67,7 +67,7 @@ class Shard final : private LineOwner {
  public:
   /// @param number of the connection in records, from 1
   Shard(std::uint32_t number, ShardSetting setting, std::vector<venue::Topic> topics,
-        std::vector<std::uint32_t> instruments);
+        const std::vector<std::uint32_t>& instruments);
 
   void start();
   /// The close handshake; then is_idle().

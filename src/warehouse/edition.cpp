@@ -8,6 +8,10 @@
 namespace perp::warehouse {
 namespace {
 
+// As often as perp's own maintenance does the same on the other editions: the server's defaults are
+// days.
+constexpr std::string_view policy_interval = "INTERVAL '1 hour'";
+
 std::string timescale_version(Connection& connection) {
   const QueryResult result =
       connection.query("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'");
@@ -46,7 +50,9 @@ void set_retention(Connection& connection, const std::string& table, std::int64_
       {"SELECT remove_retention_policy($1::text::regclass, if_exists => true)::text", {table}}};
   if (days > 0)
     statements.push_back(
-        {"SELECT add_retention_policy($1::text::regclass, drop_after => $2::bigint)::text",
+        {fmt::format("SELECT add_retention_policy($1::text::regclass, drop_after => $2::bigint, "
+                     "schedule_interval => {})::text",
+                     policy_interval),
          {table, days * day_ms}});
   try_policy(connection, warnings, ("retention policy of " + table).c_str(),
              "the loader drops old chunks itself", statements);
@@ -64,7 +70,9 @@ void set_compression(Connection& connection, bool is_wanted, std::vector<std::st
                                         table->name()),
                             {}});
       statements.push_back(
-          {"SELECT add_compression_policy($1::text::regclass, compress_after => $2::bigint)::text",
+          {fmt::format("SELECT add_compression_policy($1::text::regclass, compress_after => "
+                       "$2::bigint, schedule_interval => {})::text",
+                       policy_interval),
            {table->name(), day_ms}});
     }
     try_policy(connection, warnings, ("compression of " + table->name()).c_str(),
@@ -72,15 +80,22 @@ void set_compression(Connection& connection, bool is_wanted, std::vector<std::st
   }
 }
 
-// Closed chunks in order of their series. The server leaves the latest chunks alone.
-void set_reorder(Connection& connection, std::vector<std::string>& warnings) {
+// Closed chunks in order of their series; the server leaves the latest three alone. Compressed ones
+// are in that order already, and reordering them would be refused each time.
+void set_reorder(Connection& connection, bool is_wanted, std::vector<std::string>& warnings) {
   for (const auto& [table, index] : {std::pair("perp_data", "idx_data_symbol_perpspec"),
-                                     std::pair("perp_metrics", "idx_metrics_symbol_perpspec")})
+                                     std::pair("perp_metrics", "idx_metrics_symbol_perpspec")}) {
+    std::vector<Statement> statements{
+        {"SELECT remove_reorder_policy($1::text::regclass, if_exists => true)::text",
+         {std::string(table)}}};
+    if (is_wanted)
+      statements.push_back({fmt::format("SELECT alter_job(add_reorder_policy($1::text::regclass, "
+                                        "$2::text::name), schedule_interval => {})::text",
+                                        policy_interval),
+                            {std::string(table), std::string(index)}});
     try_policy(connection, warnings, (std::string("reordering of ") + table).c_str(),
-               "chunks stay in the order of their arrival",
-               {{"SELECT add_reorder_policy($1::text::regclass, $2::text::name, if_not_exists => "
-                 "true)::text",
-                 {std::string(table), std::string(index)}}});
+               "chunks stay in the order of their arrival", statements);
+  }
 }
 
 }  // namespace
@@ -137,8 +152,9 @@ void set_policies(Connection& connection, std::vector<std::string>& warnings) {
                   warnings);
   const QueryResult compress =
       connection.query("SELECT value = 'on' FROM perp_settings WHERE name = 'compress'");
-  set_reorder(connection, warnings);
-  if (compress.rows != 0) set_compression(connection, compress.columns[0].ints[0] != 0, warnings);
+  const bool is_compressed = compress.rows != 0 && compress.columns[0].ints[0] != 0;
+  set_reorder(connection, !is_compressed, warnings);
+  if (compress.rows != 0) set_compression(connection, is_compressed, warnings);
 }
 
 }  // namespace perp::warehouse

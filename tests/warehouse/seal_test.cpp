@@ -328,21 +328,112 @@ TEST_P(SealElsewhere, IsRefused) {
 INSTANTIATE_TEST_SUITE_P(Servers, SealElsewhere, testing::Values(test::Server::timescale),
                          test::server_name);
 
-// Only where a server of the Community edition is given.
-TEST(SealCommunity, TheServersPolicyReordersClosedChunks) {
-  const char* dsn = std::getenv("PERP_TEST_COMMUNITY_DSN");
-  if (dsn == nullptr || *dsn == '\0') GTEST_SKIP() << "PERP_TEST_COMMUNITY_DSN is not set";
-  const std::string database = "perp_test_community_" + std::to_string(getpid());
-  Text(dsn).rows("CREATE DATABASE " + database);
-  const std::string own = test::with(dsn, {{"dbname", database}});
-  const SetupReport report = setup(own, {});
+// Only where a server of the Community edition is given: what its policies do, run by hand.
+class Community : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* dsn = std::getenv("PERP_TEST_COMMUNITY_DSN");
+    if (dsn == nullptr || *dsn == '\0') GTEST_SKIP() << "PERP_TEST_COMMUNITY_DSN is not set";
+    server_ = dsn;
+    name_ = "perp_test_community_" + std::to_string(getpid());
+    Text(server_).rows("CREATE DATABASE " + name_);
+    own_ = test::with(server_, {{"dbname", name_}});
+  }
+  void TearDown() override {
+    if (!own_.empty()) Text(server_).rows("DROP DATABASE " + name_ + " WITH (FORCE)");
+  }
+  std::string jobs(const std::string& procedure) {
+    return Text(own_).one(
+        "SELECT coalesce(string_agg(hypertable_name || ' ' || schedule_interval, ', ' ORDER BY "
+        "hypertable_name), '') FROM timescaledb_information.jobs WHERE proc_name = '" +
+        procedure + "'");
+  }
+  /// Closed days of perp_data as they arrive: each minute all series, days before today.
+  void write_days(int days) {
+    Text(own_).rows(
+        "INSERT INTO perp_data (ts, symbol, perpspec, c) SELECT t, 'S' || s, 'bin-ohlcv', t + s "
+        "FROM "
+        "generate_series((now_ms() / 86400000 - " +
+        std::to_string(days) +
+        ") * 86400000, now_ms() / 60000 * 60000, 60000) t, generate_series(10, 29) s ORDER BY t, "
+        "s");
+  }
+  /// As its scheduler would, which is kept from doing it at the same time.
+  void run(const std::string& procedure) {
+    Text text(own_);
+    const std::string job = text.one(
+        "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'perp_data' AND "
+        "proc_name = '" +
+        procedure + "'");
+    text.rows("SELECT alter_job(" + job + ", scheduled => false)");
+    while (text.one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                    "application_name LIKE '% Policy [%'") != "0")
+      continue;
+    text.rows("CALL run_job(" + job + ")");
+  }
+  std::string pages_of_a_series(int days_ago) {
+    return Text(own_).one(
+        "SELECT count(DISTINCT (ctid::text::point)[0]) FROM perp_data WHERE symbol = 'S17' AND ts "
+        "/ "
+        "86400000 = now_ms() / 86400000 - " +
+        std::to_string(days_ago));
+  }
+
+  std::string server_, name_, own_;
+};
+
+TEST_F(Community, PoliciesRunEachHourAndAreThereOnce) {
+  const SetupReport report = setup(own_, {});
   EXPECT_EQ(report.info.backend, Backend::timescale);
   EXPECT_TRUE(report.warnings.empty());
-  setup(own, {});
-  EXPECT_EQ(Text(own).one("SELECT count(*) FROM timescaledb_information.jobs WHERE proc_name = "
-                          "'policy_reorder'"),
-            "2");
-  Text(dsn).rows("DROP DATABASE " + database + " WITH (FORCE)");
+  EXPECT_TRUE(setup(own_, {}).warnings.empty());
+  EXPECT_EQ(jobs("policy_reorder"), "perp_data 01:00:00, perp_metrics 01:00:00");
+  EXPECT_EQ(jobs("policy_retention"), "perp_data 01:00:00, perp_metrics 01:00:00");
+  EXPECT_EQ(jobs("policy_compression"), "");
+  SetupOptions kept;
+  kept.retention_days = 0;
+  EXPECT_TRUE(setup(own_, kept).warnings.empty());
+  EXPECT_EQ(jobs("policy_retention"), "");
+}
+
+TEST_F(Community, RetentionPolicyDropsWholeDays) {
+  setup(own_, {});
+  write_days(12);
+  const std::string oldest = "SELECT now_ms() / 86400000 - min(ts) / 86400000 FROM perp_data";
+  ASSERT_EQ(Text(own_).one(oldest), "12");
+  run("policy_retention");
+  EXPECT_EQ(Text(own_).one(oldest), "10");
+}
+
+TEST_F(Community, ReorderPolicyBringsClosedDaysInOrderOfTheirSeries) {
+  setup(own_, {});
+  write_days(4);
+  const int as_they_came = std::stoi(pages_of_a_series(4));
+  run("policy_reorder");
+  EXPECT_LT(5 * std::stoi(pages_of_a_series(4)), as_they_came);
+}
+
+TEST_F(Community, CompressionPolicyCompressesClosedDaysInPlaceOfReordering) {
+  SetupOptions compressed;
+  compressed.compress = true;
+  EXPECT_TRUE(setup(own_, compressed).warnings.empty());
+  EXPECT_EQ(jobs("policy_compression"), "perp_data 01:00:00, perp_metrics 01:00:00");
+  EXPECT_EQ(jobs("policy_reorder"), "");
+  write_days(3);
+  const std::string content =
+      "SELECT count(*) || ' ' || sum(hashtextextended(ts || symbol || c, 0)::numeric) FROM "
+      "perp_data";
+  const std::string before = Text(own_).one(content);
+  const std::string chunks =
+      "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'perp_data' AND "
+      "is_compressed";
+  run("policy_compression");
+  EXPECT_EQ(Text(own_).one(chunks), "2");  // those that ended a day ago and more
+  EXPECT_EQ(Text(own_).one(content), before);
+  compressed.compress = false;
+  EXPECT_TRUE(setup(own_, compressed).warnings.empty());
+  EXPECT_EQ(jobs("policy_compression"), "");
+  EXPECT_EQ(jobs("policy_reorder"), "perp_data 01:00:00, perp_metrics 01:00:00");
 }
 
 }  // namespace
