@@ -126,10 +126,10 @@ TEST(Tradeless, AJumpOfTheClockEndsTheClose) {
 TEST(Tradeless, ALateCandleMovesAllThatStandAtItsClose) {
   Tape tape = quiet(4);
   tape.trade(okx_btc, noon + 4 * min + 5 * s, 110, 1);
-  marks(tape, noon + 4 * min + 10 * s, noon + 16 * min + 3 * s);
+  marks(tape, noon + 4 * min + 10 * s, noon + 16 * min + 13 * s);
   Played run(tape);
   Tape late;
-  late.candle(okx_btc, noon, {100, 110, 90, 100, 1000, 600}, noon + 16 * min + 10 * s);
+  late.candle(okx_btc, noon, {100, 110, 90, 100, 1000, 600}, noon + 16 * min + 15 * s);
   const std::vector<MinuteRow> rows = after(late, run);
   // 0 .. 3 themselves; 4 by its change over a minute; 5 .. 8 and 10 .. 13 by those over five and
   // ten.
@@ -142,7 +142,7 @@ TEST(Tradeless, ALateCandleMovesAllThatStandAtItsClose) {
   EXPECT_EQ(run.all.value(okx_btc, SpecKind::ohlcv, noon + 13 * min, "c_chg_10m"), 10);
   // Only its high differs: nobody else is concerned.
   Tape high;
-  high.candle(okx_btc, noon, {100, 111, 90, 100, 1000, 600}, noon + 16 * min + 11 * s);
+  high.candle(okx_btc, noon, {100, 111, 90, 100, 1000, 600}, noon + 16 * min + 16 * s);
   EXPECT_EQ(minutes_of(after(high, run)), (Minutes{0}));
 }
 
@@ -326,23 +326,30 @@ TEST(Tradeless, ReachesTheRsi) {
     }
 }
 
-// A member that stands still is a member, and one that is corrected moves every minute of MT.
-TEST(Tradeless, ReachesTheMarketToken) {
+/// BTC and ETH on Binance, quiet since minute 0, of which ETH's candle came (closed at 100).
+Tape quiet_members(bool has_btc) {
   constexpr std::uint32_t eth = id_of(VenueId::binance, 2);
   Tape tape;
   tape.instrument(bin_btc, "BTC");
   tape.instrument(eth, "ETH");
-  tape.live(VenueId::binance, RecordType::trade, noon);
   const auto pass = [&](std::int64_t from_ns, std::int64_t to_ns) {
     for (std::int64_t ns = from_ns; ns < to_ns; ns += 20 * s)
       for (const std::uint32_t id : {bin_btc, eth}) marks(tape, ns, ns + 1, id);
   };
-  pass(noon, noon + min);
-  tape.candle(bin_btc, noon, flat(200), noon + min + s);
+  tape.tick(noon);
+  tape.live(VenueId::binance, RecordType::trade, noon + s);
+  pass(noon + 2 * s, noon + min);
+  if (has_btc) tape.candle(bin_btc, noon, flat(200), noon + min + s);
   tape.candle(eth, noon, flat(100), noon + min + s);
   pass(noon + min + 2 * s, noon + 4 * min + 3 * s);
-  Played run(state::StateOptions{.market_token = {"BTC", "ETH"}});
-  run.play(tape);
+  return tape;
+}
+const state::StateOptions two_members{.market_token = {"BTC", "ETH"}};
+
+// A member that stands still is a member, and one that is corrected moves every minute of MT.
+TEST(Tradeless, ReachesTheMarketToken) {
+  Played run(two_members);
+  run.play(quiet_members(true));
   ASSERT_EQ(run.all.instruments.size(), 2u);
   const std::uint32_t token = run.all.instruments[0];
   for (int m = 0; m < 4; ++m) EXPECT_EQ(close(run, m, token), 150) << m;
@@ -351,6 +358,25 @@ TEST(Tradeless, ReachesTheMarketToken) {
   late.candle(bin_btc, noon, flat(220), noon + 4 * min + 5 * s);
   run.play(late);
   for (int m = 0; m < 4; ++m) EXPECT_EQ(close(run, m, token), 160) << m;
+}
+
+// Fetched was the one candle that was missing: only its own minute is history's.
+TEST(Tradeless, BehindAFetchedCandleIsNoHistoryOfTheMarketToken) {
+  Played run(two_members);
+  run.play(quiet_members(false));
+  EXPECT_EQ(run.all.instruments.size(), 0u);
+  Tape fill;
+  fill.candle(bin_btc, noon, flat(200), noon + 4 * min + 5 * s, Tristate::yes,
+              market::flag_backfill);
+  run.play(fill);
+  ASSERT_GE(run.all.instruments.size(), 1u);
+  for (const std::uint32_t id : {bin_btc, run.all.instruments[0]})
+    for (int m = 0; m < 4; ++m) {
+      const MinuteRow* row = run.all.find(id, SpecKind::ohlcv, noon + m * min);
+      ASSERT_NE(row, nullptr) << m;
+      EXPECT_EQ(row->is_backfill(), m == 0) << m;
+      EXPECT_FALSE(row->is_revision()) << m;
+    }
 }
 
 }  // namespace
