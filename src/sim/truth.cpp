@@ -72,8 +72,6 @@ void Truth::add(const MarketModel& market, const Bar& bar) {
   const Listing& listing = market.listing();
   const Published& published = market.published;
   const bool has_liquidations = listing.venue != market::VenueId::hyperliquid;
-  const bool has_candle = !bar.is_empty() || listing.venue == market::VenueId::binance ||
-                          listing.venue == market::VenueId::bybit;
   const int price = listing.coin_price_digits();
   const int quantity = listing.coin_quantity_digits();
   const int notional = listing.notional_digits();
@@ -85,8 +83,8 @@ void Truth::add(const MarketModel& market, const Bar& bar) {
       .text(listing.coin->base)
       .exact({bar.open_ms, 0});
   for (const std::int64_t value : {bar.open, bar.high, bar.low, bar.close})
-    line.exact(has_candle, {value, price});
-  line.exact(has_candle, {bar.notional, notional});
+    line.exact({value, price});
+  line.exact({bar.notional, notional});
   line.exact({bar.buy_notional, notional}).exact({bar.notional - bar.buy_notional, notional});
   line.exact(published.has_open_interest && published.has_mark, open_interest_usd(published))
       .exact(published.has_rate, published.rate);

@@ -142,6 +142,7 @@ void Fold::close_series(Series& series, std::int64_t minute, DerivedSink& out) {
   Slot& slot = series.slot(minute);
   slot.is_trade_whole = series.data.trade_stream.is_whole(from_ns, to_ns) ? 1 : 0;
   slot.is_liquidation_whole = series.data.liquidation_stream.is_whole(from_ns, to_ns) ? 1 : 0;
+  slot.is_quoted = series.is_trading && series.quotes.priced_ns() >= from_ns ? 1 : 0;
 
   const Samples& newest = series.open_at(minute);
   Samples& carried = series.data.carried;
@@ -154,7 +155,7 @@ void Fold::close_series(Series& series, std::int64_t minute, DerivedSink& out) {
   const auto set = [&](SpecKind kind, const Row& row) {
     if (has(series, kind)) series.row(kind, minute) = row;
   };
-  set(SpecKind::ohlcv, ohlcv_row(slot));
+  set(SpecKind::ohlcv, ohlcv_row(slot, series.close_of(minute - 1)));
   set(SpecKind::oi, open_interest_row(newest_fresh(carried, minute), carried.mark_price, minute));
   set(SpecKind::pfr, sample_row(carried.predicted_funding, funding_staleness_ns, minute));
   set(SpecKind::lsr, sample_row(carried.long_short_ratio, ratio_staleness_ns, minute));

@@ -136,6 +136,7 @@ class Fold {
                      DerivedSink& out);
   void revise_rsi(Series& series, DerivedSink& out);
   void begin_revision(const Series& series) { before_ = series.data.rows; }
+  std::int64_t carry_close(Series& series, std::int64_t minute);
   std::size_t finish_revision(Series& series, std::int64_t minute, KindMask kinds, bool is_backfill,
                               DerivedSink& out);
 

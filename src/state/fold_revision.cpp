@@ -11,11 +11,12 @@ bool is_same(const Row& left, const Row& right) {
   return std::memcmp(&left, &right, sizeof(Row)) == 0;
 }
 
-/// Whether a row `distance` minutes later is computed from this one.
-bool is_dependent(std::int64_t distance) {
-  return distance == 0 ||
-         std::find(market::change_windows_minutes.begin(), market::change_windows_minutes.end(),
-                   distance) != market::change_windows_minutes.end();
+/// Whether the row of minute `at` is one of `first`..`last`, or looks back at one.
+bool is_dependent(std::int64_t at, std::int64_t first, std::int64_t last) {
+  const auto is_one = [&](std::int64_t minute) { return minute >= first && minute <= last; };
+  return is_one(at) ||
+         std::any_of(market::change_windows_minutes.begin(), market::change_windows_minutes.end(),
+                     [&](std::int64_t window) { return is_one(at - window); });
 }
 
 }  // namespace
@@ -35,7 +36,8 @@ void Fold::revise_trades(Series& series, std::int64_t minute, const market::Trad
     Row& row = series.row(kind, minute);
     if (!has(series, kind) || row.origin == static_cast<std::uint8_t>(market::MinuteOrigin::candle))
       continue;
-    row = kind == SpecKind::ohlcv ? ohlcv_row(slot) : taker_volume_row(slot);
+    row = kind == SpecKind::ohlcv ? ohlcv_row(slot, series.close_of(minute - 1))
+                                  : taker_volume_row(slot);
     kinds |= bit(kind);
   }
   if (kinds != 0) finish_revision(series, minute, kinds, false, out);
@@ -53,7 +55,7 @@ void Fold::revise_candle(Series& series, std::int64_t minute, const Candle& cand
   begin_revision(series);
   slot.candle = candle;
   slot.candle_state = CandleState::closed;
-  series.row(SpecKind::ohlcv, minute) = ohlcv_row(slot);
+  series.row(SpecKind::ohlcv, minute) = ohlcv_row(slot, market::missing);
   KindMask kinds = bit(SpecKind::ohlcv);
   if (has(series, SpecKind::tv)) {
     series.row(SpecKind::tv, minute) = taker_volume_row(slot);
@@ -68,14 +70,33 @@ void Fold::revise_rsi(Series& series, DerivedSink& out) {
   finish_revision(series, series.data.head - revisable_reach + 1, bit(SpecKind::rsi), false, out);
 }
 
-/// Writes what differs from before_: `minute` itself, the minutes whose changes look back at it,
-/// and for the RSI, which never forgets, every later one. @returns records written.
+/// The tradeless minutes behind `minute` stand at its close. @returns the last of them that
+/// changed.
+std::int64_t Fold::carry_close(Series& series, std::int64_t minute) {
+  for (std::int64_t last = minute;; ++last) {
+    const std::int64_t next = last + 1;
+    if (next > closed_ || !series.is_revisable(next) || !is_tradeless(series.slot(next)))
+      return last;
+    Row& row = series.row(SpecKind::ohlcv, next);
+    const Row carried = ohlcv_row(series.slot(next), series.close_of(last));
+    if (carried.is_present == row.is_present &&
+        (row.is_present == 0 || carried.values[3] == row.values[3]))
+      return last;
+    row = carried;
+  }
+}
+
+/// Writes what differs from before_: `minute` itself, what stands at its close, the minutes whose
+/// changes look back at these, and for the RSI, which never forgets, every later one. @returns
+/// records written.
 std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask kinds,
                                   bool is_backfill, DerivedSink& out) {
-  if (series.rsi != nullptr && (kinds & (bit(SpecKind::ohlcv) | bit(SpecKind::rsi))) != 0) {
-    const Row& candle = series.row(SpecKind::ohlcv, minute);
-    if ((kinds & bit(SpecKind::ohlcv)) != 0 && candle.is_present != 0)
-      series.rsi->offer_minute(rsi_rule_, minute, candle.values[3]);
+  const bool is_price = (kinds & bit(SpecKind::ohlcv)) != 0;
+  const std::int64_t last = is_price ? carry_close(series, minute) : minute;
+  if (series.rsi != nullptr && (is_price || (kinds & bit(SpecKind::rsi)) != 0)) {
+    for (std::int64_t at = minute; is_price && at <= last; ++at)
+      if (const Row& candle = series.row(SpecKind::ohlcv, at); candle.is_present != 0)
+        series.rsi->offer_minute(rsi_rule_, at, candle.values[3]);
     fill_rsi_rows(series, minute);
     kinds |= bit(SpecKind::rsi);
   }
@@ -86,7 +107,7 @@ std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask 
     if (at != minute && !series.is_revisable(at)) continue;
     for (std::size_t k = 0; k < kind_count; ++k) {
       const auto kind = static_cast<SpecKind>(k);
-      if ((kinds & bit(kind)) == 0 || (kind != SpecKind::rsi && !is_dependent(at - minute)))
+      if ((kinds & bit(kind)) == 0 || (kind != SpecKind::rsi && !is_dependent(at, minute, last)))
         continue;
       Row& row = series.row(kind, at);
       const Row& old_row = before_[k][static_cast<std::size_t>(at & (slot_count - 1))];
@@ -107,8 +128,9 @@ std::size_t Fold::finish_revision(Series& series, std::int64_t minute, KindMask 
       ++written;
     }
   }
-  if ((kinds & bit(SpecKind::ohlcv)) != 0 && is_token_member(series))
-    revise_token(minute, is_backfill, out);
+  if (is_price && is_token_member(series))
+    for (std::int64_t at = minute; at <= last; ++at)
+      revise_token(at, is_backfill && at == minute, out);
   return written;
 }
 
@@ -118,7 +140,7 @@ void Fold::backfill_old_candle(Series& series, std::int64_t minute, const Candle
   slot.minute = minute;
   slot.candle = candle;
   slot.candle_state = CandleState::closed;
-  const Row row = ohlcv_row(slot);
+  const Row row = ohlcv_row(slot, market::missing);
   bool is_new = write_old_row(series, SpecKind::ohlcv, minute, row, out);
   bool has_moved = false;
   if (series.rsi != nullptr) {

@@ -148,6 +148,7 @@ void Fold::define(const market::RecordHeader& record) {
     series->books.clear();
   }
   series->is_active = is_active;
+  series->is_trading = instrument.status == market::InstrumentStatus::live;
   if (is_active && record.venue == MarketToken::venue)
     token_.define(record.instrument, instrument.base.view());
 }

@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t image_magic = 0x3145'5441'5453'5050;  // "PPSTATE1" on disk
 /// Changes whenever what is written below does. An image of another version is refused: the journal
 /// has it all.
-constexpr std::uint32_t image_version = 4;
+constexpr std::uint32_t image_version = 5;
 
 /// First bytes of an image. An image is only for the program that wrote it or one with the same
 /// layouts.
@@ -123,6 +123,7 @@ void Fold::save(std::vector<std::byte>& image) const {
       if (series == nullptr) continue;
       writer.put(series->instrument);
       writer.put(static_cast<std::uint8_t>(series->is_active));
+      writer.put(static_cast<std::uint8_t>(series->is_trading));
       writer.put(static_cast<std::uint8_t>(series->lanes != nullptr));
       writer.put(series->data);
       writer.put(series->quotes);
@@ -214,6 +215,7 @@ void Fold::load(std::span<const std::byte> image) {
       series->venue = static_cast<market::VenueId>(v);
       reader.get(series->instrument);
       series->is_active = reader.get<std::uint8_t>() != 0;
+      series->is_trading = reader.get<std::uint8_t>() != 0;
       const bool has_lanes = reader.get<std::uint8_t>() != 0;
       reader.get(series->data);
       reader.get(series->quotes);

@@ -40,7 +40,14 @@ double age_ms(std::int64_t sample_ns, std::int64_t minute) {
 
 }  // namespace
 
-Row ohlcv_row(const Slot& slot) {
+bool is_tradeless(const Slot& slot) {
+  if (has_authoritative_candle(slot) || !can_sum_trades(slot) || slot.trades.priced_count != 0 ||
+      slot.is_quoted == 0)
+    return false;
+  return slot.candle_state == CandleState::none || slot.candle.volume_quote == 0;
+}
+
+Row ohlcv_row(const Slot& slot, double close_before) {
   const TradeSum& trades = slot.trades;
   if (has_authoritative_candle(slot)) {
     const Candle& candle = slot.candle;
@@ -49,6 +56,9 @@ Row ohlcv_row(const Slot& slot) {
     return make_row(market::MinuteOrigin::candle,
                     {candle.open, candle.high, candle.low, candle.close, volume});
   }
+  if (is_tradeless(slot) && !std::isnan(close_before))
+    return make_row(market::MinuteOrigin::trades,
+                    {close_before, close_before, close_before, close_before, trades.volume_quote});
   if (!can_sum_trades(slot) || trades.priced_count == 0) return {};
   return make_row(market::MinuteOrigin::trades,
                   {trades.open, trades.high, trades.low, trades.close, trades.volume_quote});

@@ -13,10 +13,14 @@
 
 namespace perp::state {
 
+/// Whether it is known that no price happened: no candle, nor a running one that tells of a trade,
+/// and whole trades, none of which made a price, on a market of which prices were told.
+bool is_tradeless(const Slot& slot);
 /// o h l c v. From the authoritative candle; v from whole trades where the candle has no quote
-/// volume. Without a candle from whole trades. Absent if neither, and for a minute of whole trades
-/// in which no price happened.
-Row ohlcv_row(const Slot& slot);
+/// volume. Without a candle from whole trades; a tradeless minute stands at `close_before`. Absent
+/// if neither, and for a tradeless minute of which no close before is known.
+/// @param close_before the close of the minute before, missing if it has no row
+Row ohlcv_row(const Slot& slot, double close_before);
 /// tbv tsv. From the candle if it tells taker volumes, else from whole trades that all have a side.
 Row taker_volume_row(const Slot& slot);
 /// lqside lqprice lqqty lql lqs, of a minute whose stream was live for all of it.

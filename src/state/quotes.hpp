@@ -38,6 +38,12 @@ struct Quotes {
   double ask_quantity = market::missing;
   OpenInterestSample open_interest;
 
+  /// When a price of the contract was last told. Its index lives on without it, and a best quote of
+  /// neither side is none.
+  std::int64_t priced_ns() const {
+    const bool has_quote = !std::isnan(bid_price) || !std::isnan(ask_price);
+    return std::max({last_price.ns, mark_price.ns, has_quote ? bbo_ns : core::unknown_ns});
+  }
   /// An absent value tells nothing; an older one does not replace a newer one.
   static void tell(Sample& kept, double value, std::int64_t ns) {
     if (std::isfinite(value) && (kept.ns == core::unknown_ns || ns >= kept.ns)) kept = {ns, value};

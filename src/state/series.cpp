@@ -67,4 +67,9 @@ const Row* Series::find_row(const Rows& rows, SpecKind kind, std::int64_t minute
   return entry.minute == minute && entry.row.is_present != 0 ? &entry.row : nullptr;
 }
 
+double Series::close_of(std::int64_t minute) const {
+  const Row* found = find_row(data.rows, SpecKind::ohlcv, minute);
+  return found != nullptr ? found->values[3] : market::missing;
+}
+
 }  // namespace perp::state

@@ -150,7 +150,9 @@ struct Slot {
   CandleState candle_state = CandleState::none;
   std::uint8_t is_trade_whole = 0;        ///< decided when the minute closes
   std::uint8_t is_liquidation_whole = 0;  ///< likewise
-  std::uint8_t reserved[5] = {};
+  /// Likewise: the contract was traded by its list, and a price of it was told since the open.
+  std::uint8_t is_quoted = 0;
+  std::uint8_t reserved[4] = {};
 };
 
 /// The newest samples of one minute, or of all closed ones.
@@ -197,7 +199,8 @@ static_assert(std::is_trivially_copyable_v<Lanes> && window_longest < lane_count
 struct Series {
   std::uint32_t instrument = 0;
   market::VenueId venue = market::VenueId::none;
-  bool is_active = false;  ///< primary and not delisted: only such a one gets rows
+  bool is_active = false;   ///< primary and not delisted: only such a one gets rows
+  bool is_trading = false;  ///< by the venue's list, neither suspended nor still to come
   Quotes quotes;
   std::vector<KeptBook> books;  ///< made by the first record of each depth
   SeriesData data;
@@ -232,6 +235,8 @@ struct Series {
   /// The row of that minute in `rows` (ours, or an older copy of them) or in the lanes; nullptr if
   /// there is none.
   const Row* find_row(const Rows& rows, SpecKind kind, std::int64_t minute) const;
+  /// The close of that minute's row, missing if there is none.
+  double close_of(std::int64_t minute) const;
 };
 
 }  // namespace perp::state

@@ -17,6 +17,7 @@ class Oracle {
   using Values = std::map<std::string, double>;
 
   std::map<Key, Values> table;
+  std::set<Key> tradeless;  ///< rows of minutes in which no price happened
 
   explicit Oracle(const Tape& tape) {
     for (std::size_t i = 0; i < tape.size(); ++i) read(tape[i]);
@@ -56,13 +57,23 @@ class Oracle {
       case RecordType::instrument: instruments_.push_back(header.instrument); break;
       case RecordType::trade:
         keep(trades_, header);
+        if (market::payload<market::Trade>(header).is_block != market::Tristate::yes)
+          told_[header.instrument].push_back(header.receive_ns);
         switches_[{venue, RecordType::trade}].push_back(
             {header.exchange_ns, header.receive_ns, true, header.instrument});
         break;
       case RecordType::kline: keep(klines_, header); break;
       case RecordType::open_interest: keep(interests_, header); break;
       case RecordType::funding: keep(fundings_, header); break;
-      case RecordType::mark_price: keep(marks_, header); break;
+      case RecordType::mark_price:
+        keep(marks_, header);
+        told_[header.instrument].push_back(header.receive_ns);
+        break;
+      case RecordType::bbo: told_[header.instrument].push_back(header.receive_ns); break;
+      case RecordType::ticker:
+        if (!std::isnan(market::payload<market::Ticker>(header).last_price))
+          told_[header.instrument].push_back(header.receive_ns);
+        break;
       case RecordType::long_short_ratio: keep(ratios_, header); break;
       case RecordType::liquidation:
         keep(liquidations_, header);
@@ -99,6 +110,24 @@ class Oracle {
       }
     }
     return is_live && since <= from;
+  }
+
+  /// Whether a price was told between the minute's open and its close two seconds after its end.
+  bool is_told(std::uint32_t id, std::int64_t open) {
+    const std::vector<std::int64_t>& all = told_[id];
+    return std::any_of(all.begin(), all.end(), [&](std::int64_t seen_ns) {
+      return seen_ns >= open && seen_ns < open + min + 2 * s;
+    });
+  }
+
+  /// Whether the running candle, as it stood when the minute closed, had a volume.
+  bool was_moving(std::uint32_t id, std::int64_t open) {
+    double volume = 0;
+    for (const auto& event : klines_[id])
+      if (event.what.open_ns == open && event.what.is_closed == market::Tristate::no &&
+          event.seen_ns < open + min + 2 * s)
+        volume = event.what.volume_quote;
+    return volume != 0;
   }
 
   void put(std::uint32_t id, SpecKind kind, std::int64_t open, Values values) {
@@ -174,6 +203,15 @@ class Oracle {
           {{"o", k.open}, {"h", k.high}, {"l", k.low}, {"c", k.close}, {"v", volume}});
     } else if (is_trade_whole && !std::isnan(o)) {
       put(id, SpecKind::ohlcv, open, {{"o", o}, {"h", h}, {"l", l}, {"c", c}, {"v", v}});
+    } else if (is_trade_whole && is_told(id, open) && !was_moving(id, open)) {
+      // Minutes are made in their order: what is before this one is final.
+      const auto before = table.find({id, SpecKind::ohlcv, open - min});
+      if (before != table.end()) {
+        const double still = before->second.at("c");
+        put(id, SpecKind::ohlcv, open,
+            {{"o", still}, {"h", still}, {"l", still}, {"c", still}, {"v", v}});
+        tradeless.insert({id, SpecKind::ohlcv, open});
+      }
     }
     if (candle != nullptr && !std::isnan(candle->what.taker_buy_quote)) {
       const market::Kline& k = candle->what;
@@ -303,6 +341,7 @@ class Oracle {
 
   std::vector<std::uint32_t> instruments_;
   std::int64_t end_ns_ = 0;
+  std::map<std::uint32_t, std::vector<std::int64_t>> told_;  ///< when a price was received
   Events<market::Trade> trades_;
   Events<market::Kline> klines_;
   Events<market::OpenInterest> interests_;

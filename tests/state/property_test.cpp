@@ -19,6 +19,8 @@ std::string name_of(const Oracle::Key& key) {
 // late; each record of a key differs from the one before it, and only the first is no revision.
 TEST(RandomHours, EndAsTheOracleSays) {
   const std::uint64_t seed = seed_for_test();
+  std::size_t tradeless = 0;
+  std::size_t tradeless_revised = 0;
   for (std::uint64_t round = 0; round < 30; ++round) {
     SCOPED_TRACE("PERP_SEED=" + std::to_string(seed) + " round " + std::to_string(round));
     const RandomTape random(seed + round, round % 3 == 0 ? 1 : 8);
@@ -32,6 +34,7 @@ TEST(RandomHours, EndAsTheOracleSays) {
       ASSERT_EQ(row.is_revision(), before != table.end()) << name_of(key);
       if (before != table.end()) {
         ASSERT_NE(before->second, row.values) << name_of(key);
+        tradeless_revised += oracle.tradeless.count(key);
       }
       table[key] = row.values;
     }
@@ -45,11 +48,14 @@ TEST(RandomHours, EndAsTheOracleSays) {
       ASSERT_EQ(table[key], expected) << name_of(key);
     }
     ASSERT_EQ(table.size(), oracle.table.size());
+    tradeless += oracle.tradeless.size();
 
     std::set<std::pair<std::uint32_t, std::int64_t>> gaps;
     for (std::size_t i = 0; i < run.all.gaps.size(); ++i)
       ASSERT_TRUE(gaps.emplace(run.all.gap_instruments[i], run.all.gaps[i].from_ns).second);
   }
+  EXPECT_GT(tradeless, 300u) << "minutes in which nothing was traded";
+  EXPECT_GT(tradeless_revised, 30u) << "of which late data moved the close before, or a change";
 }
 
 TEST(RandomHours, ReplayTwiceToTheSameBytes) {

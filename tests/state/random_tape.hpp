@@ -54,14 +54,26 @@ struct RandomTape {
   void add_instrument(std::uint32_t id, double trades_per_minute) {
     const auto venue = static_cast<VenueId>(id >> 24);
     const std::int64_t end = noon + minutes * min;
+    // Stretches in which nobody trades, but for a straggler.
+    std::vector<bool> is_quiet(minutes);
+    for (auto m = between(2, 8); m < minutes; m += between(1, 8))
+      for (auto left = between(1, 14); left > 0 && m < minutes; --left, ++m)
+        is_quiet[static_cast<std::size_t>(m)] = true;
     const auto trades = static_cast<int>(trades_per_minute * minutes);
     for (int i = 0; i < trades; ++i) {
-      auto& trade = tape.trade(id, between(noon, end), real(90, 110), std::round(real(1, 50)) / 8,
+      const std::int64_t ns = between(noon, end);
+      if (is_quiet[static_cast<std::size_t>((ns - noon) / min)] && !chance(0.03)) continue;
+      auto& trade = tape.trade(id, ns, real(90, 110), std::round(real(1, 50)) / 8,
                                chance(0.5) ? market::Side::buy : market::Side::sell, delay());
       if (chance(0.01)) trade.taker_side = market::Side::unknown;
       if (chance(0.02)) trade.is_block = market::Tristate::yes;
     }
-    for (std::int64_t open = noon; open < end; open += min) add_candles(id, venue, open);
+    for (std::int64_t open = noon; open < end; open += min)
+      if (!is_quiet[static_cast<std::size_t>((open - noon) / min)] || chance(0.1))
+        add_candles(id, venue, open);
+      else if (venue != VenueId::hyperliquid && chance(0.5))
+        tape.candle(id, open, {100, 100, 100, 100, chance(0.8) ? 0.0 : 55.0},
+                    open + between(s, 61 * s), market::Tristate::no);
     for (std::int64_t ns = noon; ns < end; ns += between(10 * s, 4 * min)) {
       auto& sample =
           tape.add<market::OpenInterest>(RecordType::open_interest, id, ns, ns + delay());
@@ -95,7 +107,8 @@ struct RandomTape {
   void add_market(std::uint32_t id) {
     const std::int64_t end = noon + minutes * min;
     const auto venue = static_cast<VenueId>(id >> 24);
-    for (std::int64_t ns = noon; ns < end; ns += between(s, 90 * s)) {
+    for (std::int64_t ns = noon; ns < end;
+         ns += chance(0.1) ? between(2 * min, 5 * min) : between(s, 90 * s)) {
       const double price = std::round(real(90, 110));
       tape.bbo(id, ns, price, price + 1);
       auto& ticker = tape.add<market::Ticker>(RecordType::ticker, id, ns, ns + delay());

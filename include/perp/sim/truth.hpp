@@ -11,11 +11,9 @@
 //  symbol        coin ("PEPE")
 //  minute_ts_ms  open of the minute. Trades and liquidations belong to it by matching time, samples
 //                by the time the venue sent them (each is received in the same minute)
-//  o h l c       prices of the minute's trades. A minute without trades is flat at the last price
-//                where the venue sends such a candle (Binance, Bybit), empty where it sends none
-//                (OKX, Hyperliquid)
-//  v_quote       sum of price x quantity of the minute's trades; a silent minute is 0 or empty as
-//                for o h l c
+//  o h l c       prices of the minute's trades. A minute without trades is flat at the last price,
+//                whether the venue sends a candle of it (Binance, Bybit) or none (OKX, Hyperliquid)
+//  v_quote       sum of price x quantity of the minute's trades
 //  tbv tsv       the same of trades whose taker bought / sold; 0 for a silent minute
 //  oi_usd        single-sided open interest in USD by the last sample sent before the minute's end:
 //                OKX oiUsd; others coins (Binance openInterest, Bybit singleOpenInterest,
