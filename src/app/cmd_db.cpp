@@ -104,7 +104,9 @@ void add_db(CLI::App& app, Context& context) {
       "  perp db rollup --from 2026-11-01 --to 2026-11-02");
 
   auto* setup = db->add_subcommand(
-      "setup", "Create what is missing. Safe to repeat; keeps every row unless --drop.");
+      "setup",
+      "Create what is missing (also: init). Safe to repeat; keeps every row unless --drop.");
+  setup->alias("init");
   auto arguments = std::make_shared<SetupArguments>();
   add_dsn(*setup, context, true);
   setup->add_flag("--drop", arguments->options.drop, "Drop perp's tables first: ALL ROWS ARE LOST");
