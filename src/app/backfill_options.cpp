@@ -93,6 +93,7 @@ BackfillOptions backfill_options(const HistoryArguments& arguments, const Config
   options.warehouse.loader = live.warehouse.loader;
   // What is asked for is wanted, however old: the owner's retention drops it when it will.
   options.warehouse.loader.keeps_retention = false;
+  if (arguments.batch_rows) options.warehouse.loader.batch_rows = *arguments.batch_rows;
   options.forces_refetch = arguments.forces_refetch;
   const std::vector<feed::HistorySeries> series = series_of(arguments);
   const feed::TimeSpan span = span_of(arguments);
@@ -132,6 +133,10 @@ void add_history_options(CLI::App& command, HistoryArguments& arguments) {
   command.add_option("--intervals", arguments.intervals, "Lengths of candles: 1m,5m,1h,1d")
       ->delimiter(',')
       ->capture_default_str();
+  command
+      .add_option("--batch-size", arguments.batch_rows,
+                  "Rows of a write into the database, instead of loader.batch_rows")
+      ->check(CLI::Range(1, 1'000'000));
   command.add_flag("--force-refetch", arguments.forces_refetch, "Ask for what is there, too");
 }
 

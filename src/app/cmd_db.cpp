@@ -1,3 +1,5 @@
+#include "app/cmd_db.hpp"
+
 #include "app/commands.hpp"
 #include "app/output.hpp"
 
@@ -161,6 +163,7 @@ void add_db(CLI::App& app, Context& context) {
   });
 
   add_db_upkeep(*db, context);
+  add_db_versions(*db, context);
 
   auto* info = db->add_subcommand(
       "info", "Server, backend, policies, tables, index usage, rows per perpspec, loader cursors.");
