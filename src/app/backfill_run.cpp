@@ -1,6 +1,7 @@
 #include "app/backfill_run.hpp"
 
 #include "app/backfill_account.hpp"
+#include "app/known_starts.hpp"
 #include "app/output.hpp"
 
 #include <perp/core/error.hpp>
@@ -20,11 +21,6 @@ namespace {
 
 constexpr auto look_interval = std::chrono::milliseconds(50);
 constexpr std::int64_t account_grace_ms = 2000;
-std::string symbol_of(const market::Instrument& instrument) {
-  std::string symbol(instrument.base.view());
-  if (instrument.is_primary == 0) symbol.append("-").append(instrument.quote.view());
-  return symbol;
-}
 
 /// 0: its rows have none.
 std::int64_t period_of(feed::HistorySeries series, std::int64_t step_ns) {
@@ -220,6 +216,8 @@ BackfillReport run_backfill(const BackfillOptions& options, core::Logger& log,
                    !spans.empty());
       return spans;
     };
+    if (venue.begins_at_listing && !dsn.empty())
+      venue.starts = std::make_shared<KnownStarts>(venue.venue, dsn, options.forces_refetch);
     venues.emplace_back(venue, options.ring_bytes, side, log);
   }
 

@@ -68,6 +68,7 @@ void print_json(const BackfillReport& report) {
     one["holes"] = status.spans;
     one["requests"] = status.requests;
     one["rows"] = status.rows;
+    one["discoveries"] = status.discoveries;
     one["failure"] = status.failure;
     one["unknown"] = status.unknown;
     one["limits"] = status.limits;

@@ -206,6 +206,44 @@ TEST_P(BackfillAccount, WritesAreAsLargeAsTheBatchSizeSays) {
   EXPECT_EQ(run(command + " --batch-size 0").exit_code, 2);
 }
 
+// Hyperliquid does not tell when a contract was listed; the other venues do.
+TEST_P(BackfillAccount, TheBeginningIsFoundOnceForAllSeriesAndKept) {
+  Venues venues({"--venues", "hyperliquid", "--symbols", "3", "--past-days", "20"});
+  ASSERT_TRUE(venues.await_addresses(1));
+  const std::string command = "backfill --config " + venues.config() +
+                              " --exchanges hyperliquid --symbols BTC,ETH --from listing "
+                              "--intervals 5m,15m,1h,4h,1d --data-types klines,funding_rates "
+                              "--format json" +
+                              db();
+  const Outcome first = run(command);
+  ASSERT_EQ(first.exit_code, 0) << first.err << first.out;
+  EXPECT_EQ(json::parse(first.out)["venues"]["hyperliquid"]["discoveries"], 2)
+      << "one of each contract, whatever series are wanted";
+  EXPECT_EQ(list("SELECT concat_ws(' ', exchange_id, symbol, interval, api_calls_used) FROM "
+                 "kline_discovery_cache ORDER BY symbol"),
+            (std::vector<std::string>{"4 BTC 1d 1", "4 ETH 1d 1"}));
+  for (const char* symbol : {"BTC", "ETH"}) {
+    const std::string of = std::string(" WHERE symbol = '") + symbol + "'";
+    EXPECT_EQ(one("SELECT earliest_ts FROM kline_discovery_cache" + of),
+              one("SELECT min(ts) FROM klines" + of + " AND interval = '1d'"));
+    // The market began twenty days before it was served; what was before the first whole day is
+    // there as well.
+    EXPECT_EQ(one("SELECT count(DISTINCT ts / 86400000) BETWEEN 20 AND 22 FROM klines" + of +
+                  " AND interval = '1h'"),
+              "t");
+    EXPECT_EQ(one("SELECT min(f.ts) - min(k.ts) BETWEEN 0 AND 3600000 FROM (SELECT min(ts) AS ts "
+                  "FROM funding_rates" +
+                  of + ") f, (SELECT min(ts) AS ts FROM klines" + of + " AND interval = '1h') k"),
+              "t");
+  }
+  const Outcome second = run(command);
+  ASSERT_EQ(second.exit_code, 0) << second.err << second.out;
+  EXPECT_EQ(json::parse(second.out)["venues"]["hyperliquid"]["discoveries"], 0);
+  EXPECT_EQ(
+      json::parse(run(command + " --force-refetch").out)["venues"]["hyperliquid"]["discoveries"],
+      2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Servers, BackfillAccount, warehouse::test::both_servers(),
                          warehouse::test::server_name);
 
