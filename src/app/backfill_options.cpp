@@ -14,6 +14,7 @@ namespace perp::app {
 namespace {
 
 constexpr std::int64_t day_ms = 86'400'000;
+constexpr std::string_view from_listing = "listing";
 /// The engine closes minutes so long behind their end; younger ones are a feed's.
 constexpr std::int64_t young_ms = 5000;
 
@@ -75,6 +76,7 @@ feed::TimeSpan span_of(const HistoryArguments& arguments) {
   const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms - young_ms;
   feed::TimeSpan span{.end_ms = now_ms};
   if (!arguments.to.empty()) span.end_ms = std::min(now_ms, parse_time_ms(arguments.to, "--to"));
+  if (arguments.from == from_listing) return {0, span.end_ms};
   span.start_ms = arguments.from.empty() ? span.end_ms - arguments.days * day_ms
                                          : parse_time_ms(arguments.from, "--from");
   if (span.start_ms < 0 || span.start_ms >= span.end_ms)
@@ -93,6 +95,7 @@ BackfillOptions backfill_options(const HistoryArguments& arguments, const Config
   options.warehouse.loader = live.warehouse.loader;
   // What is asked for is wanted, however old: the owner's retention drops it when it will.
   options.warehouse.loader.keeps_retention = false;
+  if (arguments.batch_rows) options.warehouse.loader.batch_rows = *arguments.batch_rows;
   options.forces_refetch = arguments.forces_refetch;
   const std::vector<feed::HistorySeries> series = series_of(arguments);
   const feed::TimeSpan span = span_of(arguments);
@@ -107,7 +110,8 @@ BackfillOptions backfill_options(const HistoryArguments& arguments, const Config
                               .tls_ca_file = venue.feed.tls_ca_file,
                               .obeys_proxy_variables = venue.feed.obeys_proxy_variables,
                               .loop = venue.feed.loop,
-                              .haste = venue.feed.haste});
+                              .haste = venue.feed.haste,
+                              .begins_at_listing = arguments.from == from_listing});
   return options;
 }
 
@@ -121,7 +125,9 @@ void add_history_options(CLI::App& command, HistoryArguments& arguments) {
   command.add_option("--days", arguments.days, "So many days up to --to")
       ->capture_default_str()
       ->check(CLI::Range(1, 36'500));
-  command.add_option("--from,--start-date", arguments.from, "From this time on, UTC")
+  command
+      .add_option("--from,--start-date", arguments.from,
+                  "From this time on, UTC; `listing`: from when the contract was listed")
       ->excludes("--days");
   command.add_option("--to,--end-date", arguments.to, "Up to this time, exclusive (default: now)");
   command
@@ -132,6 +138,10 @@ void add_history_options(CLI::App& command, HistoryArguments& arguments) {
   command.add_option("--intervals", arguments.intervals, "Lengths of candles: 1m,5m,1h,1d")
       ->delimiter(',')
       ->capture_default_str();
+  command
+      .add_option("--batch-size", arguments.batch_rows,
+                  "Rows of a write into the database, instead of loader.batch_rows")
+      ->check(CLI::Range(1, 1'000'000));
   command.add_flag("--force-refetch", arguments.forces_refetch, "Ask for what is there, too");
 }
 

@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@ struct HistoryArguments {
   std::vector<std::string> types{"klines", "funding_rates", "open_interest", "long_short_ratio"};
   std::vector<std::string> intervals{"1m"};
   bool forces_refetch = false;
+  std::optional<std::size_t> batch_rows{};  ///< in place of loader.batch_rows
 };
 
 /// `arguments` must outlive the parsing.

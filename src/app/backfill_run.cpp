@@ -1,8 +1,13 @@
 #include "app/backfill_run.hpp"
 
+#include "app/backfill_account.hpp"
+#include "app/known_starts.hpp"
+#include "app/output.hpp"
+
 #include <perp/core/error.hpp>
 #include <perp/core/worker.hpp>
 #include <perp/warehouse/history.hpp>
+#include <perp/warehouse/ingest_account.hpp>
 #include <perp/warehouse/loader.hpp>
 
 #include <algorithm>
@@ -15,10 +20,11 @@ namespace perp::app {
 namespace {
 
 constexpr auto look_interval = std::chrono::milliseconds(50);
-std::string symbol_of(const market::Instrument& instrument) {
-  std::string symbol(instrument.base.view());
-  if (instrument.is_primary == 0) symbol.append("-").append(instrument.quote.view());
-  return symbol;
+constexpr std::int64_t account_grace_ms = 2000;
+
+/// 0: its rows have none.
+std::int64_t period_of(feed::HistorySeries series, std::int64_t step_ns) {
+  return series.type == feed::HistoryType::funding_rates ? 0 : step_ns;
 }
 
 /// What is missing of a venue's series. The database says it, else the journal. One thread: its
@@ -32,8 +38,7 @@ class Missing {
                                          feed::HistorySeries series, std::int64_t step_ns,
                                          feed::TimeSpan within) {
     const std::int64_t step_ms = step_ns / core::ns_per_ms;
-    const bool has_period = series.type != feed::HistoryType::funding_rates;
-    const std::int64_t period_ns = has_period ? step_ns : 0;
+    const std::int64_t period_ns = period_of(series, step_ns);
     std::vector<std::int64_t> times;
     if (dsn_.empty()) {
       times = journal_->find(venue_, instrument.native.view(), series.type, period_ns);
@@ -113,6 +118,35 @@ class HistoryVenue {
   core::Worker worker_;  // ended before what its round touches
 };
 
+/// Into the database's own lists. @returns whether it is there
+bool leave_account(const std::string& dsn, const std::deque<BackfillAccount>& accounts,
+                   const BackfillOptions& options, const BackfillReport& report, core::Logger& log,
+                   const std::atomic<bool>& stop) {
+  try {
+    warehouse::Connection connection(dsn, "perp backfill");
+    connection.set_interrupt(&stop, account_grace_ms);
+    const std::int64_t now_ns = core::wall_now().ns;
+    std::vector<warehouse::IngestEvent> events;
+    std::vector<warehouse::RunSeries> series;
+    for (std::size_t i = 0; i < accounts.size(); ++i) {
+      const auto of_venue =
+          accounts[i].events(options.venues[i].series, report.venues[i].status, report.was_stopped);
+      events.insert(events.end(), of_venue.begin(), of_venue.end());
+      const auto asked = accounts[i].series();
+      series.insert(series.end(), asked.begin(), asked.end());
+    }
+    warehouse::put_ingest_events(connection, now_ns / core::ns_per_ms, events);
+    // Who is told to end does not read all of it once more: the run that goes on from here does.
+    if (!report.was_stopped)
+      warehouse::put_data_versions(connection, time_text(now_ns), now_ns / core::ns_per_ms, series);
+    return true;
+  } catch (const core::Error& error) {
+    log.error("warehouse",
+              std::string("what was fetched has no version and no event: ") + error.what());
+    return false;
+  }
+}
+
 BackfillProgress progress_of(const std::deque<HistoryVenue>& venues, double seconds) {
   BackfillProgress made;
   std::int64_t steps = 0;
@@ -135,7 +169,7 @@ BackfillProgress progress_of(const std::deque<HistoryVenue>& venues, double seco
 }  // namespace
 
 bool BackfillReport::is_partial() const {
-  return was_stopped || !refusals.empty() ||
+  return was_stopped || !has_account || !refusals.empty() ||
          std::any_of(venues.begin(), venues.end(), [](const BackfillVenue& venue) {
            return !venue.status.failure.empty() ||
                   std::any_of(venue.status.left.begin(), venue.status.left.end(),
@@ -168,13 +202,22 @@ BackfillReport run_backfill(const BackfillOptions& options, core::Logger& log,
           warehouse::Loader(warehouse_options.loader).run(side.engine().writer().durable(), stop);
   }
 
+  std::deque<BackfillAccount> accounts;
   std::deque<HistoryVenue> venues;
   for (feed::HistoryFeedOptions venue : options.venues) {
-    if (!options.forces_refetch)
-      venue.missing = [missing = std::make_shared<Missing>(venue.venue, dsn, &journal_times)](
-                          const auto& instrument, auto series, auto step_ns, auto within) {
-        return (*missing)(instrument, series, step_ns, within);
-      };
+    auto missing = options.forces_refetch
+                       ? nullptr
+                       : std::make_shared<Missing>(venue.venue, dsn, &journal_times);
+    venue.missing = [missing, &account = accounts.emplace_back(venue.venue)](
+                        const auto& instrument, auto series, auto step_ns, auto within) {
+      std::vector<feed::TimeSpan> spans{within};
+      if (missing != nullptr) spans = (*missing)(instrument, series, step_ns, within);
+      account.note(symbol_of(instrument), series, period_of(series, step_ns), within,
+                   !spans.empty());
+      return spans;
+    };
+    if (venue.begins_at_listing && !dsn.empty())
+      venue.starts = std::make_shared<KnownStarts>(venue.venue, dsn, options.forces_refetch);
     venues.emplace_back(venue, options.ring_bytes, side, log);
   }
 
@@ -214,6 +257,7 @@ BackfillReport run_backfill(const BackfillOptions& options, core::Logger& log,
     const std::vector<feed::Refusal>& refused = venue.feed().refusals();
     report.refusals.insert(report.refusals.end(), refused.begin(), refused.end());
   }
+  if (!dsn.empty()) report.has_account = leave_account(dsn, accounts, options, report, log, stop);
   report.seconds = side.seconds();
   return report;
 }

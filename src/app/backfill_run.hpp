@@ -34,6 +34,9 @@ struct BackfillReport {
   std::optional<warehouse::LoadReport> load{};
   double seconds = 0;
   bool was_stopped = false;
+  /// Versions and events of this run are in the database (data_versions, ingest_events), if there
+  /// is one.
+  bool has_account = true;
   /// Whether something that the venues have was not got.
   bool is_partial() const;
 };

@@ -68,6 +68,7 @@ void print_json(const BackfillReport& report) {
     one["holes"] = status.spans;
     one["requests"] = status.requests;
     one["rows"] = status.rows;
+    one["discoveries"] = status.discoveries;
     one["failure"] = status.failure;
     one["unknown"] = status.unknown;
     one["limits"] = status.limits;
@@ -128,6 +129,7 @@ void add_backfill(CLI::App& app, Context& context) {
       "What the database has (without one: the journal) is not asked for again, so the same\n"
       "command goes on after an end of any kind. A journal has one writer: beside a running\n"
       "`perp run` give it a journal of its own, --journal var/backfill.\n"
+      "What a run stored it also leaves in data_versions (`perp db versions`) and ingest_events.\n"
       "Exit codes: 0 all there is, 3 in part (what is missing is told), 1 failure, 2 usage.\n"
       "Examples:\n"
       "  perp backfill --venues binance,okx --symbols BTC,ETH --db \"$DATABASE_URL\"\n"

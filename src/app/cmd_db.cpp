@@ -1,3 +1,5 @@
+#include "app/cmd_db.hpp"
+
 #include "app/commands.hpp"
 #include "app/output.hpp"
 
@@ -104,7 +106,9 @@ void add_db(CLI::App& app, Context& context) {
       "  perp db rollup --from 2026-11-01 --to 2026-11-02");
 
   auto* setup = db->add_subcommand(
-      "setup", "Create what is missing. Safe to repeat; keeps every row unless --drop.");
+      "setup",
+      "Create what is missing (also: init). Safe to repeat; keeps every row unless --drop.");
+  setup->alias("init");
   auto arguments = std::make_shared<SetupArguments>();
   add_dsn(*setup, context, true);
   setup->add_flag("--drop", arguments->options.drop, "Drop perp's tables first: ALL ROWS ARE LOST");
@@ -159,6 +163,7 @@ void add_db(CLI::App& app, Context& context) {
   });
 
   add_db_upkeep(*db, context);
+  add_db_versions(*db, context);
 
   auto* info = db->add_subcommand(
       "info", "Server, backend, policies, tables, index usage, rows per perpspec, loader cursors.");

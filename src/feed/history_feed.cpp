@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
 constexpr std::size_t left_max = 1000;
+/// No perpetual of any venue here is older: before 2016.
+constexpr std::int64_t oldest_market_ms = std::int64_t{4000} * 86'400'000;
 
 struct TypeRow {
   std::string_view name;
@@ -76,6 +78,8 @@ struct HistoryFeed::Impl {
   /// A contract: its tasks one after the other, so that its candles ascend.
   struct Contract {
     std::string symbol{};
+    market::Instrument instrument{};
+    std::int64_t begin_ms = 0;  ///< nothing of it is older
     std::deque<Task> tasks{};
   };
 
@@ -148,34 +152,120 @@ struct HistoryFeed::Impl {
         if (options.symbols[i] == native ||
             (instrument.is_primary != 0 && options.symbols[i] == instrument.base.view()))
           is_wanted = is_found[i] = true;
-      if (is_wanted) plan_contract(native, instrument);
+      if (is_wanted) contracts.push_back({.symbol = native, .instrument = instrument});
     }
     for (std::size_t i = 0; i < is_found.size(); ++i)
       if (!is_found[i]) {
         warn(fmt::format("no contract is called '{}': left out", options.symbols[i]));
         status_now.unknown.push_back(options.symbols[i]);
       }
+    find_begins(0);
+  }
+
+  /// From contract `at` on, one after the other; then all are planned.
+  void find_begins(std::size_t at) {
+    for (; at < contracts.size(); ++at) {
+      Contract& contract = contracts[at];
+      if (contract.instrument.listed_ns != core::unknown_ns)
+        contract.begin_ms = contract.instrument.listed_ns / core::ns_per_ms;
+      else if (options.begins_at_listing && !is_begin_known(contract)) {
+        probe(at);
+        return;
+      }
+    }
+    for (Contract& contract : contracts) plan_contract(contract);
     for (std::size_t i = 0; i < options.contracts_at_once; ++i) next_contract();
   }
 
-  void plan_contract(const std::string& native, const market::Instrument& instrument) {
-    Contract contract{.symbol = native};
+  /// nullptr: the venue has no candles of the past.
+  const venue::CandlePeriod* longest_period() const {
+    const auto found = std::max_element(
+        connect.candle_periods.begin(), connect.candle_periods.end(),
+        [](const auto& one, const auto& other) { return one.length_ns < other.length_ns; });
+    return found == connect.candle_periods.end() ? nullptr : &*found;
+  }
+
+  bool is_begin_known(Contract& contract) {
+    const venue::CandlePeriod* const period = longest_period();
+    if (options.starts == nullptr || period == nullptr) return false;
+    const std::optional<std::int64_t> first_ms =
+        options.starts->find(contract.instrument, period->length_ns);
+    // The first rows may be of a period of which the venue has no whole candle.
+    if (first_ms) contract.begin_ms = *first_ms - period->length_ns / core::ns_per_ms;
+    return first_ms.has_value();
+  }
+
+  void probe(std::size_t at) {
+    const venue::CandlePeriod* const period = longest_period();
+    const auto call = std::find_if(
+        connect.calls.begin(), connect.calls.end(),
+        [](const venue::RestCall& known) { return brings(known, HistoryType::klines); });
+    if (period == nullptr || call == connect.calls.end()) {
+      find_begins_without(at, "the venue does not tell when the contract was listed");
+      return;
+    }
+    const std::int64_t period_ms = period->length_ns / core::ns_per_ms;
+    const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
+    HistoryWish wish{.call = &*call,
+                     .symbol = contracts[at].symbol,
+                     .period = period->word,
+                     .step_ns = period->length_ns,
+                     .start_ms = std::max(options.span.start_ms, now_ms - oldest_market_ms),
+                     .end_ms = now_ms / period_ms * period_ms,
+                     .is_probe = true};
+    if (call->reach_rows > 0)
+      wish.start_ms = std::max(wish.start_ms, now_ms - (call->reach_rows - 5) * period_ms);
+    const auto requests = std::make_shared<std::uint32_t>(0);
+    wish.on_page = [this, requests](std::uint64_t, std::int64_t) {
+      ++*requests;
+      ++status_now.discoveries;
+    };
+    rest.fetch_history(wish, [this, at, requests, period_ns = period->length_ns,
+                              end_ms = wish.end_ms, began = loop.now()](const HistoryFill& fill) {
+      if (fill.was_given_up) {
+        find_begins_without(at, fill.why);
+        return;
+      }
+      Contract& contract = contracts[at];
+      // Without a whole period it is younger than one.
+      const HistoryStart start{.period_ns = period_ns,
+                               .first_ms = fill.first_ms < 0 ? end_ms : fill.first_ms,
+                               .requests = *requests,
+                               .duration_ms = (loop.now() - began) / core::ns_per_ms};
+      contract.begin_ms = start.first_ms - period_ns / core::ns_per_ms;
+      if (options.starts != nullptr) options.starts->found(contract.instrument, start);
+      find_begins(at + 1);
+    });
+  }
+
+  /// Its whole past cannot be asked for: nobody knows how much that is.
+  void find_begins_without(std::size_t at, const std::string& why) {
+    for (const HistorySeries series : options.series)
+      leave({.symbol = contracts[at].symbol,
+             .series = series,
+             .span = options.span,
+             .was_given_up = true,
+             .why = why});
+    contracts.erase(contracts.begin() + static_cast<std::ptrdiff_t>(at));
+    find_begins(at);
+  }
+
+  void plan_contract(Contract& contract) {
     for (const HistorySeries series : options.series) {
       if (!has_history(connect, series)) {
         tell_limit(fmt::format("{} gives no history of {}", name, series_text(series)));
         continue;
       }
       for (const venue::RestCall& call : connect.calls)
-        if (brings(call, series.type)) plan_series(contract, instrument, series, call);
+        if (brings(call, series.type)) plan_series(contract, series, call);
     }
     ++status_now.symbols;
     for (const Task& task : contract.tasks) status_now.steps += steps_of(task.wish);
     status_now.spans += contract.tasks.size();
-    contracts.push_back(std::move(contract));
   }
 
-  void plan_series(Contract& contract, const market::Instrument& instrument, HistorySeries series,
-                   const venue::RestCall& call) {
+  void plan_series(Contract& contract, HistorySeries series, const venue::RestCall& call) {
+    const market::Instrument& instrument = contract.instrument;
     HistoryWish wish{.call = &call, .symbol = contract.symbol, .step_ns = call.step_ns};
     std::int64_t step_ns = call.step_ns;  // between rows that are sure to be there
     if (series.type == HistoryType::klines) {
@@ -187,6 +277,7 @@ struct HistoryFeed::Impl {
       step_ns = instrument.funding_interval_ns;
     }
     TimeSpan within = options.span;
+    within.start_ms = std::max(within.start_ms, contract.begin_ms);
     const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
     std::int64_t reach_ns = call.reach_ns;
     if (call.reach_rows > 0) {
@@ -199,8 +290,6 @@ struct HistoryFeed::Impl {
       tell_limit(fmt::format("{} keeps {} for {:.1f} days only", name, series_text(series),
                              static_cast<double>(reach_ns) / core::ns_per_day));
     }
-    if (instrument.listed_ns != core::unknown_ns)
-      within.start_ms = std::max(within.start_ms, instrument.listed_ns / core::ns_per_ms);
     if (within.start_ms >= within.end_ms) return;
     const std::vector<TimeSpan> spans = options.missing
                                             ? options.missing(instrument, series, step_ns, within)

@@ -41,6 +41,7 @@ struct VenueRest::Impl::TradeFilling {
 
 struct VenueRest::Impl::RowFilling {
   RowFillPlan plan;
+  bool is_probe = false;
   HistoryFill result{};
   std::function<void(std::uint64_t, std::int64_t)> on_page{};
   std::function<void(const HistoryFill&)> done{};
@@ -155,6 +156,7 @@ void VenueRest::Impl::fetch_history(const HistoryWish& wish,
   begin_rows(std::make_shared<RowFilling>(RowFilling{
       .plan = RowFillPlan(*wish.call, wish.symbol, wish.period, step_ns / core::ns_per_ms,
                           wish.start_ms, wish.end_ms, std::numeric_limits<std::uint32_t>::max()),
+      .is_probe = wish.is_probe,
       .on_page = wish.on_page,
       .done = std::move(done)}));
 }
@@ -182,8 +184,13 @@ void VenueRest::Impl::ask_rows(const std::shared_ptr<RowFilling>& filling) {
              const venue::DecodeStatus status =
                  decode(job, reply, true, nullptr, [&](const market::RecordHeader& header) {
                    if (header.type == market::RecordType::instrument) return true;
-                   const bool is_wanted =
-                       is_finished(header) && filling->plan.admits(row_ms(header));
+                   const std::int64_t time_ms = row_ms(header);
+                   const bool is_wanted = is_finished(header) && filling->plan.admits(time_ms);
+                   if (filling->is_probe) {
+                     std::int64_t& first_ms = filling->result.first_ms;
+                     if (is_wanted && (first_ms < 0 || time_ms < first_ms)) first_ms = time_ms;
+                     return false;
+                   }
                    made += is_wanted ? 1 : 0;
                    return is_wanted;
                  });

@@ -42,7 +42,8 @@ void drop_all(Connection& connection) {
   connection.execute("DROP SEQUENCE IF EXISTS open_interest_snapshots_id_seq CASCADE");
   for (const char* function :
        {"now_ms", "perp_move_cursor", "perp_put_instrument", "perp_ensure_partition",
-        "perp_ensure_chunk", "perp_partitions_before", "perp_create_series", "perp_note_change"})
+        "perp_ensure_chunk", "perp_partitions_before", "perp_create_series", "perp_note_change",
+        "perp_checksum"})
     connection.execute(fmt::format("DROP FUNCTION IF EXISTS {} CASCADE", function));
 }
 

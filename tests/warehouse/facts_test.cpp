@@ -452,6 +452,38 @@ TEST_P(FactTables, SampledLevelsAreRowsAndAVenuesSnapshotIsNone) {
                                       ts + "|1|BTC|bid|2|98|2|78", ts + "|2|ETH|ask|1|101|3|-"}));
 }
 
+TEST_P(FactTables, AHundredLevelsASideAreTwoHundredRows) {
+  std::vector<market::Level> bids;
+  std::vector<market::Level> asks;
+  for (int i = 1; i <= 100; ++i) {
+    bids.push_back({1000.5 - i, 0.25 * i});
+    asks.push_back({1000.5 + i, 0.5 * i});
+  }
+  const std::int64_t ts = day_0 + 60'000;
+  test::append_levels(*journal_, VenueId::binance, 1, ts, bids, asks, 4'711);
+  EXPECT_EQ(load().rows_facts, 200u);
+  const std::string at = " FROM order_book_levels WHERE ts = " + std::to_string(ts);
+  EXPECT_EQ(one("SELECT count(*) || '|' || count(DISTINCT (side, price))" + at +
+                " AND exchange_id = 1 AND symbol = 'BTC' AND last_update_id = 4711"),
+            "200|200");
+  EXPECT_EQ(one("SELECT bool_and(level BETWEEN 1 AND 100 AND CASE side WHEN 'bid' THEN price = "
+                "1000.5 - level AND quantity = 0.25 * level WHEN 'ask' THEN price = 1000.5 + level "
+                "AND quantity = 0.5 * level ELSE false END)" +
+                at),
+            "t");
+  // A price stands once on its side of a snapshot, at whatever level; the other side may have it.
+  const auto put = [&](const char* side, const char* price) {
+    Text(dsn_).rows(
+        "INSERT INTO order_book_levels (ts, exchange_id, symbol, side, level, price, quantity) "
+        "VALUES (" +
+        std::to_string(ts) + ", 1, 'BTC', '" + side + "', 101, " + price + ", 1)");
+  };
+  EXPECT_THROW(put("bid", "999.5"), std::runtime_error);
+  EXPECT_THROW(put("ask", "1100.5"), std::runtime_error);
+  EXPECT_NO_THROW(put("ask", "999.5"));
+  EXPECT_EQ(one("SELECT count(*)" + at), "201");
+}
+
 TEST_P(FactTables, SamplesOfAMomentAreStoredOnce) {
   const auto digest = [&] {
     std::string all;

@@ -476,6 +476,65 @@ TEST_P(Load, RefusesExpiredRowsOnPlainPartitions) {
   oracle_.expect_equal(dsn_);
 }
 
+TEST_P(Load, ARowOfADayWithoutPartitionMakesItUnlessItIsTooOld) {
+  setup(dsn_, {.retention_days = 30, .retention = {{"trades", 30}}});
+  Generator generator(25);
+  generator.define_all(*journal_);
+  const std::int64_t day = 86'400'000;
+  const std::int64_t now = core::wall_now().ns / 60'000'000'000 * 60'000;
+  const auto trade = [&](std::int64_t ts) {
+    struct {
+      market::RecordHeader header;
+      market::Trade payload;
+    } out;
+    out.header.size = sizeof out;
+    out.header.type = market::RecordType::trade;
+    out.header.venue = VenueId::binance;
+    out.header.instrument = static_cast<std::uint32_t>(VenueId::binance) << 24;
+    out.header.exchange_ns = out.header.receive_ns = ts * 1'000'000;
+    out.payload.price = 100;
+    out.payload.quantity = 1;
+    out.payload.trade_id = ts;
+    journal_->append(out.header);
+  };
+  const auto is_there = [&](const std::string& table, std::int64_t ts) {
+    const std::string at = std::to_string(ts);
+    return one(GetParam() == test::Server::plain
+                   ? "SELECT to_regclass('" + table + "_p' || to_char(to_timestamp(" + at +
+                         " / 1000) AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NOT NULL"
+                   : "SELECT EXISTS (SELECT FROM timescaledb_information.chunks WHERE "
+                     "hypertable_name = '" +
+                         table + "' AND range_start_integer <= " + at +
+                         " AND range_end_integer > " + at + ")") == "t";
+  };
+  const std::vector<std::string> tables{"perp_data", "perp_metrics", "trades"};
+  for (const std::int64_t ts : {now + 10 * day, now - 10 * day}) {
+    for (const std::string& table : tables) EXPECT_FALSE(is_there(table, ts)) << table;
+    write({generator.fact(VenueId::binance, 0, SpecKind::oi, ts)});
+    trade(ts);
+  }
+  LoaderOptions with = options();
+  with.keeps_retention = true;
+  with.fact_tables = {"trades"};
+  const LoadReport stored = load(with);
+  EXPECT_EQ(stored.rows_expired, 0u);
+  EXPECT_EQ(stored.rows_facts, 2u);
+  for (const std::int64_t ts : {now + 10 * day, now - 10 * day})
+    for (const std::string& table : tables) EXPECT_TRUE(is_there(table, ts)) << table;
+  oracle_.expect_equal(dsn_);
+  // Where the server cuts series itself it drops them itself.
+  if (GetParam() != test::Server::plain) return;
+  const std::int64_t old = now - 40 * day;
+  append(*journal_, generator.fact(VenueId::binance, 0, SpecKind::oi, old));
+  trade(old);
+  const LoadReport refused = load(with);
+  EXPECT_EQ(refused.rows_expired, 2u) << "a minute and a trade";
+  EXPECT_EQ(refused.rows_facts, 0u);
+  EXPECT_EQ(one("SELECT count(*) FROM trades"), "2");
+  for (const std::string& table : tables) EXPECT_FALSE(is_there(table, old)) << table;
+  oracle_.expect_equal(dsn_);
+}
+
 TEST_P(Load, FollowsTheJournalWithinTheFlushTime) {
   Generator generator(24);
   generator.define_all(*journal_);

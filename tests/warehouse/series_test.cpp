@@ -195,6 +195,60 @@ TEST_P(SeriesTables, SimultaneousLiquidationsAndBothPeriodsCoexist) {
                std::runtime_error);
 }
 
+// The specification's lists, by hand: column, type, whether it must be there.
+TEST_P(SeriesTables, OpenInterestListsHaveTheSpecifiedColumns) {
+  setup(dsn_, {});
+  const auto columns = [&](const std::string& table) {
+    return list(
+        "SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull "
+        "THEN ' !' ELSE '' END FROM pg_attribute WHERE attrelid = '" +
+        table + "'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum");
+  };
+  using Columns = std::vector<std::string>;
+  EXPECT_EQ(columns("open_interest_snapshots"),
+            (Columns{"ts bigint !", "symbol text !", "source text !", "id bigint !",
+                     "open_interest numeric(30,8) !", "open_interest_usd numeric(30,2)",
+                     "mark_price numeric(20,8)", "created_at timestamp with time zone !"}));
+  EXPECT_EQ(columns("open_interest_alerts"),
+            (Columns{"id bigint !", "symbol text !", "direction text !", "baseline numeric(30,8) !",
+                     "current numeric(30,8) !", "pct_change numeric(20,10) !",
+                     "abs_change numeric(30,8) !", "price_change numeric(20,10)",
+                     "funding_rate numeric(20,10)", "timeframe text", "source text", "ts bigint !",
+                     "created_at timestamp with time zone !"}));
+  EXPECT_EQ(columns("open_interest_liquid_symbols"),
+            (Columns{"symbol text !", "quote_volume_24h double precision", "entered_at bigint !",
+                     "last_seen_at bigint !"}));
+  EXPECT_EQ(columns("open_interest_liquid_history"),
+            (Columns{"symbol text !", "entered_at bigint !", "exited_at bigint",
+                     "enter_volume double precision", "exit_volume double precision"}));
+  for (const char* index : {"symbol, ts", "ts", "direction, ts", "timeframe, ts"})
+    EXPECT_EQ(one(std::string("SELECT count(*) FROM pg_indexes WHERE tablename = "
+                              "'open_interest_alerts' AND indexdef LIKE '% USING btree (") +
+                  index + ")'"),
+              "1")
+        << index;
+  const auto alert = [&](const char* direction) {
+    run(std::string("INSERT INTO open_interest_alerts (symbol, direction, baseline, current, "
+                    "pct_change, abs_change, ts) VALUES ('BTC', '") +
+        direction + "', 150000, 165000, 0.1, 15000, 1)");
+  };
+  alert("UP");
+  alert("DOWN");
+  EXPECT_THROW(alert("SIDEWAYS"), std::runtime_error);
+  EXPECT_EQ(one("SELECT string_agg(id::text, ',' ORDER BY id) FROM open_interest_alerts"), "1,2");
+
+  open({"open_interest_snapshots"});
+  for (int i = 0; i < 2; ++i)
+    run("INSERT INTO open_interest_snapshots (ts, symbol, open_interest, mark_price) VALUES "
+        "(now_ms() / 60000 * 60000, 'BTC', 123456789.12345678, 0.00000001)");
+  EXPECT_EQ(one("SELECT string_agg(concat_ws(' ', id, source, open_interest, mark_price), ',' "
+                "ORDER BY id) FROM open_interest_snapshots"),
+            "1 snapshot 123456789.12345678 0.00000001,2 snapshot 123456789.12345678 0.00000001");
+  EXPECT_THROW(run("INSERT INTO open_interest_snapshots (ts, symbol, source, open_interest) VALUES "
+                   "(now_ms(), 'BTC', 'rumour', 1)"),
+               std::runtime_error);
+}
+
 TEST_P(SeriesTables, OpenInterestBesidePriceCountsEachSampleOnce) {
   setup(dsn_, {});
   run("SET client_min_messages = error");

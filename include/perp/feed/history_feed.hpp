@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,24 @@ struct TimeSpan {
   bool operator==(const TimeSpan&) const = default;
 };
 
+/// When a contract's history begins.
+struct HistoryStart {
+  std::int64_t period_ns = 0;  ///< of the candles that told it
+  std::int64_t first_ms = 0;   ///< the first one's time
+  std::uint32_t requests = 0;  ///< that it took
+  std::int64_t duration_ms = 0;
+};
+
+/// What was found before of when contracts' histories begin. Called on the feed's thread.
+class HistoryStarts {
+ public:
+  virtual ~HistoryStarts() = default;
+  /// The time of the first candle of this period, ms.
+  virtual std::optional<std::int64_t> find(const market::Instrument& instrument,
+                                           std::int64_t period_ns) = 0;
+  virtual void found(const market::Instrument& instrument, const HistoryStart& start) = 0;
+};
+
 struct HistoryFeedOptions {
   market::VenueId venue = market::VenueId::none;
   std::vector<std::string> symbols{};  ///< coins or native names; empty: every primary perpetual
@@ -60,6 +79,10 @@ struct HistoryFeedOptions {
   std::function<std::vector<TimeSpan>(const market::Instrument& instrument, HistorySeries series,
                                       std::int64_t step_ns, TimeSpan within)>
       missing{};
+  /// The span may begin before a contract did. Where the venue does not tell when it was listed,
+  /// its candles of the longest period are asked for first, once for all of its series.
+  bool begins_at_listing = false;
+  std::shared_ptr<HistoryStarts> starts{};  ///< nullptr: nothing is known, nothing is kept
 };
 
 /// A part that is not there in the end.
@@ -78,7 +101,8 @@ struct HistoryFeedStatus {
   std::uint64_t spans = 0;  ///< found missing
   std::uint64_t rows = 0;   ///< records made
   std::uint64_t requests = 0;
-  std::int64_t steps_asked = 0;  ///< of all that is to be asked for:
+  std::uint64_t discoveries = 0;  ///< requests about when a history begins
+  std::int64_t steps_asked = 0;   ///< of all that is to be asked for:
   std::int64_t steps = 0;
   std::vector<std::string> unknown{};  ///< wanted symbols that no contract has
   std::vector<std::string> limits{};   ///< sentences about how far back the venue keeps what

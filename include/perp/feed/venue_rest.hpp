@@ -87,11 +87,13 @@ struct HistoryWish {
   std::int64_t step_ns = 0;   ///< the least between two rows; 0: the call's
   std::int64_t start_ms = 0;
   std::int64_t end_ms = 0;
+  bool is_probe = false;  ///< no row becomes a record: asked is when the first one was
   /// Behind each page: its rows, and the steps that it stood for.
   std::function<void(std::uint64_t rows, std::int64_t steps)> on_page{};
 };
 struct HistoryFill {
   std::uint64_t rows = 0;          ///< records made
+  std::int64_t first_ms = -1;      ///< of a probe: the first row's time; negative: there is none
   std::int64_t left_start_ms = 0;  ///< the first step without a row ...
   std::int64_t left_end_ms = 0;    ///< ... and the end of the last; equal: each has one
   bool was_given_up = false;       ///< asked in vain, rather than answered without rows
