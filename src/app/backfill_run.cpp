@@ -1,5 +1,7 @@
 #include "app/backfill_run.hpp"
 
+#include "app/stored_trades.hpp"
+
 #include <perp/core/error.hpp>
 #include <perp/core/worker.hpp>
 #include <perp/warehouse/history.hpp>
@@ -15,11 +17,6 @@ namespace perp::app {
 namespace {
 
 constexpr auto look_interval = std::chrono::milliseconds(50);
-std::string symbol_of(const market::Instrument& instrument) {
-  std::string symbol(instrument.base.view());
-  if (instrument.is_primary == 0) symbol.append("-").append(instrument.quote.view());
-  return symbol;
-}
 
 /// What is missing of a venue's series. The database says it, else the journal. One thread: its
 /// feed's.
@@ -113,6 +110,13 @@ class HistoryVenue {
   core::Worker worker_;  // ended before what its round touches
 };
 
+bool wants(const BackfillOptions& options, feed::HistoryType type) {
+  return std::any_of(options.venues.begin(), options.venues.end(), [&](const auto& venue) {
+    return std::any_of(venue.series.begin(), venue.series.end(),
+                       [&](feed::HistorySeries series) { return series.type == type; });
+  });
+}
+
 BackfillProgress progress_of(const std::deque<HistoryVenue>& venues, double seconds) {
   BackfillProgress made;
   std::int64_t steps = 0;
@@ -158,14 +162,18 @@ BackfillReport run_backfill(const BackfillOptions& options, core::Logger& log,
 
   // An earlier run may have been ended before its rows were stored.
   HistoryTimes journal_times;
+  std::shared_ptr<const JournalTrades> journal_trades;
+  const bool wants_trades = wants(options, feed::HistoryType::trades);
   if (!options.forces_refetch) {
     side.engine().writer().sync();
     feed::TimeSpan span = options.venues.front().span;
-    if (dsn.empty())
+    if (dsn.empty()) {
       journal_times = HistoryTimes::of_journal(folder, span);
-    else
+      if (wants_trades) journal_trades = JournalTrades::read(folder);
+    } else {
       report.load =
           warehouse::Loader(warehouse_options.loader).run(side.engine().writer().durable(), stop);
+    }
   }
 
   std::deque<HistoryVenue> venues;
@@ -175,6 +183,9 @@ BackfillReport run_backfill(const BackfillOptions& options, core::Logger& log,
                           const auto& instrument, auto series, auto step_ns, auto within) {
         return (*missing)(instrument, series, step_ns, within);
       };
+    if (wants_trades && !options.forces_refetch)
+      venue.stored_trades = dsn.empty() ? JournalTrades::of_venue(journal_trades, venue.venue)
+                                        : trades_of_database(venue.venue, dsn);
     venues.emplace_back(venue, options.ring_bytes, side, log);
   }
 
