@@ -34,16 +34,20 @@ constexpr auto statements = std::to_array<TimesOf>({
 // the other a run begins. The first place is for how many ids a row stands for.
 constexpr const char* runs_of_ids = R"(
 SELECT min(id - width + 1), max(id), min(ts), max(ts) FROM (
-  SELECT ts, id, width, count(*) FILTER (WHERE before IS NULL OR id - width > before) OVER (ORDER BY id, ts) AS run FROM (
+  SELECT ts, id, width, count(*) FILTER (WHERE before IS NULL OR id - width > before) OVER (ORDER BY id, ts) AS run
+  FROM (
     SELECT ts, id, before, {} AS width FROM (
       SELECT ts, id, fills, lag(id) OVER (ORDER BY id, ts) AS before FROM (
         SELECT ts, trade_id::bigint AS id, fills FROM (
-          SELECT ts, trade_id, fills FROM trades WHERE exchange_id = $1 AND symbol = $2 AND ts >= $3 AND ts < $4
+          SELECT ts, trade_id, fills FROM trades
+            WHERE exchange_id = $1 AND symbol = $2 AND ts >= $3 AND ts < $4
           UNION ALL
-          (SELECT ts, trade_id, fills FROM trades WHERE exchange_id = $1 AND symbol = $2 AND ts < $3 AND ts >= $3 - 86400000
+          (SELECT ts, trade_id, fills FROM trades
+             WHERE exchange_id = $1 AND symbol = $2 AND ts < $3 AND ts >= $3 - 86400000
              ORDER BY ts DESC LIMIT 100)
           UNION ALL
-          (SELECT ts, trade_id, fills FROM trades WHERE exchange_id = $1 AND symbol = $2 AND ts >= $4 AND ts < $4 + 86400000
+          (SELECT ts, trade_id, fills FROM trades
+             WHERE exchange_id = $1 AND symbol = $2 AND ts >= $4 AND ts < $4 + 86400000
              ORDER BY ts LIMIT 100)
         ) near WHERE trade_id ~ '^[0-9]{{1,18}}$'
       ) numbered
