@@ -98,6 +98,14 @@ BackfillOptions backfill_options(const HistoryArguments& arguments, const Config
   if (arguments.batch_rows) options.warehouse.loader.batch_rows = *arguments.batch_rows;
   options.forces_refetch = arguments.forces_refetch;
   const std::vector<feed::HistorySeries> series = series_of(arguments);
+  // Off by default, for they are many: asked for by name they are wanted as rows.
+  std::vector<std::string>& tables = options.warehouse.loader.fact_tables;
+  const auto are_trades = [](feed::HistorySeries wanted) {
+    return wanted.type == feed::HistoryType::trades;
+  };
+  if (std::any_of(series.begin(), series.end(), are_trades) &&
+      std::find(tables.begin(), tables.end(), "trades") == tables.end())
+    tables.emplace_back("trades");
   const feed::TimeSpan span = span_of(arguments);
   for (const LiveVenueOptions& venue : live.venues)
     options.venues.push_back({.venue = venue.feed.venue,
@@ -132,7 +140,7 @@ void add_history_options(CLI::App& command, HistoryArguments& arguments) {
   command.add_option("--to,--end-date", arguments.to, "Up to this time, exclusive (default: now)");
   command
       .add_option("-d,--data-types", arguments.types,
-                  "klines, funding_rates, open_interest, long_short_ratio")
+                  "klines, funding_rates, open_interest, long_short_ratio; trades only if named")
       ->delimiter(',')
       ->capture_default_str();
   command.add_option("--intervals", arguments.intervals, "Lengths of candles: 1m,5m,1h,1d")

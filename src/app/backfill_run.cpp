@@ -3,6 +3,7 @@
 #include "app/backfill_account.hpp"
 #include "app/known_starts.hpp"
 #include "app/output.hpp"
+#include "app/stored_trades.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/core/worker.hpp>
@@ -24,7 +25,9 @@ constexpr std::int64_t account_grace_ms = 2000;
 
 /// 0: its rows have none.
 std::int64_t period_of(feed::HistorySeries series, std::int64_t step_ns) {
-  return series.type == feed::HistoryType::funding_rates ? 0 : step_ns;
+  return series.type == feed::HistoryType::funding_rates || series.type == feed::HistoryType::trades
+             ? 0
+             : step_ns;
 }
 
 /// What is missing of a venue's series. The database says it, else the journal. One thread: its
@@ -147,6 +150,13 @@ bool leave_account(const std::string& dsn, const std::deque<BackfillAccount>& ac
   }
 }
 
+bool wants(const BackfillOptions& options, feed::HistoryType type) {
+  return std::any_of(options.venues.begin(), options.venues.end(), [&](const auto& venue) {
+    return std::any_of(venue.series.begin(), venue.series.end(),
+                       [&](feed::HistorySeries series) { return series.type == type; });
+  });
+}
+
 BackfillProgress progress_of(const std::deque<HistoryVenue>& venues, double seconds) {
   BackfillProgress made;
   std::int64_t steps = 0;
@@ -192,29 +202,37 @@ BackfillReport run_backfill(const BackfillOptions& options, core::Logger& log,
 
   // An earlier run may have been ended before its rows were stored.
   HistoryTimes journal_times;
+  std::shared_ptr<const JournalTrades> journal_trades;
+  const bool wants_trades = wants(options, feed::HistoryType::trades);
   if (!options.forces_refetch) {
     side.engine().writer().sync();
     feed::TimeSpan span = options.venues.front().span;
-    if (dsn.empty())
+    if (dsn.empty()) {
       journal_times = HistoryTimes::of_journal(folder, span);
-    else
+      if (wants_trades) journal_trades = JournalTrades::read(folder);
+    } else {
       report.load =
           warehouse::Loader(warehouse_options.loader).run(side.engine().writer().durable(), stop);
+    }
   }
 
   std::deque<BackfillAccount> accounts;
   std::deque<HistoryVenue> venues;
   for (feed::HistoryFeedOptions venue : options.venues) {
-    auto missing = options.forces_refetch
-                       ? nullptr
-                       : std::make_shared<Missing>(venue.venue, dsn, &journal_times);
-    venue.missing = [missing, &account = accounts.emplace_back(venue.venue)](
-                        const auto& instrument, auto series, auto step_ns, auto within) {
-      std::vector<feed::TimeSpan> spans{within};
-      if (missing != nullptr) spans = (*missing)(instrument, series, step_ns, within);
-      account.note(symbol_of(instrument), series, period_of(series, step_ns), within,
-                   !spans.empty());
-      return spans;
+    const std::shared_ptr<Missing> missing =
+        options.forces_refetch ? nullptr
+                               : std::make_shared<Missing>(venue.venue, dsn, &journal_times);
+    if (missing != nullptr)
+      venue.missing = [missing](const auto& instrument, auto series, auto step_ns, auto within) {
+        return (*missing)(instrument, series, step_ns, within);
+      };
+    if (wants_trades && missing != nullptr)
+      venue.stored_trades = dsn.empty() ? JournalTrades::of_venue(journal_trades, venue.venue)
+                                        : trades_of_database(venue.venue, dsn);
+    venue.planned = [&account = accounts.emplace_back(venue.venue)](const auto& instrument,
+                                                                    auto series, auto step_ns,
+                                                                    auto within, bool is_asked) {
+      account.note(symbol_of(instrument), series, period_of(series, step_ns), within, is_asked);
     };
     if (venue.begins_at_listing && !dsn.empty())
       venue.starts = std::make_shared<KnownStarts>(venue.venue, dsn, options.forces_refetch);

@@ -120,7 +120,8 @@ void run(Context& context, const BackfillArguments& arguments) {
 
 void add_backfill(CLI::App& app, Context& context) {
   auto* command = app.add_subcommand(
-      "backfill", "Candles, funding, open interest and ratios of past days, from the venues.");
+      "backfill",
+      "Candles, funding, open interest, ratios and trades of past days, from the venues.");
   auto arguments = std::make_shared<BackfillArguments>();
   add_config_options(*command, arguments->config);
   add_history_options(*command, arguments->history);
@@ -130,11 +131,16 @@ void add_backfill(CLI::App& app, Context& context) {
       "command goes on after an end of any kind. A journal has one writer: beside a running\n"
       "`perp run` give it a journal of its own, --journal var/backfill.\n"
       "What a run stored it also leaves in data_versions (`perp db versions`) and ingest_events.\n"
+      "Trades come only if named, as far back as a venue keeps them: Binance 48 h, OKX 3 months,\n"
+      "Bybit the newest 1000, Hyperliquid ten. What is not reached is told, and a row of "
+      "data_gaps.\n"
       "Exit codes: 0 all there is, 3 in part (what is missing is told), 1 failure, 2 usage.\n"
       "Examples:\n"
       "  perp backfill --venues binance,okx --symbols BTC,ETH --db \"$DATABASE_URL\"\n"
       "  perp backfill --symbols BTC --from 2026-11-01 --to 2026-11-02 --intervals 5m \\\n"
-      "       --data-types klines --journal var/backfill");
+      "       --data-types klines --journal var/backfill\n"
+      "  perp backfill --venues binance --symbols BTC --days 1 --data-types trades --db "
+      "\"$DATABASE_URL\"");
   command->callback([&context, arguments] { run(context, *arguments); });
 }
 

@@ -21,6 +21,10 @@ namespace perp::feed {
 namespace {
 
 constexpr std::int64_t tick_ns = 100 * core::ns_per_ms;
+/// Of a venue whose streamed trades are sums of fills, fills so young are left to a live feed: its
+/// rows may not be stored yet, and by their ids fills and sums of them are not the same.
+constexpr std::int64_t unsettled_ns = 2 * core::ns_per_minute;
+constexpr std::int64_t minute_ms = 60'000;
 constexpr std::size_t left_max = 1000;
 /// No perpetual of any venue here is older: before 2016.
 constexpr std::int64_t oldest_market_ms = std::int64_t{4000} * 86'400'000;
@@ -34,6 +38,7 @@ constexpr auto types = std::to_array<TypeRow>({
     {"funding_rates", venue::StreamKind::funding},
     {"open_interest", venue::StreamKind::open_interest},
     {"long_short_ratio", venue::StreamKind::long_short_ratio},
+    {"trades", venue::StreamKind::trades},
 });
 static_assert(types.size() == history_type_count);
 
@@ -69,15 +74,26 @@ bool has_history(const venue::Connect& connect, HistorySeries series) noexcept {
                      [&](const venue::RestCall& call) { return brings(call, series.type); });
 }
 
+bool counts_trades(const venue::Connect& connect) noexcept {
+  return std::any_of(connect.calls.begin(), connect.calls.end(), [](const venue::RestCall& call) {
+    return brings(call, HistoryType::trades) &&
+           (call.query.find("<start") != std::string_view::npos ||
+            call.query.find("<end") != std::string_view::npos);
+  });
+}
+
 struct HistoryFeed::Impl {
-  /// A span of one series, of one call.
+  /// A span of one series, of one call. Of trades `wish` says call, symbol and times alone.
   struct Task {
     HistorySeries series{};
     HistoryWish wish{};
+    std::int64_t after_id = market::unknown_id;
+    std::int64_t before_id = market::unknown_id;
   };
   /// A contract: its tasks one after the other, so that its candles ascend.
   struct Contract {
     std::string symbol{};
+    std::uint32_t id = 0;
     market::Instrument instrument{};
     std::int64_t begin_ms = 0;  ///< nothing of it is older
     std::deque<Task> tasks{};
@@ -152,7 +168,8 @@ struct HistoryFeed::Impl {
         if (options.symbols[i] == native ||
             (instrument.is_primary != 0 && options.symbols[i] == instrument.base.view()))
           is_wanted = is_found[i] = true;
-      if (is_wanted) contracts.push_back({.symbol = native, .instrument = instrument});
+      if (is_wanted)
+        contracts.push_back({.symbol = native, .id = entry.id, .instrument = instrument});
     }
     for (std::size_t i = 0; i < is_found.size(); ++i)
       if (!is_found[i]) {
@@ -257,10 +274,15 @@ struct HistoryFeed::Impl {
         continue;
       }
       for (const venue::RestCall& call : connect.calls)
-        if (brings(call, series.type)) plan_series(contract, series, call);
+        if (brings(call, series.type)) {
+          if (series.type == HistoryType::trades)
+            plan_trades(contract, series, call);
+          else
+            plan_series(contract, series, call);
+        }
     }
     ++status_now.symbols;
-    for (const Task& task : contract.tasks) status_now.steps += steps_of(task.wish);
+    for (const Task& task : contract.tasks) status_now.steps += steps_of(task);
     status_now.spans += contract.tasks.size();
   }
 
@@ -294,6 +316,7 @@ struct HistoryFeed::Impl {
     const std::vector<TimeSpan> spans = options.missing
                                             ? options.missing(instrument, series, step_ns, within)
                                             : std::vector<TimeSpan>{within};
+    if (options.planned) options.planned(instrument, series, step_ns, within, !spans.empty());
     for (const TimeSpan& span : spans) {
       wish.start_ms = span.start_ms;
       wish.end_ms = span.end_ms;
@@ -301,8 +324,56 @@ struct HistoryFeed::Impl {
     }
   }
 
-  static std::int64_t steps_of(const HistoryWish& wish) {
-    return (wish.end_ms - wish.start_ms) * core::ns_per_ms / wish.step_ns;
+  void plan_trades(Contract& contract, HistorySeries series, const venue::RestCall& call) {
+    const std::int64_t now_ms = core::wall_now().ns / core::ns_per_ms;
+    const market::Instrument& instrument = contract.instrument;
+    TimeSpan within = options.span;
+    if (connect.is_trade_sum_of_fills) {
+      const std::int64_t young_ms = ms_of(static_cast<double>(unsettled_ns) / options.haste);
+      if (within.end_ms > now_ms - young_ms) {
+        const std::int64_t settled_ms = std::max(within.start_ms, now_ms - young_ms);
+        leave({.symbol = contract.symbol,
+               .series = series,
+               .span = {settled_ms, within.end_ms},
+               .why = "the newest are left to a live feed"});
+        within.end_ms = settled_ms;
+        tell_limit(fmt::format("{} trades of the last {:.0f} minutes are left to a live feed", name,
+                               static_cast<double>(unsettled_ns) / core::ns_per_minute));
+      }
+    }
+    within.start_ms = std::max(within.start_ms, contract.begin_ms);
+    if (within.start_ms >= within.end_ms) return;
+    std::vector<TradeSpan> spans{{.span = within}};
+    if (counts_trades(connect) && options.stored_trades != nullptr)
+      spans = missing_trades(options.stored_trades->find_runs(instrument, within), within);
+    if (options.planned) options.planned(instrument, series, 0, within, !spans.empty());
+    const std::int64_t reach_ms =
+        call.reach_ns == 0 ? within.start_ms : now_ms - call.reach_ns / core::ns_per_ms;
+    for (TradeSpan missing : spans) {
+      if (missing.span.start_ms < reach_ms) {
+        tell_limit(fmt::format("{} keeps {} for {:.1f} days only", name, series_text(series),
+                               static_cast<double>(call.reach_ns) / core::ns_per_day));
+        leave_unreached(contract, series,
+                        {missing.span.start_ms, std::min(reach_ms, missing.span.end_ms)});
+        missing.span.start_ms = reach_ms;
+        missing.after_id = market::unknown_id;  // the venue does not go on from there
+      }
+      if (missing.span.start_ms >= missing.span.end_ms) continue;
+      Task task{.series = series, .after_id = missing.after_id, .before_id = missing.before_id};
+      task.wish.call = &call;
+      task.wish.symbol = contract.symbol;
+      task.wish.start_ms = missing.span.start_ms;
+      task.wish.end_ms = missing.span.end_ms;
+      contract.tasks.push_back(std::move(task));
+    }
+  }
+
+  static std::int64_t ms_of(double ns) { return static_cast<std::int64_t>(ns / core::ns_per_ms); }
+
+  static std::int64_t steps_of(const Task& task) {
+    const std::int64_t ms = task.wish.end_ms - task.wish.start_ms;
+    if (task.series.type == HistoryType::trades) return (ms + minute_ms - 1) / minute_ms;
+    return ms * core::ns_per_ms / task.wish.step_ns;
   }
 
   static std::string series_text(HistorySeries series) {
@@ -340,7 +411,8 @@ struct HistoryFeed::Impl {
     }
     Task task = std::move(contract->tasks.front());
     contract->tasks.pop_front();
-    const std::int64_t all = steps_of(task.wish);
+    if (task.series.type == HistoryType::trades) return ask_trades(contract, task);
+    const std::int64_t all = steps_of(task);
     const auto asked = std::make_shared<std::int64_t>(0);
     task.wish.on_page = [this, asked](std::uint64_t rows, std::int64_t steps) {
       status_now.rows += rows;
@@ -361,6 +433,86 @@ struct HistoryFeed::Impl {
                .why = fill.was_given_up ? fill.why : "the venue has no such rows"});
       next_task(contract);
     });
+  }
+
+  void ask_trades(const std::shared_ptr<Contract>& contract, const Task& task) {
+    const std::int64_t all = steps_of(task);
+    struct Progress {
+      std::int64_t ms = 0;
+      std::int64_t steps = 0;
+    };
+    const auto asked = std::make_shared<Progress>();
+    TradeWish wish{.call = task.wish.call,
+                   .symbol = task.wish.symbol,
+                   .start_ms = task.wish.start_ms,
+                   .end_ms = task.wish.end_ms,
+                   .after_id = task.after_id,
+                   .before_id = task.before_id};
+    if (options.stored_trades != nullptr)
+      wish.find_stored = [this, contract](std::int64_t from_ms, std::int64_t to_ms) {
+        return options.stored_trades->find_ids(contract->instrument, {from_ms, to_ms});
+      };
+    wish.on_page = [this, asked, all](std::uint64_t rows, std::int64_t ms) {
+      status_now.rows += rows;
+      asked->ms += ms;
+      const std::int64_t steps = std::min(all, asked->ms / minute_ms);
+      status_now.steps_asked += steps - std::exchange(asked->steps, steps);
+    };
+    rest.fetch_trades(wish,
+                      [this, contract, series = task.series, all, asked](const HistoryFill& fill) {
+                        status_now.steps_asked += all - asked->steps;
+                        const TimeSpan left{fill.left_start_ms, fill.left_end_ms};
+                        if (fill.was_given_up)
+                          leave({.symbol = contract->symbol,
+                                 .series = series,
+                                 .span = left,
+                                 .was_given_up = true,
+                                 .why = fill.why});
+                        else if (left.start_ms < left.end_ms)
+                          leave_older(*contract, series, left, fill.joins_stored);
+                        next_task(contract);
+                      });
+  }
+
+  /// Between stored trades of a venue whose ids do not count, whoever stored them has told the
+  /// holes; what is before the first and behind the last one nobody has.
+  void leave_older(const Contract& contract, HistorySeries series, TimeSpan left, bool is_joined) {
+    std::optional<TimeSpan> stored;
+    if (!counts_trades(connect) && options.stored_trades != nullptr)
+      stored = options.stored_trades->find_ends(contract.instrument, left);
+    if (!stored) return leave_unreached(contract, series, left);
+    if (left.start_ms < stored->start_ms)
+      leave_unreached(contract, series, {left.start_ms, stored->start_ms});
+    if (!is_joined && stored->end_ms < left.end_ms)
+      leave_unreached(contract, series, {stored->end_ms, left.end_ms});
+  }
+
+  /// What the venue does not keep is a hole that stays: told to people and, by a record, to
+  /// whoever reads the rows.
+  void leave_unreached(const Contract& contract, HistorySeries series, TimeSpan span) {
+    leave({.symbol = contract.symbol,
+           .series = series,
+           .span = span,
+           .why = "the venue's history does not reach so far back"});
+    log(core::LogLevel::warn,
+        fmt::format("{}: {} {} reach back to {} ms only: nothing from {} ms on until then", name,
+                    contract.symbol, series_text(series), span.end_ms, span.start_ms));
+    struct {
+      market::RecordHeader header;
+      market::Gap gap;
+    } record;
+    record.header.size = sizeof record;
+    record.header.type = market::RecordType::gap;
+    record.header.venue = options.venue;
+    record.header.flags = market::flag_backfill;
+    record.header.instrument = contract.id;
+    record.header.receive_ns = core::wall_now().ns;
+    record.gap.from_ns = span.start_ms * core::ns_per_ms;
+    record.gap.to_ns = span.end_ms * core::ns_per_ms;
+    record.gap.stream = market::RecordType::trade;
+    record.gap.cause = market::GapCause::venue_has_none;
+    writer.record(record.header);
+    writer.publish();
   }
 
   void leave(HistoryLeft left) {

@@ -257,6 +257,10 @@ void VenueRest::fetch_history(const HistoryWish& wish,
   impl_->fetch_history(wish, std::move(done));
 }
 
+void VenueRest::fetch_trades(const TradeWish& wish, std::function<void(const HistoryFill&)> done) {
+  impl_->fetch_trades(wish, std::move(done));
+}
+
 void VenueRest::tick(Moment now) {
   impl_->ticked = now;
   impl_->ticked_at = impl_->loop.now();

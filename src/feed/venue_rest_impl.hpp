@@ -1,7 +1,7 @@
 #pragma once
-// The inside of VenueRest: the queue and what is asked, in four sources. venue_rest.cpp: queue and
+// The inside of VenueRest: the queue and what is asked, in five sources. venue_rest.cpp: queue and
 // replies; venue_rest_lists.cpp: instruments, clock, polls, seeds; venue_rest_books.cpp: snapshots;
-// venue_rest_fills.cpp: trades and candles.
+// venue_rest_fills.cpp: trades and candles; venue_rest_trades.cpp: trades of long ago.
 #include "feed/listing_watch.hpp"
 #include "feed/poll_schedule.hpp"
 #include "feed/rest_gate.hpp"
@@ -97,6 +97,12 @@ struct VenueRest::Impl {
   void end_trades(const std::shared_ptr<TradeFilling>& filling, const std::string& why);
   void ask_rows(const std::shared_ptr<RowFilling>& filling);
   void end_rows(const std::shared_ptr<RowFilling>& filling, const std::string& why);
+
+  // venue_rest_trades.cpp
+  struct TradeHistory;
+  void fetch_trades(const TradeWish& wish, std::function<void(const HistoryFill&)> done);
+  void ask_trade_page(const std::shared_ptr<TradeHistory>& history);
+  void end_trade_history(const std::shared_ptr<TradeHistory>& history, const std::string& why);
 
   VenueRestOptions options;
   net::Loop& loop;

@@ -218,6 +218,7 @@ void Fold::feed_status(const market::RecordHeader& record) {
 }
 
 void Fold::gap(const market::RecordHeader& record) {
+  if ((record.flags & market::flag_backfill) != 0) return;  // of history: no stream was interrupted
   const auto& gap = market::payload<market::Gap>(record);
   const auto venue_index = static_cast<std::size_t>(record.venue);
   const std::int64_t from_ns = gap.from_ns != core::unknown_ns ? gap.from_ns : event_ns(record);

@@ -220,6 +220,19 @@ constexpr auto calls = std::to_array<RestCall>({
      .rows_max = 1000,
      .pool = funding_pool,
      .step_ns = ns_per_hour},
+    // As the stream has them. Less than an hour from start to end, the last 48 h (five minutes
+    // less: the venue's clock decides, and they grow old while it is asked); then on by id
+    // (trade_fill).
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(trades),
+     .endpoint = "aggTrades",
+     .query = "symbol=<symbol>&startTime=<start>&endTime=<end-1>&limit=1000",
+     .is_per_symbol = true,
+     .rows_max = 1000,
+     .weight = 20,
+     .pool = weight_pool,
+     .step_ns = ns_per_hour,
+     .reach_ns = 48 * ns_per_hour - 5 * ns_per_minute},
     past_statistic(open_interest, "openInterestHist"),
     past_statistic(long_short_ratio, "globalLongShortAccountRatio"),
     past_statistic(long_short_ratio, "topLongShortAccountRatio"),

@@ -130,6 +130,13 @@ constexpr auto calls = std::to_array<RestCall>({
      .is_per_symbol = true,
      .rows_max = 1000,
      .step_ns = ns_per_minute},
+    // The newest only, whatever is asked for.
+    {.purpose = RestPurpose::history,
+     .kinds = kinds_of(trades),
+     .endpoint = "recent-trade",
+     .query = "category=linear&symbol=<symbol>&limit=1000",
+     .is_per_symbol = true,
+     .rows_max = 1000},
     // A start without an end is an error.
     {.purpose = RestPurpose::history,
      .kinds = kinds_of(funding),

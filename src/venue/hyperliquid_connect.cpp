@@ -129,9 +129,15 @@ constexpr RestCall past_funding_call() {
   call.step_ns = core::ns_per_hour;
   return call;
 }
+// The same ten.
+constexpr RestCall past_trades_call() {
+  RestCall call = trades_call();
+  call.purpose = RestPurpose::history;
+  return call;
+}
 constexpr auto calls =
     std::to_array<RestCall>({instruments_call(), clock_call(), trades_call(), klines_call(),
-                             past_klines_call(), past_funding_call()});
+                             past_klines_call(), past_funding_call(), past_trades_call()});
 
 constexpr auto candle_periods = std::to_array<CandlePeriod>({{ns_per_minute, "1m"},
                                                              {3 * ns_per_minute, "3m"},

@@ -96,7 +96,8 @@ void read_trades(Context& context, json::ondemand::array& data) {
     event.taker_side = read_side(row.text(i_side), fault);
     event.sequence = row.optional_integer(i_seq);
     event.is_rpi = is_rpi(row.optional_text(i_source));
-    if (!set_fills(event, row.optional_integer(i_count)))
+    // A reply's rows are fills.
+    if (!set_fills(event, context.is_rest ? 1 : row.optional_integer(i_count)))
       fault.raise(DecodeStatus::out_of_range, "count");
     event.exchange_ns = row.time_ms(i_ts);
     if (!context.message.ok()) return;

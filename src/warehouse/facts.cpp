@@ -77,7 +77,7 @@ void write_kline(const RecordHeader& record, const FactSubject& subject, FactWri
 
 // trades ---------------------------------------------------------------------------------------
 constexpr auto trade_columns = std::to_array<std::string_view>(
-    {"ts", "exchange_id", "symbol", "trade_id", "price", "size", "side", "is_large"});
+    {"ts", "exchange_id", "symbol", "trade_id", "price", "size", "side", "is_large", "fills"});
 
 std::int64_t event_time(const RecordHeader& record) { return record.exchange_ns; }
 
@@ -101,6 +101,10 @@ void write_trade(const RecordHeader& record, const FactSubject& subject, FactWri
   out.float8(trade.quantity);
   write_side(out, trade.taker_side);
   out.null();  // what is large depends on the day before: the screener says it
+  if (trade.fill_count == 0 || trade.fill_count > 0x7fffffff)
+    out.null();
+  else
+    out.int4(static_cast<std::int32_t>(trade.fill_count));
 }
 
 // funding_rates --------------------------------------------------------------------------------

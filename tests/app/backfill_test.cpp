@@ -6,6 +6,7 @@
 
 #include <perp/journal/reader.hpp>
 #include <perp/market/perpspec.hpp>
+#include <perp/sim/truth_log.hpp>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 #include <tuple>
 
 namespace perp::app::testing {
@@ -160,7 +162,8 @@ TEST(Backfill, RefusesWhatNoVenueHasAndNamesWhatItAccepts) {
   const Outcome type = run("backfill --symbols BTC --data-types klines,candles");
   EXPECT_EQ(type.exit_code, 2);
   EXPECT_NE(
-      type.err.find("'candles' is none of klines, funding_rates, open_interest, long_short_ratio"),
+      type.err.find(
+          "'candles' is none of klines, funding_rates, open_interest, long_short_ratio, trades"),
       std::string::npos)
       << type.err;
   const Outcome interval = run("backfill --symbols BTC --intervals 7m");
@@ -280,6 +283,271 @@ TEST_P(BackfillInto, ADayIsStoredOnceAndHolesAreAskedForAlone) {
 
   // What is at stake is proved by other code.
   EXPECT_EQ(run("verify --journal " + venues.journal() + db).exit_code, 0);
+}
+
+// Trades -----------------------------------------------------------------------------------------
+
+struct TrueTrade {
+  std::int64_t id = 0;
+  std::int64_t fills = 1;  ///< ids that it stands for, its own the last; OKX: the stream's sum
+  std::int64_t ms = 0;
+  double price = 0;
+  double size = 0;
+  bool is_buy = false;
+};
+
+/// What a market did in [from, to), ascending, by the simulator's own account.
+std::vector<TrueTrade> true_trades(const std::string& folder, market::VenueId venue,
+                                   const std::string& native, std::int64_t from_ms,
+                                   std::int64_t to_ms) {
+  const sim::TruthFile truth = sim::TruthFile::read(sim::TruthLog::path_of(folder, venue));
+  std::vector<TrueTrade> trades;
+  std::int64_t before = -1;
+  for (const sim::TruthRow& row : truth.rows) {
+    const sim::TruthFile::Market& market = truth.markets.at(row.market);
+    if (row.kind != sim::TruthKind::trade || market.native != native) continue;
+    const auto value = [](std::int64_t units, int digits) {
+      return static_cast<double>(units) * std::pow(10.0, -digits);
+    };
+    if (row.time_ms >= from_ms && row.time_ms < to_ms)
+      trades.push_back({row.id, row.id - before, row.time_ms, value(row.price, market.price_digits),
+                        value(row.quantity, market.quantity_digits), row.is_buy != 0});
+    before = row.id;
+  }
+  return trades;
+}
+
+struct StoredTrade {
+  std::string id;
+  std::int64_t fills = 0;
+  std::int64_t ms = 0;
+  double price = 0;
+  double size = 0;
+  bool is_buy = false;
+};
+
+std::vector<StoredTrade> stored_trades(Text& text, market::VenueId venue) {
+  std::vector<StoredTrade> trades;
+  for (const auto& row : text.rows(
+           "SELECT trade_id, coalesce(fills, 0), ts, price, size, side FROM trades WHERE "
+           "symbol = 'BTC' AND exchange_id = " +
+           std::to_string(static_cast<int>(venue)) + " ORDER BY ts, length(trade_id), trade_id"))
+    trades.push_back({*row[0], std::stoll(*row[1]), std::stoll(*row[2]), std::stod(*row[3]),
+                      std::stod(*row[4]), *row[5] == "buy"});
+  return trades;
+}
+
+void expect_same(const StoredTrade& found, const TrueTrade& expected) {
+  EXPECT_EQ(found.ms, expected.ms);
+  expect_equal(found.price, expected.price, "price of trade " + found.id);
+  expect_equal(found.size, expected.size, "size of trade " + found.id);
+  EXPECT_EQ(found.is_buy, expected.is_buy) << found.id;
+}
+
+/// Of a venue whose rows are the stream's: each once.
+void expect_trades(const std::vector<StoredTrade>& found, const std::vector<TrueTrade>& expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size() && !::testing::Test::HasFailure(); ++i) {
+    EXPECT_EQ(found[i].id, std::to_string(expected[i].id));
+    expect_same(found[i], expected[i]);
+  }
+}
+
+/// OKX: rows are fills or the stream's sums of them; each fill is in one row, and what they sum up
+/// to is what was traded.
+void expect_fills(const std::vector<StoredTrade>& found, const std::vector<TrueTrade>& expected) {
+  std::size_t at = 0;
+  for (const TrueTrade& trade : expected) {
+    std::int64_t covered = trade.id - trade.fills;
+    TrueTrade sum = trade;
+    sum.size = 0;
+    for (; at < found.size() && std::stoll(found[at].id) <= trade.id; ++at) {
+      EXPECT_EQ(covered + found[at].fills, std::stoll(found[at].id)) << "trade " << trade.id;
+      covered = std::stoll(found[at].id);
+      EXPECT_EQ(found[at].ms, trade.ms);
+      expect_equal(found[at].price, trade.price, "price of fill " + found[at].id);
+      EXPECT_EQ(found[at].is_buy, trade.is_buy);
+      sum.size += found[at].size;
+    }
+    EXPECT_EQ(covered, trade.id);
+    expect_equal(sum.size, trade.size, "fills of " + std::to_string(trade.id));
+    if (::testing::Test::HasFailure()) return;
+  }
+  EXPECT_EQ(at, found.size());
+}
+
+std::int64_t wall_ms() { return core::wall_now().ns / core::ns_per_ms; }
+
+TEST_P(BackfillInto, TradesOfTheSpanAreStoredOnceAndWhatTheVenueDoesNotKeepIsTold) {
+  Venues venues({"--symbols", "1", "--seed", "11", "--rate", "4000"});
+  ASSERT_TRUE(venues.await_addresses(4));
+  // The last two minutes of OKX's, fifteen seconds here, are a feed's.
+  venues.write_config("haste = 8\n");
+  const std::string db = " --db '" + dsn_ + "'";
+  ASSERT_EQ(run("db setup" + db).exit_code, 0);
+  const std::int64_t begin = wall_ms();
+  const std::int64_t from = begin + 1'234;
+  const std::int64_t to = begin + 11'567;
+  ASSERT_TRUE(await(60, [&] { return wall_ms() > to + 16'000; }));
+  const std::string command = "backfill --config " + venues.config() +
+                              " --exchanges binance,bybit,okx,hyperliquid --symbols BTC "
+                              "--data-types trades --from " +
+                              std::to_string(from) + " --to " + std::to_string(to) + db +
+                              " --format json";
+  const Outcome first = run(command);
+  ASSERT_EQ(first.exit_code, 0) << first.err << first.out;
+  const json report = json::parse(first.out);
+  Text text(dsn_);
+  const std::string minutes = text.one("SELECT count(*) FROM perp_data");
+  EXPECT_EQ(minutes, "0") << "trades of history build no minute";
+
+  // Holes in the middle and at both ends: they alone are asked for, and nothing is twice.
+  const auto count = [&](const std::string& where) {
+    return std::stoll(text.one("SELECT count(*) FROM trades WHERE " + where));
+  };
+  const std::int64_t all = count("true");
+  const json again = json::parse(run(command).out);
+  for (const char* venue : {"binance", "okx", "bybit", "hyperliquid"})
+    EXPECT_EQ(again["venues"][venue]["rows"], 0) << venue;
+  EXPECT_EQ(count("true"), all);
+  const auto within = [&](std::int64_t one, std::int64_t other) {
+    return "exchange_id IN (1, 3) AND ts >= " + std::to_string(from + one) + " AND ts < " +
+           std::to_string(from + other);
+  };
+  std::int64_t removed = 0;
+  for (const auto& [one, other] : {std::pair(-1'000, 500), std::pair(4'000, 5'000),
+                                   std::pair(6'000, 6'100), std::pair(9'000, 20'000)}) {
+    removed += count(within(one, other));
+    text.rows("DELETE FROM trades WHERE " + within(one, other));
+  }
+  ASSERT_GT(removed, 100);
+  const json mended = json::parse(run(command).out);
+  EXPECT_EQ(mended["venues"]["binance"]["rows"].get<std::int64_t>() +
+                mended["venues"]["okx"]["rows"].get<std::int64_t>(),
+            removed);
+  EXPECT_EQ(mended["venues"]["binance"]["holes"], 4);
+  EXPECT_EQ(mended["venues"]["okx"]["holes"], 4);
+  EXPECT_EQ(count("true"), all);
+  const json forced = json::parse(run(command + " --force-refetch").out);
+  EXPECT_GE(forced["venues"]["binance"]["rows"], 1000);
+  EXPECT_EQ(count("true"), all);
+  venues.end();
+
+  const auto truth = [&](market::VenueId venue, const std::string& native, std::int64_t since) {
+    return true_trades(venues.truth_folder(), venue, native, since, to);
+  };
+  using market::VenueId;
+  const std::vector<TrueTrade> binance = truth(VenueId::binance, "BTCUSDT", from);
+  EXPECT_GT(binance.size(), 1000U) << "several pages";
+  EXPECT_EQ(report["venues"]["binance"]["rows"], binance.size());
+  expect_trades(stored_trades(text, VenueId::binance), binance);
+  const std::vector<TrueTrade> okx = truth(VenueId::okx, "BTC-USDT-SWAP", from);
+  EXPECT_GT(report["venues"]["okx"]["rows"], 200) << "several pages of 100";
+  EXPECT_GT(report["venues"]["okx"]["rows"], okx.size()) << "some are sums of fills";
+  expect_fills(stored_trades(text, VenueId::okx), okx);
+  EXPECT_EQ(text.one("SELECT count(*) FROM data_gaps WHERE exchange_id IN (1, 3)"), "0");
+
+  // Bybit has the newest thousand, Hyperliquid ten: what they have of the span is there, and up to
+  // where they have nothing the first run has told, in the report and as a row.
+  for (const auto& [venue, key, native] :
+       {std::tuple(VenueId::bybit, "bybit", "BTCUSDT"),
+        std::tuple(VenueId::hyperliquid, "hyperliquid", "BTC")}) {
+    const json& left = report["venues"][key]["left"];
+    ASSERT_EQ(left.size(), 1U) << report.dump(1);
+    EXPECT_EQ(left[0]["from_ms"], from);
+    EXPECT_EQ(left[0]["given_up"], false);
+    EXPECT_EQ(left[0]["why"], "the venue's history does not reach so far back");
+    const std::int64_t reached = left[0]["to_ms"];
+    EXPECT_EQ(
+        text.one(
+            "SELECT count(*) FROM data_gaps WHERE table_name = 'trades' AND symbol = 'BTC' AND "
+            "reason = 'venue_has_none' AND gap_start = " +
+            std::to_string(from) + " AND exchange_id = " + std::to_string(static_cast<int>(venue))),
+        "1");
+    std::vector<StoredTrade> found = stored_trades(text, venue);
+    const std::vector<TrueTrade> expected = truth(venue, native, reached);
+    // Of the oldest one's millisecond some may be cut off.
+    std::erase_if(found, [&](const StoredTrade& trade) { return trade.ms < reached; });
+    ASSERT_EQ(found.size(), expected.size()) << key;
+    std::multiset<std::pair<std::int64_t, double>> told;
+    std::multiset<std::pair<std::int64_t, double>> done;
+    for (const StoredTrade& trade : found) told.emplace(trade.ms, std::round(trade.size * 1e9));
+    for (const TrueTrade& trade : expected) done.emplace(trade.ms, std::round(trade.size * 1e9));
+    EXPECT_EQ(told, done) << key;
+    EXPECT_NE(first.err.find(std::string(key) + ": " + native + " trades reach back to " +
+                             std::to_string(reached) + " ms only"),
+              std::string::npos)
+        << first.err;
+  }
+  EXPECT_EQ(run("verify --journal " + venues.journal() + db + " --tables trades").exit_code, 0);
+}
+
+// What a feed has stored is not stored again, under whatever id the venue's history tells it.
+TEST_P(BackfillInto, TradesBesideThoseOfALiveFeedAreEachThereOnce) {
+  Venues venues({"--venues", "binance,okx", "--symbols", "3", "--seed", "12", "--rate", "2000"});
+  ASSERT_TRUE(venues.await_addresses(2));
+  venues.write_config("haste = 8\nloader.tables = [\"trades\"]\n");
+  const std::string db = " --db '" + dsn_ + "'";
+  ASSERT_EQ(run("db setup" + db).exit_code, 0);
+  const std::int64_t from = wall_ms() + 500;
+  ASSERT_TRUE(await(20, [&] { return wall_ms() > from + 3'000; }));
+  Text text(dsn_);
+  const auto has_both = [&] {
+    return text.one(
+               "SELECT count(DISTINCT exchange_id) FROM trades WHERE symbol = 'BTC' AND ts > "
+               "(SELECT min(ts) + 3000 FROM trades)") == "2";
+  };
+  {
+    Process daemon({"run", "--config", venues.config(), "--venues", "binance,okx", "--symbols",
+                    "BTC", "--db", dsn_, "--format", "json"});
+    ASSERT_TRUE(await(60, has_both)) << daemon.err();
+    daemon.signal(SIGTERM);
+    ASSERT_EQ(daemon.wait(), 0) << daemon.err();
+  }
+  const std::int64_t live = std::stoll(text.one("SELECT count(*) FROM trades"));
+  const std::int64_t to = wall_ms() + 3'000;
+  ASSERT_TRUE(await(60, [&] { return wall_ms() > to + 16'000; }));
+  const std::string command = "backfill --config " + venues.config() +
+                              " --exchanges binance,okx --symbols BTC --data-types trades --from " +
+                              std::to_string(from) + " --to " + std::to_string(to) + db +
+                              " --format json";
+  const Outcome got = run(command);
+  ASSERT_EQ(got.exit_code, 0) << got.err << got.out;
+  const json report = json::parse(got.out);
+  const std::int64_t all = std::stoll(text.one("SELECT count(*) FROM trades"));
+  EXPECT_EQ(report["venues"]["binance"]["rows"].get<std::int64_t>() +
+                report["venues"]["okx"]["rows"].get<std::int64_t>(),
+            all - live)
+      << "nothing that was there is asked for";
+  EXPECT_EQ(report["venues"]["binance"]["holes"], 2) << "before the feed, and behind it";
+  EXPECT_EQ(report["venues"]["okx"]["holes"], 2);
+  venues.end();
+  expect_trades(stored_trades(text, market::VenueId::binance),
+                true_trades(venues.truth_folder(), market::VenueId::binance, "BTCUSDT", from, to));
+  expect_fills(stored_trades(text, market::VenueId::okx),
+               true_trades(venues.truth_folder(), market::VenueId::okx, "BTC-USDT-SWAP", from, to));
+}
+
+// Without a database the journal says what is there.
+TEST(Backfill, TradesOfAJournalAloneAreNotAskedForAgain) {
+  Venues venues({"--symbols", "3", "--seed", "13", "--rate", "1500"});
+  ASSERT_TRUE(venues.await_addresses(4));
+  venues.write_config("haste = 8\n");
+  const std::int64_t from = wall_ms();
+  const std::int64_t to = from + 4'000;
+  ASSERT_TRUE(await(60, [&] { return wall_ms() > to + 16'000; }));
+  const std::string command = "backfill --config " + venues.config() +
+                              " --exchanges binance,bybit,okx,hyperliquid --symbols BTC,ETH "
+                              "--data-types trades --from " +
+                              std::to_string(from) + " --to " + std::to_string(to) +
+                              " --format json";
+  const Outcome first = run(command);
+  ASSERT_EQ(first.exit_code, 0) << first.err << first.out;
+  EXPECT_GT(json::parse(first.out)["venues"]["binance"]["rows"], 100);
+  EXPECT_GT(json::parse(first.out)["venues"]["okx"]["rows"], 100);
+  const json again = json::parse(run(command).out);
+  for (const char* venue : {"binance", "okx", "bybit", "hyperliquid"})
+    EXPECT_EQ(again["venues"][venue]["rows"], 0) << venue;
 }
 
 // The order of the system before; and the joint of history and live has one unit.

@@ -63,6 +63,7 @@ class Venues {
   std::string config() const { return folder_ / "perp.toml"; }
   std::string journal() const { return folder_ / "journal"; }
   std::string truth() const { return folder_ / "truth/truth.csv"; }
+  std::string truth_folder() const { return folder_ / "truth"; }
   std::map<std::string, std::pair<std::string, std::string>>& addresses() { return addresses_; }
 
  private:

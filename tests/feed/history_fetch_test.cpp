@@ -121,6 +121,7 @@ TEST(HistoryFeed, KnowsWhatEachVenueKeeps) {
       EXPECT_TRUE(has(*adapter, HistoryType::klines, minutes));
     EXPECT_FALSE(has(*adapter, HistoryType::klines, 7));
     EXPECT_TRUE(has(*adapter, HistoryType::funding_rates, 0));
+    EXPECT_TRUE(has(*adapter, HistoryType::trades, 0));
     const bool is_cex = adapter != &venue::hyperliquid_adapter();
     EXPECT_EQ(has(*adapter, HistoryType::open_interest, 0), is_cex);
     EXPECT_EQ(has(*adapter, HistoryType::long_short_ratio, 0), is_cex);

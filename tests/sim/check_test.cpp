@@ -205,5 +205,73 @@ TEST_F(Check, LeavesOutARowThatIsCutOff) {
   EXPECT_EQ(TruthFile::read(path).rows.size(), 12U);
 }
 
+// OKX's stream sums the fills 101 to 103 and 104 to 105; a request gives each.
+class CheckOfFills : public Check {
+ protected:
+  void run_with(const std::vector<std::pair<std::int64_t, double>>& fills, bool has_streamed) {
+    {
+      TruthLog log(truth.path(), VenueId::okx);
+      log.define(0, "BTC-USDT-SWAP", 1, 3);
+      for (const auto& [id, quantity] : {std::pair(103, 600), std::pair(105, 250)})
+        log.add({.kind = TruthKind::trade,
+                 .is_buy = 1,
+                 .connections = 1,
+                 .id = id,
+                 .time_ms = start_ms,
+                 .sent_ms = start_ms + 1,
+                 .price = 840'001,
+                 .quantity = quantity});
+      log.flush();
+    }
+    begin_journal();
+    constexpr std::uint32_t swap = 3U << 24 | 1;
+    Record<market::Instrument> instrument(RecordType::instrument, swap, start_ms - 1000);
+    instrument.header.venue = VenueId::okx;
+    ASSERT_TRUE(instrument.payload.native.assign("BTC-USDT-SWAP"));
+    append(instrument.header);
+    const auto add = [&](std::int64_t id, double quantity, std::uint32_t count,
+                         std::uint8_t flags) {
+      Record<market::Trade> record(RecordType::trade, swap, start_ms);
+      record.header.venue = VenueId::okx;
+      record.header.flags = flags;
+      record.payload.trade_id = id;
+      record.payload.price = 84'000.1;
+      record.payload.quantity = quantity;
+      record.payload.fill_count = count;
+      record.payload.taker_side = market::Side::buy;
+      append(record.header);
+    };
+    if (has_streamed) add(105, 0.25, 2, 0);
+    for (const auto& [id, quantity] : fills) add(id, quantity, 1, market::flag_backfill);
+    Record<market::Tick> tick(RecordType::tick, 0, start_ms + 10'000);
+    tick.header.venue = VenueId::okx;
+    append(tick.header);
+    end_journal();
+    run();
+  }
+};
+
+TEST_F(CheckOfFills, TakesThemForTheTradeThatTheySumUpTo) {
+  run_with({{101, 0.1}, {102, 0.2}, {103, 0.3}}, true);
+  EXPECT_TRUE(report.is_whole()) << testing::PrintToString(report.examples);
+  EXPECT_EQ(of_trades().stored, 1U);
+  EXPECT_EQ(of_trades().filled, 1U);
+}
+
+TEST_F(CheckOfFills, FindsThatOneIsLacking) {
+  run_with({{101, 0.1}, {103, 0.3}}, true);
+  EXPECT_EQ(of_trades().lost, 1U);
+}
+
+TEST_F(CheckOfFills, FindsOneThatIsTwiceAndOneBesideItsSum) {
+  run_with({{101, 0.1}, {102, 0.2}, {102, 0.2}, {103, 0.3}, {104, 0.125}}, true);
+  EXPECT_EQ(of_trades().doubled, 2U);
+}
+
+TEST_F(CheckOfFills, FindsThoseThatSumUpToMore) {
+  run_with({{101, 0.1}, {102, 0.2}, {103, 0.4}}, true);
+  EXPECT_EQ(of_trades().altered, 1U);
+}
+
 }  // namespace
 }  // namespace perp::sim::test

@@ -313,6 +313,24 @@ std::string break_name(const testing::TestParamInfo<BrokenBy>& tested) { return 
 
 INSTANTIATE_TEST_SUITE_P(By, Wholeness, testing::ValuesIn(breaks), break_name);
 
+// History that a venue does not keep is no interruption of a stream.
+TEST(Liveness, IsNotBrokenByAGapRecordOfHistory) {
+  Tape tape;
+  tape.instrument(byb_btc, "BTC");
+  tape.live(VenueId::bybit, RecordType::trade, noon);
+  tape.trade(byb_btc, noon + 10 * s, 100, 1);
+  auto& gap = tape.add<market::Gap>(RecordType::gap, byb_btc, noon + 30 * s, noon + 30 * s,
+                                    market::flag_backfill);
+  gap.stream = RecordType::trade;
+  gap.cause = market::GapCause::venue_has_none;
+  gap.from_ns = noon - 60 * min;
+  gap.to_ns = noon + 20 * s;
+  tape.tick(noon + min + 2 * s);
+  const Played run(tape);
+  EXPECT_NE(run.all.find(byb_btc, SpecKind::ohlcv, noon), nullptr);
+  EXPECT_EQ(run.state.totals().interruptions, 0u);
+}
+
 TEST(Liveness, OfAConnectionProvesNoSubscription) {
   Tape tape;
   tape.instrument(byb_btc, "BTC");

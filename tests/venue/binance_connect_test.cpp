@@ -215,6 +215,10 @@ TEST(BinanceConnect, AsksForWhatNoStreamBrings) {
       target(RestPurpose::trade_fill, "aggTrades", {.symbol = "BTCUSDT", .from_id = 3404749955}),
       "GET /fapi/v1/aggTrades?symbol=BTCUSDT&fromId=3404749955&limit=1000");
   EXPECT_EQ(target(RestPurpose::trade_fill, "aggTrades", {.symbol = "BTCUSDT"}), "refused");
+  EXPECT_EQ(target(RestPurpose::history, "aggTrades",
+                   {.symbol = "BTCUSDT", .start_ms = 3'600'000, .end_ms = 7'200'000}),
+            "GET /fapi/v1/aggTrades?symbol=BTCUSDT&startTime=3600000&endTime=7199999&limit=1000")
+      << "less than an hour";
   EXPECT_EQ(target(RestPurpose::kline_fill, "klines", {.symbol = "BTCUSDT", .start_ms = 60'000}),
             "GET /fapi/v1/klines?symbol=BTCUSDT&interval=1m&startTime=60000&limit=99");
   // Both ends are included there: [60000, 180000) is up to 179999.

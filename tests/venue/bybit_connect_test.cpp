@@ -157,6 +157,8 @@ TEST(BybitConnect, AsksForWhatNoStreamBrings) {
             "limit=1000");
   EXPECT_EQ(target(RestPurpose::poll, "account-ratio", {.symbol = "BTCUSDT"}),
             "/v5/market/account-ratio?category=linear&symbol=BTCUSDT&period=5min&limit=2");
+  EXPECT_EQ(target(RestPurpose::history, "recent-trade", {.symbol = "BTCUSDT"}),
+            target(RestPurpose::trade_fill, "recent-trade", {.symbol = "BTCUSDT"}));
   EXPECT_EQ(target(RestPurpose::trade_fill, "recent-trade", {}), "refused");
   EXPECT_EQ(connect.book_resync, BookResync::resubscribe);
 }

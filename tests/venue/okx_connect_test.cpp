@@ -169,6 +169,10 @@ TEST(OkxConnect, AsksForWhatNoStreamBrings) {
   EXPECT_EQ(target(RestPurpose::trade_fill, "history-trades",
                    {.symbol = "BTC-USDT-SWAP", .until_id = 2005639579}),
             "/api/v5/market/history-trades?instId=BTC-USDT-SWAP&type=1&after=2005639579&limit=100");
+  EXPECT_EQ(
+      target(RestPurpose::history, "history-trades",
+             {.symbol = "BTC-USDT-SWAP", .end_ms = 1'765'201'257'145}),
+      "/api/v5/market/history-trades?instId=BTC-USDT-SWAP&type=2&after=1765201257145&limit=100");
   // Neither bound is included there: [60000, 180000) is older than 180000 and newer than 59999.
   EXPECT_EQ(target(RestPurpose::kline_fill, "candles",
                    {.symbol = "BTC-USDT-SWAP", .start_ms = 60'000, .end_ms = 180'000}),

@@ -141,8 +141,10 @@ TEST(OkxCaptures, SeriesGoOutOldestFirst) {
   check("docs_rest_GetKlines.json", "candles", swap, "1m", candle(swap));
   check("docs_rest_GetKlineHistory.json", "history-candles", "BTC-USDT", "1m", candle("BTC-USDT"));
   const auto trade = [&](const json& row) {
-    return expect_record(RecordType::trade, row.at("instId"), ms(text_of(row, "ts")), 0,
-                         trade_of(model, row));
+    market::Trade fill = trade_of(model, row);  // a reply's rows are fills
+    fill.fill_count = 1;
+    fill.first_id = fill.last_id = fill.trade_id;
+    return expect_record(RecordType::trade, row.at("instId"), ms(text_of(row, "ts")), 0, fill);
   };
   check("rest_nautilus_http_get_trades.json", "trades", "", "", trade);
   check("docs_rest_GetRecentTrades.json", "trades", "", "", trade);

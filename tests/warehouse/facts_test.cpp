@@ -6,6 +6,7 @@
 
 #include <perp/core/error.hpp>
 #include <perp/market/liquidity.hpp>
+#include <perp/warehouse/history.hpp>
 #include <perp/warehouse/loader.hpp>
 #include <perp/warehouse/migrate.hpp>
 
@@ -190,6 +191,47 @@ TEST_P(FactTables, TradesKeepEveryOneOfAMillisecondAndNoneTwice) {
   EXPECT_EQ(one("SELECT concat_ws('|', trade_id, price, size, side, exchange_id) FROM trades WHERE "
                 "symbol = 'ETH'"),
             "11223344556677880123456789abcdef|50|0.5|sell|2");
+}
+
+TEST_P(FactTables, TradesSayWhereTheirIdsHaveHoles) {
+  const auto tell = [&](VenueId venue, std::int64_t id, std::int64_t at, std::uint32_t fills) {
+    auto told = trade(venue, 1, day_0 + at, id, 100);
+    told.payload.fill_count = fills;
+    write(told);
+  };
+  write(test::instrument_record(VenueId::okx, 1, "BTC"));
+  // Aggregates have ids of their own, whatever they sum.
+  for (const std::int64_t id : {8, 9, 10, 11, 13, 14, 99}) tell(VenueId::binance, id, id * 10, 3);
+  // Sums under the last fill's id: 21 to 23, 24, a hole of 25 to 27, 28 and 29; of 40 nothing is
+  // known.
+  tell(VenueId::okx, 23, 0, 3);
+  tell(VenueId::okx, 24, 0, 1);
+  tell(VenueId::okx, 29, 5, 2);
+  tell(VenueId::okx, 40, 7, 0);
+  load();
+  Connection connection(dsn_, "test");
+  const auto runs = [&](VenueId venue, std::int64_t from, std::int64_t to, bool is_sum) {
+    std::vector<std::vector<std::int64_t>> found;
+    for (const TradeIdRun& run :
+         trade_runs(connection, venue, "BTC", day_0 + from, day_0 + to, is_sum))
+      found.push_back({run.first_id, run.last_id, run.first_ms - day_0, run.last_ms - day_0});
+    return found;
+  };
+  using Runs = std::vector<std::vector<std::int64_t>>;
+  EXPECT_EQ(runs(VenueId::binance, 0, 1000, false),
+            (Runs{{8, 11, 80, 110}, {13, 14, 130, 140}, {99, 99, 990, 990}}));
+  EXPECT_EQ(runs(VenueId::binance, 100, 140, false),
+            (Runs{{8, 11, 80, 110}, {13, 14, 130, 140}, {99, 99, 990, 990}}))
+      << "what is next to it tells, too";
+  EXPECT_EQ(runs(VenueId::okx, 0, 10, true), (Runs{{21, 24, 0, 0}, {28, 40, 5, 7}}));
+  EXPECT_EQ(runs(VenueId::bybit, 0, 10, false), Runs{});
+  EXPECT_EQ(trade_ends(connection, VenueId::binance, "BTC", day_0 + 100, day_0 + 140),
+            std::pair(day_0 + 100, day_0 + 130));
+  EXPECT_FALSE(trade_ends(connection, VenueId::binance, "BTC", day_0 + 200, day_0 + 300));
+  EXPECT_EQ(trade_ids(connection, VenueId::okx, "BTC", day_0, day_0 + 5).size(), 2U);
+  EXPECT_EQ(one("SELECT string_agg(coalesce(fills::text, '-'), ',' ORDER BY ts, trade_id) FROM "
+                "trades WHERE exchange_id = 3"),
+            "3,1,2,-");
 }
 
 TEST_P(FactTables, TheSameRecordingInAnotherJournalAddsNothing) {

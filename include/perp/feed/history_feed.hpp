@@ -1,9 +1,9 @@
 #pragma once
-// One venue's past, by HTTP: candles, settled funding rates, open interest and account ratios of a
-// span of time, for some contracts, as records flagged backfill in a ring, as a live feed's fills
-// are. The venue's budgets and bans are kept as live (venue_rest.hpp): one account per machine and
-// host. Of a contract its series come one after the other, each ascending; several contracts are
-// under way at a time.
+// One venue's past, by HTTP: candles, settled funding rates, open interest, account ratios and
+// trades of a span of time, for some contracts, as records flagged backfill in a ring, as a live
+// feed's fills are. The venue's budgets and bans are kept as live (venue_rest.hpp): one account per
+// machine and host. Of a contract its series come one after the other, each ascending; several
+// contracts are under way at a time.
 //
 // One thread owns it and calls do_work(); the loop inside waits. It ends by itself.
 #include <perp/core/log.hpp>
@@ -17,15 +17,23 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace perp::feed {
 
-enum class HistoryType : std::uint8_t { klines, funding_rates, open_interest, long_short_ratio };
-inline constexpr std::size_t history_type_count = 4;
+enum class HistoryType : std::uint8_t {
+  klines,
+  funding_rates,
+  open_interest,
+  long_short_ratio,
+  trades,
+};
+inline constexpr std::size_t history_type_count = 5;
 std::string_view name_of(HistoryType type) noexcept;
 
 struct HistorySeries {
@@ -58,6 +66,38 @@ class HistoryStarts {
   virtual void found(const market::Instrument& instrument, const HistoryStart& start) = 0;
 };
 
+/// Trades that are there without a hole between them, by ids that count up (Binance, OKX).
+struct TradeRun {
+  std::int64_t first_id = market::unknown_id;
+  std::int64_t last_id = market::unknown_id;
+  std::int64_t first_ms = 0;
+  std::int64_t last_ms = 0;
+  bool operator==(const TradeRun&) const = default;
+};
+
+/// Where trades are missing, and the ids around it as far as they are there.
+struct TradeSpan {
+  TimeSpan span{};
+  std::int64_t after_id = market::unknown_id;
+  std::int64_t before_id = market::unknown_id;
+  bool operator==(const TradeSpan&) const = default;
+};
+
+/// What is known to be there of a contract's trades. Called on the feed's thread.
+class StoredTrades {
+ public:
+  virtual ~StoredTrades() = default;
+  /// Where ids count up: what is there of [span), and next to it on either side, ascending.
+  virtual std::vector<TradeRun> find_runs(const market::Instrument& instrument,
+                                          TimeSpan within) = 0;
+  /// Elsewhere: ids (trade_id, trade_id_high) of those in [span).
+  virtual std::set<std::pair<std::int64_t, std::int64_t>> find_ids(
+      const market::Instrument& instrument, TimeSpan within) = 0;
+  /// The first and the last time of those in [span), both included; nullopt: there is none.
+  virtual std::optional<TimeSpan> find_ends(const market::Instrument& instrument,
+                                            TimeSpan within) = 0;
+};
+
 struct HistoryFeedOptions {
   market::VenueId venue = market::VenueId::none;
   std::vector<std::string> symbols{};  ///< coins or native names; empty: every primary perpetual
@@ -79,6 +119,13 @@ struct HistoryFeedOptions {
   std::function<std::vector<TimeSpan>(const market::Instrument& instrument, HistorySeries series,
                                       std::int64_t step_ns, TimeSpan within)>
       missing{};
+  /// The same for trades. nullptr: nothing is there.
+  std::shared_ptr<StoredTrades> stored_trades{};
+  /// Told then of each series and what is wanted of it. step_ns is 0 of trades. @param is_asked
+  /// something of it is missing
+  std::function<void(const market::Instrument& instrument, HistorySeries series,
+                     std::int64_t step_ns, TimeSpan within, bool is_asked)>
+      planned{};
   /// The span may begin before a contract did. Where the venue does not tell when it was listed,
   /// its candles of the longest period are asked for first, once for all of its series.
   bool begins_at_listing = false;
@@ -144,9 +191,16 @@ class HistoryFeed {
 /// Whether the venue has it.
 bool has_history(const venue::Connect& connect, HistorySeries series) noexcept;
 
+/// Whether the venue's ids of trades count up and its history goes on by them.
+bool counts_trades(const venue::Connect& connect) noexcept;
+
 /// What of [span) is missing when rows of these times are there: ascending, apart, whole steps.
 /// @param times ms, ascending
 std::vector<TimeSpan> missing_spans(std::span<const std::int64_t> times, std::int64_t step_ms,
                                     TimeSpan span);
+/// The same for trades whose ids count up: where the ids of two runs do not follow each other, and
+/// before the first and behind the last one. A run that reaches over an end of the span covers it.
+/// @param runs ascending, apart
+std::vector<TradeSpan> missing_trades(std::span<const TradeRun> runs, TimeSpan span);
 
 }  // namespace perp::feed

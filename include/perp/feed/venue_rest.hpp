@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -97,7 +98,26 @@ struct HistoryFill {
   std::int64_t left_start_ms = 0;  ///< the first step without a row ...
   std::int64_t left_end_ms = 0;    ///< ... and the end of the last; equal: each has one
   bool was_given_up = false;       ///< asked in vain, rather than answered without rows
+  bool joins_stored = false;       ///< of a venue's newest trades the oldest was there before
   std::string why{};               ///< one sentence if it was
+};
+
+/// Trades of long ago, of one contract.
+struct TradeWish {
+  const venue::RestCall* call = nullptr;  ///< the venue's of purpose `history` that brings trades
+  std::string symbol{};                   ///< native
+  std::int64_t start_ms = 0;              ///< [start, end)
+  std::int64_t end_ms = 0;
+  /// Ids of the trades around it that are there, where ids count up (Binance, OKX).
+  std::int64_t after_id = market::unknown_id;
+  std::int64_t before_id = market::unknown_id;
+  /// Where ids have no order: those (trade_id, trade_id_high) that are there in [from, to) ms.
+  /// Empty: none.
+  std::function<std::set<std::pair<std::int64_t, std::int64_t>>(std::int64_t from_ms,
+                                                                std::int64_t to_ms)>
+      find_stored{};
+  /// Behind each page: its rows, and the milliseconds that it stood for.
+  std::function<void(std::uint64_t rows, std::int64_t ms)> on_page{};
 };
 
 struct VenueRestStats {
@@ -173,6 +193,13 @@ class VenueRest {
   /// Rows of [start, end) become records, flagged backfill, ascending, each step's once; page by
   /// page, so that several may be under way. @param done once, later
   void fetch_history(const HistoryWish& wish, std::function<void(const HistoryFill&)> done);
+
+  /// Trades of [start, end) become records, flagged backfill, page by page and no page kept.
+  /// Binance: ascending, by time until one is found and by id from then on. OKX: pages descending,
+  /// each page ascending. Bybit and Hyperliquid: of the newest, which is all they have, those of
+  /// the span that are not there yet. @param done once, later: in `left` what the venue does not
+  /// reach
+  void fetch_trades(const TradeWish& wish, std::function<void(const HistoryFill&)> done);
 
   /// Each 100 ms: what is due is queued, what may go goes.
   void tick(Moment now);

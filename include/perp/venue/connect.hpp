@@ -219,9 +219,11 @@ struct RestCall {
   std::uint16_t rows_per_weight = 0;  ///< so many rows fewer cost 1 less; 0: rows cost nothing
   std::uint8_t pool = 0;
   std::int64_t interval_ns = 0;  ///< of a poll
-  std::int64_t step_ns = 0;      ///< of history: the least between two rows; of candles the period
-  std::int64_t reach_ns = 0;     ///< of history: kept for so long; 0: for ever
-  std::uint32_t reach_rows = 0;  ///< of history: kept are so many periods; 0: all
+  /// Of history: the least between two rows; of candles the period; of trades the longest span that
+  /// one request may name, 0: it names none.
+  std::int64_t step_ns = 0;
+  std::int64_t reach_ns = 0;         ///< of history: kept for so long; 0: for ever
+  std::uint32_t reach_rows = 0;      ///< of history: kept are so many periods; 0: all
   bool is_used_field_wrong = false;  ///< its header of spent weight must be ignored
 };
 
@@ -254,6 +256,8 @@ struct Connect {
   UnknownTopic unknown_topic = UnknownTopic::refused_alone;
   bool is_ack_per_topic = false;      ///< one ack for each topic of a frame, not one for the frame
   bool is_symbol_lower_case = false;  ///< in topics
+  /// A streamed trade sums fills and has the id of the last one; of history each fill is a row.
+  bool is_trade_sum_of_fills = false;
   /// For how long nothing is asked after a "too often" that names no time: the venue's window. 0:
   /// the venue does not say.
   std::int64_t too_often_ns = 0;

@@ -87,6 +87,7 @@ void VenueCheck::take(const market::RecordHeader& record, std::string_view nativ
   // what the feed says does.
   if ((record.flags & market::flag_derived) != 0) return;
   if (record.type == RecordType::gap) {
+    if ((record.flags & market::flag_backfill) != 0) return;  // what history lacks excuses no feed
     const auto& gap = market::payload<market::Gap>(record);
     holes_.push_back({record.instrument, gap.stream, gap.from_ns, gap.to_ns});
     return;
@@ -117,8 +118,43 @@ void VenueCheck::note(std::uint32_t row, bool is_backfill) {
   if (count < std::numeric_limits<std::uint8_t>::max()) ++count;
 }
 
+/// OKX's history has each fill as a row, its stream their sum under the last one's id.
+void VenueCheck::take_fill(const market::RecordHeader& record, std::uint32_t market) {
+  const auto& fill = market::payload<market::Trade>(record);
+  const Index& trades = index(CheckedKind::trade, market);
+  const auto at =
+      std::lower_bound(trades.begin(), trades.end(), Key{fill.trade_id, fill.trade_id_high, 0});
+  if (at == trades.end()) {
+    if (is_removed(CheckedKind::trade, market, fill.trade_id)) return;
+    ++counts(CheckedKind::trade).unknown;
+    example("never sent", market, fill.trade_id);
+    return;
+  }
+  const TruthRow& row = truth_.rows[at->row];
+  const TruthFile::Market& facts = truth_.markets[market];
+  const market::Side side = row.is_buy != 0 ? market::Side::buy : market::Side::sell;
+  Fills& fills = fills_[at->row];
+  if (!fills.ids.insert(fill.trade_id).second) {
+    ++counts(CheckedKind::trade).doubled;
+    example("fill stored twice", market, fill.trade_id);
+    return;
+  }
+  fills.quantity += fill.quantity;
+  const bool has_units = facts.quantity_digits != std::numeric_limits<std::int16_t>::min();
+  const double whole = has_units ? value_of(row.quantity, facts.quantity_digits) : 0;
+  if (fill.taker_side != side || record.exchange_ns != row.time_ms * ns_per_ms ||
+      (has_units && (value_of(row.price, facts.price_digits) != fill.price ||
+                     fills.quantity > whole * (1 + 1e-9))))
+    found_[at->row].is_altered = true;
+  if (has_units ? fills.quantity >= whole * (1 - 1e-9) : fill.trade_id == row.id)
+    note(at->row, true);
+}
+
 void VenueCheck::take_trade(const market::RecordHeader& record, std::uint32_t market) {
   const auto& trade = market::payload<market::Trade>(record);
+  const bool is_request = (record.flags & market::flag_backfill) != 0;
+  if (is_request && truth_.venue == market::VenueId::okx && trade.fill_count == 1)
+    return take_fill(record, market);
   const Index& trades = index(CheckedKind::trade, market);
   const Key wanted{trade.trade_id, trade.trade_id_high, 0};
   const auto at = std::lower_bound(trades.begin(), trades.end(), wanted);
@@ -129,13 +165,12 @@ void VenueCheck::take_trade(const market::RecordHeader& record, std::uint32_t ma
     return;
   }
   const TruthRow& row = truth_.rows[at->row];
-  const bool is_backfill = (record.flags & market::flag_backfill) != 0;
   const market::Side side = row.is_buy != 0 ? market::Side::buy : market::Side::sell;
-  note(at->row, is_backfill);
+  note(at->row, is_request);
   if (!has_values(row, trade.price, trade.quantity) || trade.taker_side != side ||
       record.exchange_ns != row.time_ms * ns_per_ms)
     found_[at->row].is_altered = true;
-  if (is_backfill) return;
+  if (is_request) return;
   if (is_behind(at->row, market) && found_[at->row].by_stream == 1) {
     ++counts(CheckedKind::trade).reordered;
     example("behind one that left later", market, trade.trade_id);
@@ -242,6 +277,11 @@ void VenueCheck::conclude(CheckReport& report) {
     const auto is_removed_row = [&] {
       return is_removed(kind, row.market, kind == CheckedKind::liquidation ? row.time_ms : row.id);
     };
+    if (kind == CheckedKind::trade && found.by_stream > 0 && found.by_request == 0 &&
+        fills_.contains(static_cast<std::uint32_t>(i))) {
+      ++count.doubled;
+      example(report, "some of its fills stored, too", row);
+    }
     if (kind == CheckedKind::trade && found.by_stream + found.by_request > 1) {
       count.doubled += found.by_stream + found.by_request - 1U;
       example(report, "stored twice", row);

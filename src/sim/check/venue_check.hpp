@@ -10,6 +10,8 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -49,6 +51,11 @@ class VenueCheck {
     std::uint8_t by_request = 0;
     bool is_altered = false;
   };
+  /// Fills of a trade that a stream would have told as their sum.
+  struct Fills {
+    std::set<std::int64_t> ids;
+    double quantity = 0;
+  };
   using Index = std::vector<Key>;
 
   static constexpr std::uint32_t no_market = ~std::uint32_t{0};
@@ -61,6 +68,7 @@ class VenueCheck {
   bool is_removed(CheckedKind kind, std::uint32_t market, std::int64_t id) const;
   bool is_behind(std::uint32_t row, std::uint32_t market) const;
   void take_trade(const market::RecordHeader& record, std::uint32_t market);
+  void take_fill(const market::RecordHeader& record, std::uint32_t market);
   void take_kline(const market::RecordHeader& record, std::uint32_t market);
   void take_liquidation(const market::RecordHeader& record, std::uint32_t market);
   void take_book(const market::RecordHeader& record, std::uint32_t market);
@@ -77,6 +85,7 @@ class VenueCheck {
   Recovery recovery_;
   std::array<std::vector<Index>, checked_kind_count> indices_;  // by kind, market
   std::vector<Found> found_;                                    // by row
+  std::map<std::uint32_t, Fills> fills_;                        // OKX: by row
   std::vector<std::int64_t> last_row_;  // by market: the newest trade stored by a stream
   std::array<CheckCounts, checked_kind_count> counts_{};
   std::unordered_map<std::string, std::uint32_t> by_native_;

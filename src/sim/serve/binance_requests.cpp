@@ -219,7 +219,7 @@ void BinanceServer::aggregate_trades(const Query& query, RestReply& reply) {
     fail(reply, 400, -1100, "Illegal characters found in a parameter.");
     return;
   }
-  if (*start_ms >= 0 && *end_ms != end_of_time && *end_ms - *start_ms > hour_ms) {
+  if (*start_ms >= 0 && *end_ms != end_of_time && *end_ms - *start_ms >= hour_ms) {
     fail(reply, 400, -4144, "Invalid startTime and endTime: less than one hour is accepted.");
     return;
   }

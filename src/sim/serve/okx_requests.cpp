@@ -136,23 +136,41 @@ void OkxServer::books(const Query& query, RestReply& reply) {
   model().write_depth(reply.body, *market, static_cast<std::size_t>(levels), now_ms());
 }
 
-void OkxServer::trade_row(Text& text, const MarketModel& market, const Fact& trade) {
+/// One fill of a trade, which the stream tells as a sum under the last one's id.
+void OkxServer::fill_row(Text& text, const MarketModel& market, const Fact& trade,
+                         std::int64_t id) {
+  const std::int64_t lot = market.listing().grid.lot;
+  const std::int64_t fills = trade.last_id - trade.first_id + 1;
+  const std::int64_t part = trade.quantity / lot / fills * lot;
   text.raw("{\"instId\":\"").raw(market.listing().native);
   text.raw(trade.is_buy ? "\",\"side\":\"buy\",\"sz\":\"" : "\",\"side\":\"sell\",\"sz\":\"");
-  text.trimmed(wire::quantity_of(market, trade.quantity)).raw("\",\"source\":\"");
+  text.trimmed(wire::quantity_of(market,
+                                 id == trade.last_id ? trade.quantity - part * (fills - 1) : part))
+      .raw("\",\"source\":\"");
   text.raw(trade.is_retail ? "1" : "0").raw("\",\"px\":\"");
-  text.trimmed(wire::price_of(market, trade.price)).raw("\",\"tradeId\":\"").integer(trade.id);
+  text.trimmed(wire::price_of(market, trade.price)).raw("\",\"tradeId\":\"").integer(id);
   text.raw("\",\"ts\":\"").integer(trade.time_ms).raw("\"}");
 }
 
 void OkxServer::trade_list(const Query& query, RestReply& reply) {
   const MarketModel* const market = market_of(query, reply);
   if (market == nullptr) return;
-  const TradeHistory& history = trades(*market);
-  const std::size_t count = std::min(limit_of(query, 100, 500), history.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i > 0) reply.body.raw(",");
-    trade_row(reply.body, *market, history.at(history.size() - 1 - i));
+  fill_rows(reply.body, *market, trades(*market).size(), 0, end_of_time, limit_of(query, 100, 500));
+}
+
+/// Newest first, of the first `end` trades: fills whose ids lie between the two.
+void OkxServer::fill_rows(Text& text, const MarketModel& market, std::size_t end,
+                          std::int64_t after_id, std::int64_t until_id, std::size_t limit) {
+  const TradeHistory& history = trades(market);
+  std::size_t count = 0;
+  for (std::size_t at = end; at > 0 && count < limit; --at) {
+    const Fact& trade = history.at(at - 1);
+    for (std::int64_t id = std::min(trade.last_id, until_id - 1);
+         id >= trade.first_id && id > after_id && count < limit; --id) {
+      if (count++ > 0) text.raw(",");
+      fill_row(text, market, trade, id);
+    }
+    if (trade.first_id <= after_id) return;
   }
 }
 
@@ -167,17 +185,15 @@ void OkxServer::history_trades(const Query& query, RestReply& reply) {
     return;
   }
   const TradeHistory& history = trades(*market);
-  const bool is_by_time = query.value("type") == "2";
-  const auto below = [&](std::int64_t limit) {
-    return is_by_time ? history.count_before(limit) : history.count_below(limit);
-  };
-  std::size_t end = *after == end_of_time ? history.size() : below(*after);
-  const std::size_t begin = *before < 0 ? 0 : below(*before + 1);
   const std::size_t limit = limit_of(query, 100, 100);
-  for (std::size_t count = 0; end > begin && count < limit; ++count) {
-    if (count > 0) reply.body.raw(",");
-    trade_row(reply.body, *market, history.at(--end));
+  if (query.value("type") == "2") {
+    const std::size_t begin = *before < 0 ? 0 : history.count_before(*before + 1);
+    return fill_rows(reply.body, *market, history.count_before(*after),
+                     begin == 0 ? 0 : history.at(begin - 1).last_id, end_of_time, limit);
   }
+  // Of the trade whose id is the first one too high some fills may be below it.
+  const std::size_t end = std::min(history.size(), history.count_below(*after) + 1);
+  fill_rows(reply.body, *market, end, *before, *after, limit);
 }
 
 /// The newest 1440 only.

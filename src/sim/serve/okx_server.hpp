@@ -55,7 +55,9 @@ class OkxServer final : public VenueServer {
   void open_interest(const Query& query, RestReply& reply);
   void account_ratio(const Query& query, RestReply& reply);
   void taker_volume(const Query& query, RestReply& reply);
-  void trade_row(Text& text, const MarketModel& market, const Fact& trade);
+  void fill_row(Text& text, const MarketModel& market, const Fact& trade, std::int64_t id);
+  void fill_rows(Text& text, const MarketModel& market, std::size_t end, std::int64_t after_id,
+                 std::int64_t until_id, std::size_t limit);
 
   Text message_;
   SpentInWindow dials_{1000};

@@ -1,6 +1,7 @@
 """OKX's public and business sockets and requests, seen by a stranger. Source: www.okx.com/docs-v5."""
 import asyncio
 import json
+from decimal import Decimal
 
 from common import Book, check, closes, equal, main, receive, refused, until
 
@@ -120,16 +121,29 @@ async def trades(venue):
         streamed = []
         while len(streamed) < 40:
             message = await until(public, is_channel("trades"))
-            streamed += [(row["tradeId"], row["px"], row["sz"], row["side"], row["ts"]) for row in message["data"]]
-            counts = message["data"][0]["count"]
+            streamed += message["data"]
             if len(streamed) > 1:
-                equal(int(streamed[-1][0]), int(streamed[-2][0]) + int(counts), "ids without a hole")
-        rows, after = [], int(streamed[-1][0]) + 1
-        while len(rows) < len(streamed):
+                equal(int(streamed[-1]["tradeId"]), int(streamed[-2]["tradeId"]) + int(streamed[-1]["count"]),
+                      "ids without a hole")
+        check(any(int(row["count"]) > 1 for row in streamed), "sums of fills")
+        first = int(streamed[0]["tradeId"]) - int(streamed[0]["count"]) + 1
+        fills, after = {}, int(streamed[-1]["tradeId"]) + 1
+        while after > first:
             page = (await venue.get(f"/api/v5/market/history-trades?instId={SWAP}&type=1&after={after}&limit=15"))["data"]
-            rows += [(row["tradeId"], row["px"], row["sz"], row["side"], row["ts"]) for row in page]
-            after = int(rows[-1][0])
-        equal(rows[:len(streamed)][::-1], streamed, "the history of what was streamed, by pages")
+            equal([int(row["tradeId"]) for row in page], list(range(after - 1, after - 1 - len(page), -1)),
+                  "each fill is a row, newest first")
+            fills.update({int(row["tradeId"]): row for row in page})
+            after = int(page[-1]["tradeId"])
+        for row in streamed:
+            last, count = int(row["tradeId"]), int(row["count"])
+            parts = [fills[id] for id in range(last - count + 1, last + 1)]
+            equal(sum(Decimal(part["sz"]) for part in parts), Decimal(row["sz"]), "fills are what the stream summed")
+            equal({(part["px"], part["side"], part["ts"]) for part in parts}, {(row["px"], row["side"], row["ts"])},
+                  "at one price and time")
+        end = int(streamed[20]["ts"])
+        page = (await venue.get(f"/api/v5/market/history-trades?instId={SWAP}&type=2&after={end}&limit=100"))["data"]
+        newest = max(id for id, row in fills.items() if int(row["ts"]) < end)
+        equal(int(page[0]["tradeId"]), newest, "by time, exclusive")
 
 
 async def requests(venue):
