@@ -28,6 +28,8 @@ int minutes() { return from_environment("PERP_BENCH_MINUTES", 60); }
 Minutes live() { return {.symbols = 100, .count = minutes()}; }
 /// The same keys again with other values.
 Minutes revised() { return {.symbols = 100, .count = minutes(), .seed = 8}; }
+/// 100,800 rows, both tables' together.
+Minutes few() { return {.symbols = 100, .count = 28}; }
 /// Closed hours of fewer symbols, series by series.
 Minutes history() { return {.symbols = 20, .count = 5 * minutes(), .order = Order::series}; }
 
@@ -52,6 +54,10 @@ class Input {
     if (!files_) files_ = std::make_unique<CopyFiles>(folder_.path() + "/rows", minutes);
     return *files_;
   }
+  const RowByRow& statements() {
+    if (!statements_) statements_ = std::make_unique<RowByRow>(minutes);
+    return *statements_;
+  }
   const UnnestUpsert& arrays() {
     if (!arrays_) arrays_ = std::make_unique<UnnestUpsert>(minutes);
     return *arrays_;
@@ -63,11 +69,16 @@ class Input {
   std::string journal_;
   journal::Position end_ = 0;
   std::unique_ptr<CopyFiles> files_;
+  std::unique_ptr<RowByRow> statements_;
   std::unique_ptr<UnnestUpsert> arrays_;
 };
 
 Input& live_input() {
   static Input made(live());
+  return made;
+}
+Input& few_input() {
+  static Input made(few());
   return made;
 }
 Input& revised_input() {
@@ -209,6 +220,15 @@ const bool goals = [] {
         [](const std::string& dsn) { live_input().arrays().run(dsn); });
     live_way("perp", "two_connections", nothing, loader(live_input, 2));
 
+    const auto few_way = [&](const char* who, auto prepare, auto way) {
+      add(server, std::string("warehouse/hundred_thousand_rows/") + who + at, "few",
+          {few_input, prepare, way});
+    };
+    few_way("perp", nothing, loader(few_input, 1));
+    few_way(
+        "row_by_row", [](const std::string&) { few_input().statements(); },
+        [](const std::string& dsn) { few_input().statements().run(dsn); });
+
     const auto conflict_way = [&](const char* who, auto way) {
       add(server, std::string("warehouse/revised_minutes/") + who + at, "revised",
           {revised_input, psql(live_input), way});
@@ -230,7 +250,10 @@ const bool goals = [] {
     const std::string live_two = "warehouse/live_minutes/*" + at + "/two_connections";
     const std::string conflicts = "warehouse/revised_minutes/*" + at;
     const std::string sealed = "warehouse/sealed_history/*" + at;
+    const std::string batches = "warehouse/hundred_thousand_rows/*" + at;
     for (const std::string& contest : {live_one, live_two, conflicts, sealed}) rounds(contest, 5);
+    rounds(batches, 3);
+    at_least(batches, {"row_by_row"}, 50);
     at_least(live_one, {"psql_copy_default_collation"}, 1.2);
     at_least(live_one, {"psql_copy"}, 1.1);
     at_least(live_one, {"unnest_upsert"}, 2);

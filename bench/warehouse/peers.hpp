@@ -1,13 +1,14 @@
 #pragma once
-// Other ways to load the same rows: files of binary COPY for psql, and INSERT ... SELECT
-// unnest(...) ON CONFLICT with binary arrays, which is what drivers of other languages offer for
-// upserts.
+// Other ways to load the same rows: files of binary COPY for psql, an INSERT for each row, and
+// INSERT ... SELECT unnest(...) ON CONFLICT with binary arrays, which is what drivers of other
+// languages offer for upserts.
 #include "warehouse/fixture.hpp"
 
 #include <perp/warehouse/copy_encoder.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <bit>
+#include <charconv>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -83,6 +84,49 @@ inline void psql_stage_and_merge(const std::string& dsn, const CopyFiles& files)
   }
   run_psql(dsn, options);
 }
+
+/// An INSERT for each row, made before the clock starts, with the columns that the row has.
+class RowByRow {
+ public:
+  explicit RowByRow(const Minutes& minutes) {
+    for_each_minute(minutes, [&](const MinuteRow& row) {
+      for (const warehouse::Table* table : {&warehouse::perp_data(), &warehouse::perp_metrics()})
+        statements_.push_back(insert_of(*table, row));
+    });
+  }
+  /// Each in a transaction of its own.
+  void run(const std::string& dsn) const {
+    const std::unique_ptr<PGconn, void (*)(PGconn*)> connection(PQconnectdb(dsn.c_str()), PQfinish);
+    for (const std::string& statement : statements_) {
+      PGresult* const result = PQexec(connection.get(), statement.c_str());
+      const bool is_good = PQresultStatus(result) == PGRES_COMMAND_OK;
+      PQclear(result);
+      if (!is_good) throw std::runtime_error(PQerrorMessage(connection.get()));
+    }
+  }
+
+ private:
+  static std::string insert_of(const warehouse::Table& table, const MinuteRow& row) {
+    std::string names = "ts, symbol, perpspec, source";
+    std::string values = std::to_string(row.ts) + ", '" + row.symbol + "', '" + row.perpspec +
+                         "', '" + row.perpspec + "'";
+    for (const warehouse::TableColumn& column : table.columns())
+      for (const market::MinuteValue& value : row.values) {
+        if (column.role == warehouse::ColumnRole::key || column.name == "source" ||
+            value.column != static_cast<std::uint16_t>(column.id))
+          continue;
+        names += ", " + warehouse::quote_identifier(column.name);
+        char text[32];
+        const char* const end = std::to_chars(text, text + sizeof text, value.value).ptr;
+        values += ", " + (column.type == warehouse::SqlType::position_side
+                              ? std::string(value.value == 1 ? "'long'" : "'short'")
+                              : std::string(text, end));
+      }
+    return "INSERT INTO " + table.name() + " (" + names + ") VALUES (" + values + ")";
+  }
+
+  std::vector<std::string> statements_;
+};
 
 /// The rows as binary arrays, a statement's worth each, made before the clock starts.
 class UnnestUpsert {
