@@ -120,7 +120,7 @@ class RowByRow {
         const char* const end = std::to_chars(text, text + sizeof text, value.value).ptr;
         values += ", " + (column.type == warehouse::SqlType::position_side
                               ? std::string(value.value == 1 ? "'long'" : "'short'")
-                              : std::string(text, end));
+                              : std::string(static_cast<const char*>(text), end));
       }
     return "INSERT INTO " + table.name() + " (" + names + ") VALUES (" + values + ")";
   }
