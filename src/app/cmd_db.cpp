@@ -68,7 +68,9 @@ std::string sealing_text(const warehouse::Info& info) {
     case warehouse::Backend::plain:
       return fmt::format("sealing by perp's own maintenance: {} partitions are sealed",
                          info.sealed_partitions);
-    case warehouse::Backend::timescale: return "sealing by the server's reorder policy";
+    case warehouse::Backend::timescale:
+      return info.is_compressed ? "sealing by compression, in the order of the series"
+                                : "sealing by the server's reorder policy";
     default: return "sealing absent: what this edition has for it, CLUSTER, keeps readers out";
   }
 }

@@ -141,6 +141,7 @@ TEST_P(WarehouseEndToEnd, EveryRowIsWhatTheMarketsDid) {
     if (market::has_perpspec(venue->id, market::SpecKind::lsr)) expect("lsr", "lsr", "lsr", 1e-14);
   }
   EXPECT_GT(compared, truth.size() * 8) << "most of the truth must have been found";
+  EXPECT_GT(tradeless, 0u) << "or nothing was learnt of them";
   EXPECT_GE(specs.size(), 19u) << "ohlcv, tv, oi, pfr of four venues and lsr of three";
 
   // Liquidations: counted over all minutes whose stream was live, side by side.
