@@ -208,7 +208,7 @@ TEST_P(BackfillAccount, WritesAreAsLargeAsTheBatchSizeSays) {
 
 // Hyperliquid does not tell when a contract was listed; the other venues do.
 TEST_P(BackfillAccount, TheBeginningIsFoundOnceForAllSeriesAndKept) {
-  Venues venues({"--venues", "hyperliquid", "--symbols", "3", "--past-days", "20"});
+  Venues venues({"--venues", "hyperliquid", "--symbols", "3", "--past-days", "6"});
   ASSERT_TRUE(venues.await_addresses(1));
   const std::string command = "backfill --config " + venues.config() +
                               " --exchanges hyperliquid --symbols BTC,ETH --from listing "
@@ -226,9 +226,9 @@ TEST_P(BackfillAccount, TheBeginningIsFoundOnceForAllSeriesAndKept) {
     const std::string of = std::string(" WHERE symbol = '") + symbol + "'";
     EXPECT_EQ(one("SELECT earliest_ts FROM kline_discovery_cache" + of),
               one("SELECT min(ts) FROM klines" + of + " AND interval = '1d'"));
-    // The market began twenty days before it was served; what was before the first whole day is
+    // The market began six days before it was served; what was before the first whole day is
     // there as well.
-    EXPECT_EQ(one("SELECT count(DISTINCT ts / 86400000) BETWEEN 20 AND 22 FROM klines" + of +
+    EXPECT_EQ(one("SELECT count(DISTINCT ts / 86400000) BETWEEN 6 AND 8 FROM klines" + of +
                   " AND interval = '1h'"),
               "t");
     EXPECT_EQ(one("SELECT min(f.ts) - min(k.ts) BETWEEN 0 AND 3600000 FROM (SELECT min(ts) AS ts "
