@@ -112,7 +112,7 @@ class RowByRow {
                          "', '" + row.perpspec + "'";
     for (const warehouse::TableColumn& column : table.columns())
       for (const market::MinuteValue& value : row.values) {
-        if (column.role == warehouse::ColumnRole::key || column.name == "source" ||
+        if (column.role != warehouse::ColumnRole::value ||
             value.column != static_cast<std::uint16_t>(column.id))
           continue;
         names += ", " + warehouse::quote_identifier(column.name);
