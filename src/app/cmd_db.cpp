@@ -4,6 +4,7 @@
 #include "app/output.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/core/printable.hpp>
 #include <perp/core/time.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/perpspecs.hpp>
@@ -85,6 +86,8 @@ void print_server(const warehouse::Info& info) {
       ", retention %s\n%s\n%s\n%s\n",
       info.retention_days == 0 ? "off" : fmt::format("{} days", info.retention_days).c_str(),
       policies_text(info).c_str(), rollups_text(info).c_str(), sealing_text(info).c_str());
+  for (const std::string& what : info.failed_policies)
+    std::printf("warning: %s\n", core::printable(what).c_str());
 }
 
 void print_setup(const warehouse::SetupReport& report) {
@@ -189,6 +192,7 @@ void add_db(CLI::App& app, Context& context) {
                                   {"rollups", rollups_text(report)},
                                   {"rollups_due", report.rollups_due},
                                   {"sealing", sealing_text(report)},
+                                  {"failed_policies", report.failed_policies},
                                   {"sealed_partitions", report.sealed_partitions}};
       if (report.rollups_due_since_ms) json["rollups_due_since_ms"] = *report.rollups_due_since_ms;
       for (const auto& table : report.tables)

@@ -157,4 +157,18 @@ void set_policies(Connection& connection, std::vector<std::string>& warnings) {
   if (compress.rows != 0) set_compression(connection, is_compressed, warnings);
 }
 
+std::vector<std::string> failed_policies(Connection& connection) {
+  const QueryResult failed = connection.query(
+      "SELECT j.proc_name::text, j.hypertable_name::text, coalesce((SELECT e.err_message FROM "
+      "timescaledb_information.job_errors e WHERE e.job_id = j.job_id ORDER BY e.start_time DESC "
+      "LIMIT 1), 'reason unknown') FROM timescaledb_information.jobs j JOIN "
+      "timescaledb_information.job_stats s USING (job_id) WHERE s.last_run_status = 'Failed' AND "
+      "j.hypertable_name IN (SELECT table_name FROM perp_series) ORDER BY 2, 1");
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < failed.rows; ++i)
+    out.push_back(fmt::format("the server's {} of {} failed: {}", failed.columns[0].text(i),
+                              failed.columns[1].text(i), failed.columns[2].text(i)));
+  return out;
+}
+
 }  // namespace perp::warehouse

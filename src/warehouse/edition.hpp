@@ -16,4 +16,8 @@ Backend server_backend(Connection& connection, Backend wanted, std::vector<std::
 /// it, or it is not done.
 void set_policies(Connection& connection, std::vector<std::string>& warnings);
 
+/// Community edition: the policies of our tables whose last run failed, each in a sentence with the
+/// server's reason. Nobody else tells: the server only logs it. @throws DatabaseError
+std::vector<std::string> failed_policies(Connection& connection);
+
 }  // namespace perp::warehouse

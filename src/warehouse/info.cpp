@@ -1,3 +1,5 @@
+#include "warehouse/edition.hpp"
+
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/migrate.hpp>
 #include <perp/warehouse/retention.hpp>
@@ -68,6 +70,7 @@ Info info(const std::string& dsn) {
   out.is_compressed =
       connection.query("SELECT 1 FROM perp_settings WHERE name = 'compress' AND value = 'on'")
           .rows != 0;
+  if (out.backend == Backend::timescale) out.failed_policies = failed_policies(connection);
   out.sealed_partitions =
       connection
           .query(

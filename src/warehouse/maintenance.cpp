@@ -72,7 +72,11 @@ PruneReport keep_shape(Session& session, const MaintenanceOptions& options, std:
     for (std::size_t i = 0; i < series.rows && !stop.load(); ++i)
       ensure_partitions(connection, series.columns[0].text(i), now_ms, 1 + days_ahead);
   }
+  if (session.backend == Backend::timescale && options.on_event)
+    for (const std::string& what : failed_policies(connection))
+      options.on_event("maintenance: " + what);
   if (stop.load()) return {};
+  // On the Community edition, too: its policies may fail.
   return prune(connection, session.backend, {}, now_ms);
 }
 

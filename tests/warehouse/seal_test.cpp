@@ -11,6 +11,7 @@
 #include <perp/warehouse/retention.hpp>
 #include <perp/warehouse/seal.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -358,18 +359,24 @@ class Community : public testing::Test {
         ") * 86400000, now_ms() / 60000 * 60000, 60000) t, generate_series(10, 29) s ORDER BY t, "
         "s");
   }
-  /// As its scheduler would, which is kept from doing it at the same time.
-  void run(const std::string& procedure) {
+  /// From now on the server's scheduler does nothing by itself.
+  void hold_policies() {
     Text text(own_);
-    const std::string job = text.one(
-        "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'perp_data' AND "
-        "proc_name = '" +
-        procedure + "'");
-    text.rows("SELECT alter_job(" + job + ", scheduled => false)");
+    text.rows(
+        "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE "
+        "hypertable_name IS NOT NULL");
     while (text.one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
                     "application_name LIKE '% Policy [%'") != "0")
       continue;
-    text.rows("CALL run_job(" + job + ")");
+  }
+  std::string job(const std::string& procedure) {
+    return Text(own_).one(
+        "SELECT job_id FROM timescaledb_information.jobs WHERE hypertable_name = 'perp_data' AND "
+        "proc_name = '" +
+        procedure + "'");
+  }
+  void run(const std::string& procedure) {
+    Text(own_).rows("CALL run_job(" + job(procedure) + ")");
   }
   std::string pages_of_a_series(int days_ago) {
     return Text(own_).one(
@@ -396,8 +403,36 @@ TEST_F(Community, PoliciesRunEachHourAndAreThereOnce) {
   EXPECT_EQ(jobs("policy_retention"), "");
 }
 
+TEST_F(Community, APolicyThatFailsIsTold) {
+  setup(own_, {});
+  hold_policies();
+  write_days(5);
+  Text text(own_);
+  const std::string reorder = job("policy_reorder");
+  text.rows("SELECT alter_job(" + reorder +
+            ", scheduled => true, next_start => now() + INTERVAL '1 second')");
+  // Its index is gone under this name: the server's attempt fails.
+  text.rows("ALTER INDEX idx_data_symbol_perpspec RENAME TO renamed");
+  while (
+      text.one("SELECT coalesce(max(last_run_status), '') FROM timescaledb_information.job_stats "
+               "WHERE job_id = " +
+               reorder) != "Failed")
+    ASSERT_EQ(text.one("SELECT pg_sleep(0.05)"), "");
+  const std::vector<std::string> told = info(own_).failed_policies;
+  EXPECT_TRUE(std::any_of(told.begin(), told.end(), [](const std::string& one) {
+    return one.starts_with("the server's policy_reorder of perp_data failed: ") &&
+           !one.ends_with("reason unknown");
+  })) << testing::PrintToString(told);
+  std::vector<std::string> events;
+  maintain({.dsn = own_, .on_event = [&](const std::string& what) { events.push_back(what); }},
+           core::wall_now().ns / core::ns_per_ms);
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events.front(), "maintenance: " + told.front());
+}
+
 TEST_F(Community, RetentionPolicyDropsWholeDays) {
   setup(own_, {});
+  hold_policies();
   write_days(12);
   const std::string oldest = "SELECT now_ms() / 86400000 - min(ts) / 86400000 FROM perp_data";
   ASSERT_EQ(Text(own_).one(oldest), "12");
@@ -407,6 +442,7 @@ TEST_F(Community, RetentionPolicyDropsWholeDays) {
 
 TEST_F(Community, ReorderPolicyBringsClosedDaysInOrderOfTheirSeries) {
   setup(own_, {});
+  hold_policies();
   write_days(4);
   const int as_they_came = std::stoi(pages_of_a_series(4));
   run("policy_reorder");
@@ -419,6 +455,7 @@ TEST_F(Community, CompressionPolicyCompressesClosedDaysInPlaceOfReordering) {
   EXPECT_TRUE(setup(own_, compressed).warnings.empty());
   EXPECT_EQ(jobs("policy_compression"), "perp_data 01:00:00, perp_metrics 01:00:00");
   EXPECT_EQ(jobs("policy_reorder"), "");
+  hold_policies();
   write_days(3);
   const std::string content =
       "SELECT count(*) || ' ' || sum(hashtextextended(ts || symbol || c, 0)::numeric) FROM "

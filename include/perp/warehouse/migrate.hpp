@@ -55,6 +55,8 @@ struct Info {
   std::string timescale_license;  ///< "timescale" (Community) or "apache"
   int retention_days = 0;         ///< of perp_data and perp_metrics
   bool is_compressed = false;     ///< chunks older than a day
+  /// Community edition: policies of the server whose last run failed, a sentence each.
+  std::vector<std::string> failed_policies{};
   std::vector<TableInfo> tables;  ///< series first, then the rest, each by name
   std::int64_t perpspecs = 0;
   std::int64_t seed_perpspecs = 0;
