@@ -1,6 +1,7 @@
 // Goal: each run of `perp backfill` leaves an account in the database that others can check, and
 // writes in batches as large as it was told. Method: the program against simulated venues, on both
 // servers; checksums are computed here from what COPY gives, by OpenSSL.
+#include "app/set_up_database.hpp"
 #include "app/venues.hpp"
 #include "warehouse/database.hpp"
 
@@ -46,15 +47,8 @@ std::string copied(const std::string& dsn, const std::string& query) {
   return text;
 }
 
-class BackfillAccount : public warehouse::test::DatabaseTest {
+class BackfillAccount : public SetUpDatabase {
  protected:
-  void SetUp() override {
-    DatabaseTest::SetUp();
-    if (!IsSkipped()) {
-      ASSERT_EQ(run("db setup" + db()).exit_code, 0);
-    }
-  }
-  std::string db() const { return " --db '" + dsn_ + "'"; }
   std::string one(const std::string& sql) const { return Text(dsn_).one(sql); }
   std::vector<std::string> list(const std::string& sql) const { return Text(dsn_).list(sql); }
 

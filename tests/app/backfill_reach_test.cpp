@@ -1,5 +1,6 @@
 // Goal: `perp backfill` reaches half a year back whole, and goes on where an end of any kind left
 // it. Method: the program against simulated venues, killed in the middle.
+#include "app/set_up_database.hpp"
 #include "app/venues.hpp"
 #include "warehouse/database.hpp"
 
@@ -16,15 +17,8 @@ using warehouse::test::Text;
 
 constexpr std::int64_t day_ms = 86'400'000;
 
-class BackfillReach : public warehouse::test::DatabaseTest {
+class BackfillReach : public SetUpDatabase {
  protected:
-  void SetUp() override {
-    DatabaseTest::SetUp();
-    if (!IsSkipped()) {
-      ASSERT_EQ(run("db setup" + db()).exit_code, 0);
-    }
-  }
-  std::string db() const { return " --db '" + dsn_ + "'"; }
   int count(const std::string& from) const {
     return std::stoi(Text(dsn_).one("SELECT count(*) FROM " + from));
   }
