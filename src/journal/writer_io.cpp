@@ -112,8 +112,9 @@ void Writer::Impl::complete_sync(std::int32_t result) {
   durable = round_target;
   durable_file.publish(durable);
   ++stats.syncs;
-  while (segments.front().is_over && segments.front().blocks_in_flight == 0 &&
-         segments.front().base + segments.front().end_offset <= durable)
+  // A segment that was over only after this round had begun waits for the next, which cuts it: it
+  // would keep its reserved bytes for good.
+  while (segments.front().is_cut && segments.front().base + segments.front().end_offset <= durable)
     segments.pop_front();
 }
 

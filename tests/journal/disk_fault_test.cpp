@@ -192,7 +192,8 @@ class FaultyStorage final : public Storage {
     std::int32_t write_answer = 0;   ///< negative errno; positive: only so many bytes are written
     std::int64_t sync_number = -1;
     std::int32_t sync_answer = 0;
-    int create_error = 0;  ///< of every create but the first
+    int create_error = 0;      ///< of every create but the first
+    bool holds_syncs = false;  ///< they are answered once this is false again
     std::int64_t writes = 0;
     std::int64_t syncs = 0;
     std::int64_t creates = 0;
@@ -214,12 +215,18 @@ class FaultyStorage final : public Storage {
   void sync(const core::File& file, bool is_data_only, std::uint64_t token) override {
     if (plan_.syncs++ == plan_.sync_number)
       answers_.push_back({token, plan_.sync_answer});
+    else if (plan_.holds_syncs)
+      held_.push_back({token, 0});
     else
       disk_->sync(file, is_data_only, token);
   }
   void submit() override { disk_->submit(); }
   bool reap(Completion& completion) override {
     if (disk_->reap(completion)) return true;
+    if (!plan_.holds_syncs) {
+      answers_.insert(answers_.end(), held_.begin(), held_.end());
+      held_.clear();
+    }
     if (answers_.empty()) return false;
     completion = answers_.back();
     answers_.pop_back();
@@ -238,6 +245,7 @@ class FaultyStorage final : public Storage {
   Plan& plan_;
   std::unique_ptr<Storage> disk_;
   std::vector<Completion> answers_;
+  std::vector<Completion> held_;
 };
 
 TEST(JournalDiskFault, AFailedSyncStopsTheWriterForEver) {
@@ -315,6 +323,39 @@ TEST(JournalDiskFault, ShortAndInterruptedWritesAreFinished) {
     ASSERT_EQ(all.size(), 500u) << answer;
     for (std::uint64_t i = 0; i < 500; ++i) ASSERT_EQ(all[i].record, numbered_trade(i));
   }
+}
+
+// The round that makes a segment's last block durable may have begun before anybody knew that it
+// was the last.
+TEST(JournalDiskFault, ASegmentThatEndsDuringASyncGivesItsReserveBack) {
+  bool has_ended_during_a_sync = false;
+  for (std::uint64_t before = 1; before <= 16; ++before) {
+    const TemporaryFolder folder;
+    FaultyStorage::Plan plan;
+    std::uint64_t count = 0;
+    std::int64_t now = 0;
+    {
+      Writer writer(small_options(folder.path()), std::make_unique<FaultyStorage>(plan));
+      while (count < before) {  // a block each
+        plan.holds_syncs = count + 1 == before;
+        writer.append(numbered_trade(count++).header());
+        writer.poll({now += core::ns_per_second});
+      }
+      const std::uint64_t segments = writer.stats().segments;
+      writer.append(numbered_trade(count++).header());
+      has_ended_during_a_sync |= segments == 1 && writer.stats().segments == 2;
+      plan.holds_syncs = false;
+      writer.close();
+    }
+    Position end = 0;
+    for (const std::string& path : segment_paths(folder.path())) {
+      EXPECT_EQ(std::filesystem::path(path).stem().string(), segment_name(end).substr(0, 20));
+      end += std::filesystem::file_size(path);
+    }
+    EXPECT_EQ(end, durable_position(folder.path())) << before;
+    EXPECT_EQ(read_all(folder.path()).size(), count);
+  }
+  EXPECT_TRUE(has_ended_during_a_sync);
 }
 
 TEST(JournalDiskFault, ASegmentThatCannotBeCreatedIsTriedAgain) {
