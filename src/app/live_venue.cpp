@@ -42,8 +42,11 @@ void LiveVenue::resume() {
   side_.with_engine([&](engine::Engine& engine) {
     engine.writer().for_each_instrument([&](const market::RecordHeader& header) {
       if (header.venue != options_.venue) return;
-      const core::WallNs until{engine.state().watched_until_ns(header.instrument)};
-      if (until.ns != core::unknown_ns) feed_.resume(header.instrument, until);
+      const core::WallNs watched{engine.state().watched_until_ns(header.instrument)};
+      const core::WallNs candles{watched.ns != core::unknown_ns
+                                     ? watched.ns
+                                     : engine.state().candles_until_ns(header.instrument)};
+      if (candles.ns != core::unknown_ns) feed_.resume(header.instrument, watched, candles);
     });
   });
 }

@@ -188,7 +188,7 @@ struct LiveFeed::Impl final : private ShardOwner {
     for (const std::uint32_t instrument : change.dropped) {
       holes.forget(instrument);
       refresh.forget(instrument);
-      watched.erase(instrument);
+      known.erase(instrument);
     }
     if (!has_told_unknown)
       for (const std::string& unknown : change.unknown)
@@ -287,10 +287,12 @@ struct LiveFeed::Impl final : private ShardOwner {
     holes.on_hole(topic, contracts.name(topic.symbol), instrument, from, to);
   }
 
-  core::WallNs watched_until(std::uint32_t instrument) const override {
+  core::WallNs known_until(std::uint32_t instrument, venue::StreamKinds kinds) const override {
     if (instrument == 0) return venue_watched_until;
-    const auto found = watched.find(instrument);
-    return found == watched.end() ? core::WallNs{core::unknown_ns} : found->second;
+    const auto found = known.find(instrument);
+    if (found == known.end()) return {core::unknown_ns};
+    const bool has_candles = (kinds & venue::kinds_of(venue::StreamKind::kline_1m)) != 0;
+    return has_candles ? found->second.candles_until : found->second.watched_until;
   }
 
   void on_book_wanted(const venue::Topic& topic) override {
@@ -483,7 +485,11 @@ struct LiveFeed::Impl final : private ShardOwner {
   std::map<std::string, std::unique_ptr<HostLedger>> ledgers;
   std::map<const HostLedger*, HostScout> scouts;
   ContractChoice contracts;
-  std::map<std::uint32_t, core::WallNs> watched;  ///< by instrument: up to when a former run did
+  struct Known {
+    core::WallNs watched_until;
+    core::WallNs candles_until;
+  };
+  std::map<std::uint32_t, Known> known;  ///< by instrument: up to when its past is in the journal
   core::WallNs venue_watched_until{core::unknown_ns};  ///< and the streams that are the venue's
   VenueRest rest;
   HoleFiller holes;
@@ -519,8 +525,9 @@ LiveFeed::LiveFeed(const LiveFeedOptions& options, core::RecordRing& ring,
 LiveFeed::~LiveFeed() = default;
 
 venue::VenueState& LiveFeed::state() { return impl_->state; }
-void LiveFeed::resume(std::uint32_t instrument, core::WallNs watched_until) {
-  impl_->watched[instrument] = watched_until;
+void LiveFeed::resume(std::uint32_t instrument, core::WallNs watched_until,
+                      core::WallNs candles_until) {
+  impl_->known[instrument] = {watched_until, candles_until};
   impl_->venue_watched_until = std::max(impl_->venue_watched_until, watched_until);
 }
 int LiveFeed::do_work() { return impl_->do_work(); }

@@ -34,7 +34,7 @@ class ShardOwner {
   virtual void on_hole(const venue::Topic& topic, std::uint32_t instrument, core::WallNs from,
                        core::WallNs to) = 0;
   /// Up to when a former run watched the instrument; unknown: it never did.
-  virtual core::WallNs watched_until(std::uint32_t instrument) const = 0;
+  virtual core::WallNs known_until(std::uint32_t instrument, venue::StreamKinds kinds) const = 0;
   /// A book stream runs that needs a snapshot by HTTP.
   virtual void on_book_wanted(const venue::Topic& topic) = 0;
   /// The venue is to say where to dial; Shard::on_token() of that shard, if it is still there, is
@@ -148,7 +148,7 @@ class Shard final : private LineOwner {
   void lose_all(core::WallNs since, std::string_view reason);
   core::WallNs told_until() const;
   void tell_open_holes();
-  Subscription subscription_of(std::uint32_t instrument) const;
+  Subscription subscription_of(std::uint32_t instrument, venue::StreamKinds kinds) const;
   void answered_by_successor(std::uint32_t subscription);
   bool is_successor_overdue() const noexcept;
   void watch(Moment moment);

@@ -57,7 +57,7 @@ void Shard::add(std::vector<venue::Topic> topics, const std::vector<std::uint32_
     }
     fresh.push_back(static_cast<std::uint32_t>(topics_.size()));
     topics_.push_back(std::move(topics[i]));
-    subscriptions_.push_back(subscription_of(instruments[i]));
+    subscriptions_.push_back(subscription_of(instruments[i], stream_of(fresh.back()).kinds));
     pulses_.push_back({});
     liveness_.add(setting_.line.loop.now(), Liveness::no_interval);
   }
@@ -161,9 +161,10 @@ void Shard::tell_open_holes() {
   }
 }
 
-/// One that a former run watched has been missing since.
-Shard::Subscription Shard::subscription_of(std::uint32_t instrument) const {
-  const core::WallNs until = setting_.owner.watched_until(instrument);
+/// What a former run left off with has been missing since.
+Shard::Subscription Shard::subscription_of(std::uint32_t instrument,
+                                           venue::StreamKinds kinds) const {
+  const core::WallNs until = setting_.owner.known_until(instrument, kinds);
   return {.instrument = instrument,
           .lost = until,
           .cause = until.ns == core::unknown_ns ? market::GapCause::disconnect

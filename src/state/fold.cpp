@@ -237,9 +237,11 @@ MinuteValues Fold::values_of(const Series& series, const Rows& rows, SpecKind ki
   return minute_values(kind, row, earlier);
 }
 
-void Fold::write_minute(const Series& series, SpecKind kind, std::int64_t minute,
+void Fold::write_minute(Series& series, SpecKind kind, std::int64_t minute,
                         const MinuteValues& values, std::uint8_t origin, std::uint8_t flags,
                         DerivedSink& out) const {
+  if (kind == SpecKind::ohlcv)
+    series.data.newest_candle = std::max(series.data.newest_candle, minute);
   const std::int64_t open_ns = minute * core::ns_per_minute;
   auto& payload = out.emplace<market::Minute>(
       market::RecordType::minute, series.venue, series.instrument, open_ns + core::ns_per_minute,

@@ -30,6 +30,7 @@ class Fold {
 
   std::int64_t engine_time_ns() const { return clock_.now_ns(); }
   std::int64_t watched_until_ns(std::uint32_t instrument) const;
+  std::int64_t candles_until_ns(std::uint32_t instrument) const;
   const Totals& totals() const { return totals_; }
   const StateOptions& options() const { return options_; }
 
@@ -85,6 +86,7 @@ class Fold {
 
   // Instruments and liveness.
   Series* find_series(const market::RecordHeader& record);
+  Series* series_of(std::uint32_t instrument) const;
   /// nullptr, uncounted, for what gets no rows.
   Series* find_active(const market::RecordHeader& record);
   void define(const market::RecordHeader& record);
@@ -163,9 +165,8 @@ class Fold {
   void fill_rsi_rows(Series& series, std::int64_t from);
   MinuteValues values_of(const Series& series, const Rows& rows, SpecKind kind, std::int64_t minute,
                          const Row& row) const;
-  void write_minute(const Series& series, SpecKind kind, std::int64_t minute,
-                    const MinuteValues& values, std::uint8_t origin, std::uint8_t flags,
-                    DerivedSink& out) const;
+  void write_minute(Series& series, SpecKind kind, std::int64_t minute, const MinuteValues& values,
+                    std::uint8_t origin, std::uint8_t flags, DerivedSink& out) const;
 
   StateOptions options_;
   rolling::RsiRule rsi_rule_;

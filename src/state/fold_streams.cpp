@@ -83,11 +83,15 @@ void Fold::take(const market::RecordHeader& record, DerivedSink& out) {
   }
 }
 
-Series* Fold::find_active(const market::RecordHeader& record) {
-  const auto venue_index = static_cast<std::size_t>(record.venue);
-  const std::size_t index = index_of(record.instrument);
+Series* Fold::series_of(std::uint32_t instrument) const {
+  const auto venue_index = static_cast<std::size_t>(instrument >> 24);
+  const std::size_t index = index_of(instrument);
   if (venue_index >= venues_.size() || index >= venues_[venue_index].series.size()) return nullptr;
-  Series* series = venues_[venue_index].series[index].get();
+  return venues_[venue_index].series[index].get();
+}
+
+Series* Fold::find_active(const market::RecordHeader& record) {
+  Series* series = series_of(record.instrument);
   return series != nullptr && series->is_active ? series : nullptr;
 }
 
@@ -154,13 +158,16 @@ void Fold::define(const market::RecordHeader& record) {
 }
 
 std::int64_t Fold::watched_until_ns(std::uint32_t instrument) const {
-  const auto venue_index = static_cast<std::size_t>(instrument >> 24);
-  const std::size_t index = index_of(instrument);
-  if (venue_index >= venues_.size() || index >= venues_[venue_index].series.size() ||
-      venues_[venue_index].series[index] == nullptr)
-    return core::unknown_ns;
-  const Stream& trades = venues_[venue_index].series[index]->data.trade_stream;
+  const Series* series = series_of(instrument);
+  if (series == nullptr) return core::unknown_ns;
+  const Stream& trades = series->data.trade_stream;
   return trades.since_ns != core::unknown_ns ? engine_time_ns() : trades.previous_until_ns;
+}
+
+std::int64_t Fold::candles_until_ns(std::uint32_t instrument) const {
+  const Series* series = series_of(instrument);
+  const std::int64_t minute = series == nullptr ? no_minute : series->data.newest_candle;
+  return minute == no_minute ? core::unknown_ns : (minute + 1) * core::ns_per_minute;
 }
 
 void Fold::feed_status(const market::RecordHeader& record) {

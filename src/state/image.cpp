@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t image_magic = 0x3145'5441'5453'5050;  // "PPSTATE1" on disk
 /// Changes whenever what is written below does. An image of another version is refused: the journal
 /// has it all.
-constexpr std::uint32_t image_version = 5;
+constexpr std::uint32_t image_version = 6;
 
 /// First bytes of an image. An image is only for the program that wrote it or one with the same
 /// layouts.

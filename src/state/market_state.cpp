@@ -18,6 +18,9 @@ std::int64_t MarketState::engine_time_ns() const { return fold_->engine_time_ns(
 std::int64_t MarketState::watched_until_ns(std::uint32_t instrument) const {
   return fold_->watched_until_ns(instrument);
 }
+std::int64_t MarketState::candles_until_ns(std::uint32_t instrument) const {
+  return fold_->candles_until_ns(instrument);
+}
 
 const Totals& MarketState::totals() const { return fold_->totals(); }
 

@@ -166,6 +166,7 @@ struct Samples {
 
 struct SeriesData {
   std::int64_t head = no_minute;
+  std::int64_t newest_candle = no_minute;  ///< of which a row of ohlcv was written
   std::int64_t last_trade_ns = core::unknown_ns;
   Stream trade_stream;
   Stream liquidation_stream;
@@ -183,7 +184,7 @@ static_assert(sizeof(Row) == 48 && sizeof(TradeSum) == 88 && sizeof(Candle) == 4
 static_assert(sizeof(Slot) == 8 + 88 + 48 + 56 + 8 && sizeof(Samples) == 2 * 32 + 3 * 16 &&
               sizeof(Stream) == 40);
 static_assert(sizeof(SeriesData) ==
-              8 * 2 + 2 * 40 + 112 + open_count * (8 + 112) + slot_count * (208 + kind_count * 48));
+              8 * 3 + 2 * 40 + 112 + open_count * (8 + 112) + slot_count * (208 + kind_count * 48));
 
 /// Rows of backfilled minutes older than the ring: enough to give an ascending backfill its
 /// changes.

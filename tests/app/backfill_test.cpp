@@ -550,6 +550,39 @@ TEST(Backfill, TradesOfAJournalAloneAreNotAskedForAgain) {
     EXPECT_EQ(again["venues"][venue]["rows"], 0) << venue;
 }
 
+// Whatever lies between the end of a history and the beginning of a run: a minute as long as `perp
+// collect` takes to begin, an hour if somebody starts it later.
+TEST(Backfill, ARunGoesOnWhereTheHistoryEnds) {
+  Venues venues({"--symbols", "3", "--seed", "17", "--rate", "100"});
+  ASSERT_TRUE(venues.await_addresses(4));
+  const std::int64_t now = wall_ms() / minute_ms * minute_ms;
+  const std::int64_t from = now - 180 * minute_ms;
+  const Outcome history =
+      run("backfill --config " + venues.config() +
+          " --exchanges binance,bybit,okx,hyperliquid --symbols BTC,ETH "
+          "--data-types klines --from " +
+          std::to_string(from) + " --to " + std::to_string(now - 50 * minute_ms));
+  ASSERT_EQ(history.exit_code, 0) << history.err;
+  Process daemon({"run", "--config", venues.config(), "--symbols", "BTC,ETH"});
+  std::string missing;
+  EXPECT_TRUE(await(60,
+                    [&] {
+                      const auto candles = concluded_candles(venues.journal());
+                      missing.clear();
+                      for (const char* venue : {"binance", "bybit", "okx", "hyperliquid"})
+                        for (const char* symbol : {"BTC", "ETH"})
+                          for (std::int64_t ts = from; ts < now; ts += minute_ms)
+                            if (!candles.contains({venue, symbol, ts}))
+                              missing += std::string(venue) + ' ' + symbol + ' ' +
+                                         std::to_string((now - ts) / minute_ms) + "; ";
+                      return missing.empty();
+                    }))
+      << "minutes before the start: " << missing << '\n'
+      << daemon.err();
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0) << daemon.err();
+}
+
 // The order of the system before; and the joint of history and live has one unit.
 TEST_P(BackfillInto, CollectsHistoryThenLiveAndEndsInTimeWithNothingLost) {
   if (GetParam() != Server::plain) GTEST_SKIP() << "two minutes of real time: once is enough";

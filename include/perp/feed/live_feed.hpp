@@ -132,7 +132,9 @@ class LiveFeed {
   /// A former run watched this instrument until then: a hole until each of its streams is live,
   /// told as `not_running`, candles fetched; and until each stream of the whole venue is, from the
   /// latest such time on. Before the first do_work().
-  void resume(std::uint32_t instrument, core::WallNs watched_until);
+  /// @param candles_until the same for its candles, which a history brings without anybody
+  /// watching. Either may be unknown_ns: there is nothing to go on from.
+  void resume(std::uint32_t instrument, core::WallNs watched_until, core::WallNs candles_until);
   /// One round: waits as options.loop.idle says if there is nothing to do. @returns events done; an
   /// engine that may sleep is to be woken after more than 0. @thread owner
   int do_work();

@@ -98,6 +98,9 @@ class MarketState {
   /// Up to when the trades of a primary contract were watched without a break, of the last time
   /// that they were; unknown_ns: never.
   std::int64_t watched_until_ns(std::uint32_t instrument) const;
+  /// End of the newest minute of a primary contract that has a row of `ohlcv`, watched or fetched;
+  /// unknown_ns: none has.
+  std::int64_t candles_until_ns(std::uint32_t instrument) const;
 
   /// Appends a versioned, checksummed image of everything that apply() depends on.
   void save(std::vector<std::byte>& image) const;
