@@ -206,7 +206,7 @@ TEST_P(BackfillAccount, TheBeginningIsFoundOnceForAllSeriesAndKept) {
   ASSERT_TRUE(venues.await_addresses(1));
   const std::string command = "backfill --config " + venues.config() +
                               " --exchanges hyperliquid --symbols BTC,ETH --from listing "
-                              "--intervals 5m,15m,1h,4h,1d --data-types klines,funding_rates "
+                              "--intervals 1h,4h,1d --data-types klines,funding_rates "
                               "--format json" +
                               db();
   const Outcome first = run(command);
