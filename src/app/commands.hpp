@@ -6,6 +6,8 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace perp::app {
 
@@ -47,11 +49,19 @@ void add_venues(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 
-using AddCommand = void (*)(CLI::App&, Context&);
-inline constexpr auto commands = std::to_array<AddCommand>(
-    {add_run,    add_replay,  add_backfill, add_collect,  add_capture, add_config, add_gaps,
-     add_query,  add_db,      add_metrics,  add_perpspec, add_verify,  add_prune,  add_status,
-     add_errors, add_journal, add_sim,      add_venues,   add_doctor,  add_version});
+struct Command {
+  std::string_view name;
+  void (*add)(CLI::App&, Context&);  ///< a subcommand of that name
+};
+inline constexpr auto commands = std::to_array<Command>({
+    {"run", add_run},         {"replay", add_replay},     {"backfill", add_backfill},
+    {"collect", add_collect}, {"capture", add_capture},   {"config", add_config},
+    {"gaps", add_gaps},       {"query", add_query},       {"db", add_db},
+    {"metrics", add_metrics}, {"perpspec", add_perpspec}, {"verify", add_verify},
+    {"prune", add_prune},     {"status", add_status},     {"errors", add_errors},
+    {"journal", add_journal}, {"sim", add_sim},           {"venues", add_venues},
+    {"doctor", add_doctor},   {"version", add_version},
+});
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);

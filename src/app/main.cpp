@@ -7,9 +7,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -33,6 +35,16 @@ void keep_memory_flat() {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
+}
+
+/// The one that is called; all of them, for their list and for whoever mistyped, if `word` names
+/// none. Most of a short command's own time would go into the options of the others.
+void add_commands(CLI::App& app, perp::app::Context& context, std::string_view word) {
+  const auto& all = perp::app::commands;
+  const auto called =
+      std::find_if(all.begin(), all.end(), [word](const auto& one) { return one.name == word; });
+  if (called != all.end()) return called->add(app, context);
+  for (const perp::app::Command& command : all) command.add(app, context);
 }
 
 /// What was printed must have arrived: a full disk behind `>` is no success. A reader who left
@@ -71,7 +83,7 @@ int main(int argc, char** argv) {
       "Times are UTC. `perp COMMAND --help` has examples.");
   perp::app::Context context;
   context.stop = &stop_requested;
-  for (const perp::app::AddCommand add : perp::app::commands) add(app, context);
+  add_commands(app, context, argc > 1 ? argv[1] : "");
 
   try {
     app.parse(argc, argv);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <sstream>
 #include <string>
 
 namespace perp::app::testing {
@@ -26,6 +27,20 @@ TEST(Program, HelpAndUsageHaveTheirExitCodes) {
   for (const char* command :
        {"replay", "run", "query", "db", "journal", "sim", "venues", "doctor", "version"})
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
+  // Each command that the list names is there when it is called, which builds it alone.
+  std::stringstream lines(help.out.substr(help.out.find("Subcommands:")));
+  std::string line;
+  std::getline(lines, line);
+  int commands = 0;
+  while (std::getline(lines, line) && line.starts_with("  ")) {
+    if (line[2] == ' ') continue;  // a long description goes on
+    const std::string name = line.substr(2, line.find(' ', 2) - 2);
+    const Outcome one = run(name + " --help");
+    EXPECT_EQ(one.exit_code, 0) << name << one.err;
+    EXPECT_NE(one.out.find("Usage: perp " + name), std::string::npos) << one.out;
+    ++commands;
+  }
+  EXPECT_GE(commands, 20);
   EXPECT_EQ(run("").exit_code, 2);
   EXPECT_EQ(run("nonsense").exit_code, 2);
   EXPECT_EQ(run("query pd --symbol BTC").exit_code, 2) << "no database, no perpspec";
