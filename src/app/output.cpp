@@ -1,5 +1,7 @@
 #include "app/output.hpp"
 
+#include "app/shortest_text.hpp"
+
 #include <perp/core/error.hpp>
 #include <perp/core/printable.hpp>
 #include <perp/core/time.hpp>
@@ -15,6 +17,7 @@
 #include <cstdio>
 #include <ctime>
 #include <functional>
+#include <utility>
 
 namespace perp::app {
 namespace {
@@ -54,11 +57,13 @@ class Blocks {
     if (block_.size() + piece.size() > block_bytes) flush();
     block_ += piece;
   }
-  template <class Number>
-  void put_number(Number number) {
-    std::array<char, 40> text;
-    const auto written = std::to_chars(text.data(), text.data() + text.size(), number);
-    put({text.data(), static_cast<std::size_t>(written.ptr - text.data())});
+  void put_number(std::int64_t number) {
+    std::array<char, 32> text;
+    put({text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr});
+  }
+  void put_number(double number) {
+    std::array<char, 32> text;
+    put({text.data(), write_shortest(text.data(), number)});
   }
   void flush() {
     sink_(block_);
@@ -88,32 +93,53 @@ void put_json_text(Blocks& out, std::string_view text) {
   }
 }
 
+/// Nor does JSON have a word for NaN and infinities.
+bool has_no_value(const warehouse::ColumnData& column, std::size_t row) {
+  return column.is_null(row) ||
+         (column.kind == warehouse::ColumnKind::float64 && !std::isfinite(column.floats[row]));
+}
+
+bool is_null_throughout(const warehouse::ColumnData& column, std::size_t rows) {
+  for (std::size_t row = 0; row < rows; ++row)
+    if (!has_no_value(column, row)) return false;
+  return true;
+}
+
 // Written as it goes: a day of three perpspecs is 300,000 values, most of them null, and a document
 // in memory would take longer than the query.
 void render_json(const warehouse::QueryResult& result, Blocks& out) {
-  std::vector<std::string> names, nulls;  // with what is before them
+  struct Field {
+    const warehouse::ColumnData& column;
+    std::string name;  // with what is before it: columns that are null in each row
+    std::string null;
+  };
+  std::vector<Field> fields;
+  std::string before, separator;
   for (const warehouse::ColumnData& column : result.columns) {
-    names.push_back(fmt::format("{}{}: ", names.empty() ? "" : ", ", json_text(column.name)));
-    nulls.push_back(names.back() + "null");
+    before += std::exchange(separator, ", ") + json_text(column.name) + ": ";
+    if (is_null_throughout(column, result.rows)) {
+      before += "null";
+      continue;
+    }
+    fields.push_back({column, before, before + "null"});
+    before.clear();
   }
   out.put("[");
   for (std::size_t row = 0; row < result.rows; ++row) {
     out.put(row == 0 ? "\n {" : ",\n {");
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const warehouse::ColumnData& column = result.columns[i];
-      const bool is_float = column.kind == warehouse::ColumnKind::float64;
-      if (column.is_null(row) || (is_float && !std::isfinite(column.floats[row]))) {
-        out.put(nulls[i]);
+    for (const Field& field : fields) {
+      if (has_no_value(field.column, row)) {
+        out.put(field.null);
         continue;
       }
-      out.put(names[i]);
-      if (is_float)
-        out.put_number(column.floats[row]);
-      else if (column.kind == warehouse::ColumnKind::int64)
-        out.put_number(column.ints[row]);
-      else
-        put_json_text(out, column.text(row));
+      out.put(field.name);
+      switch (field.column.kind) {
+        case warehouse::ColumnKind::float64: out.put_number(field.column.floats[row]); break;
+        case warehouse::ColumnKind::int64: out.put_number(field.column.ints[row]); break;
+        case warehouse::ColumnKind::text: put_json_text(out, field.column.text(row)); break;
+      }
     }
+    out.put(before);  // the last columns, if they are null throughout
     out.put("}");
   }
   out.put(result.rows == 0 ? "]\n" : "\n]\n");
