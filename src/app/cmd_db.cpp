@@ -10,14 +10,18 @@
 #include <perp/warehouse/perpspecs.hpp>
 #include <perp/warehouse/query.hpp>
 #include <perp/warehouse/rollup.hpp>
+#include <perp/warehouse/table.hpp>
 #include <perp/warehouse/upkeep.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <optional>
 
 namespace perp::app {
 namespace {
@@ -25,22 +29,92 @@ namespace {
 struct SetupArguments {
   warehouse::SetupOptions options;
   std::string backend = "auto";
-  std::string compress;
+  std::vector<std::string> compress;
   std::vector<std::string> retention;
   std::vector<std::string> venues;
   std::vector<std::string> perpspecs;
 };
 
-/// "klines=365"
-std::pair<std::string, int> parse_retention(const std::string& text) {
-  const std::size_t sign = text.find('=');
-  int days = -1;
-  const char* const end = text.data() + text.size();
-  if (sign == std::string::npos || sign == 0 ||
-      std::from_chars(text.data() + sign + 1, end, days).ptr != end || days < 0 || days > 36'500)
-    throw core::Error("bad retention '" + text + "'", "--retention",
-                      "expected TABLE=DAYS, 0 days keep for ever");
-  return {text.substr(0, sign), days};
+/// An option that says days of tables: "klines=365".
+struct DaysOfTables {
+  const char* option;
+  const char* what;
+  int least;
+  std::string_view none;  ///< a word for 0 days; empty: there is none
+  const char* expected;
+};
+constexpr DaysOfTables retention_option{"--retention", "retention", 0, "",
+                                        "expected TABLE=DAYS, 0 days keep for ever"};
+constexpr DaysOfTables compress_option{
+    "--compress", "compression", 1, "off",
+    "expected on, off, TABLE=DAYS (whole days from 1) or TABLE=off"};
+
+void parse_days(const DaysOfTables& option, const std::string& text,
+                std::map<std::string, int>& out) {
+  const std::size_t sign = std::min(text.find('='), text.size());
+  const std::string table = text.substr(0, sign);
+  const std::string_view value = std::string_view(text).substr(std::min(sign + 1, text.size()));
+  int days = 0;
+  bool is_good = !option.none.empty() && value == option.none;
+  if (!is_good) {
+    const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), days);
+    is_good = fault == std::errc() && end == value.data() + value.size() && days >= option.least &&
+              days <= 36'500;
+  }
+  if (table.empty() || !is_good)
+    throw core::Error(fmt::format("bad {} '{}'", option.what, text), option.option,
+                      option.expected);
+  if (!out.emplace(table, days).second)
+    throw core::Error(fmt::format("{} of '{}' said twice", option.what, table), option.option,
+                      fmt::format("the second is '{}'", text));
+}
+
+/// "on", "off", "klines=7", "klines=off"
+void parse_compress(const std::string& text, warehouse::SetupOptions& options) {
+  if (text != "on" && text != "off") {
+    parse_days(compress_option, text, options.compression);
+    return;
+  }
+  if (options.compress)
+    throw core::Error("compression of perp_data and perp_metrics said twice", "--compress",
+                      "the second is '" + text + "'");
+  options.compress = text == "on";
+}
+
+std::string days_text(std::int64_t days) {
+  return fmt::format("{} day{}", days, days == 1 ? "" : "s");
+}
+
+/// Which series are to be compressed, in words.
+std::string compression_text(const warehouse::Info& info) {
+  if (info.backend != warehouse::Backend::timescale) return "not in this edition";
+  std::map<int, std::string> by_days;
+  for (const auto& table : info.tables) {
+    if (table.compress_days.value_or(0) == 0) continue;
+    std::string& names = by_days[*table.compress_days];
+    names += (names.empty() ? "" : ", ") + table.name;
+  }
+  std::string out;
+  for (const auto& [days, names] : by_days)
+    out += fmt::format("{}after {} of {}", out.empty() ? "" : "; ", days_text(days), names);
+  return out.empty() ? "off" : out;
+}
+
+/// What was said of a table's compression, and what the server does of it: "after 7 days, 3
+/// chunks".
+std::string compression_text(const warehouse::Info::TableInfo& table) {
+  const int wanted_days = table.compress_days.value_or(0);
+  std::string out = wanted_days != 0 ? "after " + days_text(wanted_days) : "";
+  if (wanted_days != 0 && !table.compress_after_ms)
+    out += ", no policy";
+  else if (table.compress_after_ms && *table.compress_after_ms != wanted_days * warehouse::day_ms)
+    out += fmt::format("{}the server's policy: after {:g} days", out.empty() ? "" : ", ",
+                       static_cast<double>(*table.compress_after_ms) / warehouse::day_ms);
+  if (table.is_compression_paused) out += ", paused";
+  if (table.compressed_chunks != 0)
+    out += fmt::format("{}{} chunk{}", out.empty() ? "" : ", ", table.compressed_chunks,
+                       table.compressed_chunks == 1 ? "" : "s");
+  return out;
 }
 
 /// Who keeps the retention and the compression, in words.
@@ -49,9 +123,7 @@ std::string policies_text(const warehouse::Info& info) {
                      info.backend == warehouse::Backend::timescale
                          ? "the server's policies"
                          : "perp's own maintenance, each hour",
-                     info.backend != warehouse::Backend::timescale ? "not in this edition"
-                     : info.is_compressed                          ? "of chunks older than a day"
-                                                                   : "off");
+                     compression_text(info));
 }
 
 /// How far the rollups are behind, in words.
@@ -63,17 +135,35 @@ std::string rollups_text(const warehouse::Info& info) {
                           grouped(static_cast<std::uint64_t>(info.rollups_due)));
 }
 
+std::string sealing_text_of_policies(const warehouse::Info& info) {
+  std::string compressed, reordered;
+  for (const auto& table : info.tables) {
+    if (table.name != warehouse::perp_data().name() &&
+        table.name != warehouse::perp_metrics().name())
+      continue;
+    std::string& names = table.compress_days.value_or(0) != 0 ? compressed : reordered;
+    names += (names.empty() ? "" : " and ") + table.name;
+  }
+  if (reordered.empty()) return "sealing by compression, in the order of the series";
+  if (compressed.empty()) return "sealing by the server's reorder policy";
+  return fmt::format("sealing of {} by compression, of {} by the server's reorder policy",
+                     compressed, reordered);
+}
+
 /// What puts closed days into the order of their series, in words.
 std::string sealing_text(const warehouse::Info& info) {
   switch (info.backend) {
     case warehouse::Backend::plain:
       return fmt::format("sealing by perp's own maintenance: {} partitions are sealed",
                          info.sealed_partitions);
-    case warehouse::Backend::timescale:
-      return info.is_compressed ? "sealing by compression, in the order of the series"
-                                : "sealing by the server's reorder policy";
+    case warehouse::Backend::timescale: return sealing_text_of_policies(info);
     default: return "sealing absent: what this edition has for it, CLUSTER, keeps readers out";
   }
+}
+
+template <class Value>
+nlohmann::ordered_json or_null(const std::optional<Value>& value) {
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
 }
 
 void print_server(const warehouse::Info& info) {
@@ -107,6 +197,7 @@ void add_db(CLI::App& app, Context& context) {
   db->footer(
       "Examples:\n  perp db setup --db \"$DATABASE_URL\"\n  perp db info --format json\n"
       "  perp db setup --retention-days 30 --retention trades=7 --roles\n"
+      "  perp db setup --compress on,klines=30,slippage=7\n"
       "  perp db update-fees --exchange binance --taker 0.0004\n"
       "  perp db rollup --from 2026-11-01 --to 2026-11-02");
 
@@ -128,8 +219,10 @@ void add_db(CLI::App& app, Context& context) {
       ->delimiter(',');
   setup
       ->add_option("--compress", arguments->compress,
-                   "TimescaleDB Community: compress chunks older than a day (off until told)")
-      ->check(CLI::IsMember({"on", "off"}));
+                   "TimescaleDB Community: on or off compresses chunks of perp_data and "
+                   "perp_metrics a day after their end; TABLE=DAYS or TABLE=off those of any "
+                   "series, for example klines=7,trades=2. Off until told, and kept")
+      ->delimiter(',');
   setup->add_flag("--roles", arguments->options.roles,
                   "Create the roles perp_reader and perp_writer and grant them what they need");
   setup->add_option("--backend", arguments->backend, "auto detects the server's edition")
@@ -144,9 +237,9 @@ void add_db(CLI::App& app, Context& context) {
   setup->callback([&context, arguments] {
     warehouse::SetupOptions& options = arguments->options;
     options.backend = warehouse::parse_backend(arguments->backend);
-    if (!arguments->compress.empty()) options.compress = arguments->compress == "on";
+    for (const std::string& text : arguments->compress) parse_compress(text, options);
     for (const std::string& text : arguments->retention)
-      options.retention.insert(parse_retention(text));
+      parse_days(retention_option, text, options.retention);
     for (const std::string& text : arguments->perpspecs)
       options.perpspecs.push_back(warehouse::parse_perpspec(text));
     for (const std::string& name : arguments->venues) {
@@ -187,7 +280,6 @@ void add_db(CLI::App& app, Context& context) {
                                   {"timescale_version", report.timescale_version},
                                   {"timescale_license", report.timescale_license},
                                   {"retention_days", report.retention_days},
-                                  {"is_compressed", report.is_compressed},
                                   {"policies", policies_text(report)},
                                   {"rollups", rollups_text(report)},
                                   {"rollups_due", report.rollups_due},
@@ -196,13 +288,15 @@ void add_db(CLI::App& app, Context& context) {
                                   {"sealed_partitions", report.sealed_partitions}};
       if (report.rollups_due_since_ms) json["rollups_due_since_ms"] = *report.rollups_due_since_ms;
       for (const auto& table : report.tables)
-        json["tables"][table.name] = {
-            {"rows", table.rows},
-            {"is_estimate", table.is_estimate},
-            {"bytes", table.bytes},
-            {"partitions", table.partitions},
-            {"retention_days", table.retention_days ? nlohmann::ordered_json(*table.retention_days)
-                                                    : nlohmann::ordered_json()}};
+        json["tables"][table.name] = {{"rows", table.rows},
+                                      {"is_estimate", table.is_estimate},
+                                      {"bytes", table.bytes},
+                                      {"partitions", table.partitions},
+                                      {"retention_days", or_null(table.retention_days)},
+                                      {"compress_days", or_null(table.compress_days)},
+                                      {"compress_after_ms", or_null(table.compress_after_ms)},
+                                      {"is_compression_paused", table.is_compression_paused},
+                                      {"compressed_chunks", table.compressed_chunks}};
       json["indexes"] = nlohmann::ordered_json::parse(render(indexes, "json"));
       json["perpspecs"] = nlohmann::ordered_json::parse(render(specs, "json"));
       json["cursors"] = nlohmann::ordered_json::array();
@@ -217,7 +311,7 @@ void add_db(CLI::App& app, Context& context) {
     }
     print_server(report);
     std::puts("");
-    Table tables({"table", "rows", "size", "partitions", "kept"});
+    Table tables({"table", "rows", "size", "partitions", "kept", "compressed"});
     for (const auto& table : report.tables)
       tables.row({table.name,
                   (table.is_estimate ? "~" : "") + grouped(static_cast<std::uint64_t>(table.rows)),
@@ -225,7 +319,8 @@ void add_db(CLI::App& app, Context& context) {
                   table.partitions == 0 ? "" : std::to_string(table.partitions),
                   !table.retention_days        ? ""
                   : *table.retention_days == 0 ? "for ever"
-                                               : fmt::format("{} days", *table.retention_days)});
+                                               : fmt::format("{} days", *table.retention_days),
+                  compression_text(table)});
     std::puts(tables.text().c_str());
     std::puts(render(indexes, "table").c_str());
     std::puts(render(specs, "table").c_str());

@@ -71,8 +71,12 @@ Connection::Connection(const std::string& dsn, const std::string& application) {
                           "0A000", "", false);
     PQsetNoticeReceiver(native_, ignore_notice, nullptr);
     if (PQsetnonblocking(native_, 1) != 0) raise(nullptr, "set the connection non-blocking");
-    // Our statements are short: compiling them costs more than it saves.
-    execute("SET jit = off; SET timezone = 'UTC'");
+    // Our statements are short: compiling them costs more than it saves. Late rows of a compressed
+    // chunk make TimescaleDB unpack what has their keys, a thousand rows for one: its limit would
+    // refuse a batch of them each time. Where there is no TimescaleDB nobody reads it.
+    execute(
+        "SET jit = off; SET timezone = 'UTC'; SET "
+        "timescaledb.max_tuples_decompressed_per_dml_transaction = 0");
   } catch (...) {
     PQfinish(native_);
     throw;

@@ -1,5 +1,7 @@
 #include "warehouse/edition.hpp"
 
+#include "warehouse/compression.hpp"
+
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/table.hpp>
 
@@ -7,10 +9,6 @@
 
 namespace perp::warehouse {
 namespace {
-
-// As often as perp's own maintenance does the same on the other editions: the server's defaults are
-// days.
-constexpr std::string_view policy_interval = "INTERVAL '1 hour'";
 
 std::string timescale_version(Connection& connection) {
   const QueryResult result =
@@ -29,21 +27,6 @@ bool is_offered(Connection& connection) {
              .rows != 0;
 }
 
-// Runs what only the Community edition has; a refusal is a warning, also in the database.
-void try_policy(Connection& connection, std::vector<std::string>& warnings, const char* what,
-                const char* instead, const std::vector<Statement>& statements) {
-  try {
-    for (const Statement& statement : statements) connection.query(statement.sql, statement.values);
-  } catch (const DatabaseError& error) {
-    if (error.is_connection_lost()) throw;
-    warnings.push_back(fmt::format("{}: refused ({}); {}", what, error.what(), instead));
-    connection.query(
-        "INSERT INTO perp_status (script_name, status, message) VALUES ('perp db setup', "
-        "'warning', $1)",
-        {warnings.back()});
-  }
-}
-
 void set_retention(Connection& connection, const std::string& table, std::int64_t days,
                    std::vector<std::string>& warnings) {
   std::vector<Statement> statements{
@@ -58,37 +41,21 @@ void set_retention(Connection& connection, const std::string& table, std::int64_
              "the loader drops old chunks itself", statements);
 }
 
-void set_compression(Connection& connection, bool is_wanted, std::vector<std::string>& warnings) {
-  for (const Table* table : {&perp_data(), &perp_metrics()}) {
-    std::vector<Statement> statements{
-        {"SELECT remove_compression_policy($1::text::regclass, if_exists => true)::text",
-         {table->name()}}};
-    if (is_wanted) {
-      statements.push_back({fmt::format("ALTER TABLE {} SET (timescaledb.compress, "
-                                        "timescaledb.compress_segmentby = 'symbol,perpspec', "
-                                        "timescaledb.compress_orderby = 'ts')",
-                                        table->name()),
-                            {}});
-      statements.push_back(
-          {fmt::format("SELECT add_compression_policy($1::text::regclass, compress_after => "
-                       "$2::bigint, schedule_interval => {})::text",
-                       policy_interval),
-           {table->name(), day_ms}});
-    }
-    try_policy(connection, warnings, ("compression of " + table->name()).c_str(),
-               "chunks stay as they are", statements);
-  }
-}
-
-// Closed chunks in order of their series; the server leaves the latest three alone. Compressed ones
-// are in that order already, and reordering them would be refused each time.
-void set_reorder(Connection& connection, bool is_wanted, std::vector<std::string>& warnings) {
+// Closed chunks in order of their series; the server leaves the latest three alone. Those of a
+// table that is compressed come into that order thereby, and reordering them would be refused each
+// time.
+void set_reorder(Connection& connection, std::vector<std::string>& warnings) {
   for (const auto& [table, index] : {std::pair("perp_data", "idx_data_symbol_perpspec"),
                                      std::pair("perp_metrics", "idx_metrics_symbol_perpspec")}) {
+    const bool is_compressed =
+        connection
+            .query("SELECT 1 FROM perp_series WHERE table_name = $1 AND compress_days > 0",
+                   {std::string(table)})
+            .rows != 0;
     std::vector<Statement> statements{
         {"SELECT remove_reorder_policy($1::text::regclass, if_exists => true)::text",
          {std::string(table)}}};
-    if (is_wanted)
+    if (!is_compressed)
       statements.push_back({fmt::format("SELECT alter_job(add_reorder_policy($1::text::regclass, "
                                         "$2::text::name), schedule_interval => {})::text",
                                         policy_interval),
@@ -150,11 +117,22 @@ void set_policies(Connection& connection, std::vector<std::string>& warnings) {
   for (std::size_t i = 0; i < series.rows; ++i)
     set_retention(connection, std::string(series.columns[0].text(i)), series.columns[1].ints[i],
                   warnings);
-  const QueryResult compress =
-      connection.query("SELECT value = 'on' FROM perp_settings WHERE name = 'compress'");
-  const bool is_compressed = compress.rows != 0 && compress.columns[0].ints[0] != 0;
-  set_reorder(connection, !is_compressed, warnings);
-  if (compress.rows != 0) set_compression(connection, is_compressed, warnings);
+  set_reorder(connection, warnings);
+  set_compression(connection, warnings);
+}
+
+void try_policy(Connection& connection, std::vector<std::string>& warnings, const char* what,
+                const char* instead, const std::vector<Statement>& statements) {
+  try {
+    for (const Statement& statement : statements) connection.query(statement.sql, statement.values);
+  } catch (const DatabaseError& error) {
+    if (error.is_connection_lost()) throw;
+    warnings.push_back(fmt::format("{}: refused ({}); {}", what, error.what(), instead));
+    connection.query(
+        "INSERT INTO perp_status (script_name, status, message) VALUES ('perp db setup', "
+        "'warning', $1)",
+        {warnings.back()});
+  }
 }
 
 std::vector<std::string> failed_policies(Connection& connection) {

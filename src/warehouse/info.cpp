@@ -1,3 +1,4 @@
+#include "warehouse/compression.hpp"
 #include "warehouse/edition.hpp"
 
 #include <perp/warehouse/connection.hpp>
@@ -55,11 +56,15 @@ Info info(const std::string& dsn) {
   if (out.backend == Backend::automatic) return out;
   static_cast<void>(require_schema(connection, "perp db info"));
   const QueryResult series = connection.query(
-      "SELECT table_name, retention_days::bigint FROM perp_series ORDER BY table_name");
+      "SELECT table_name, retention_days::bigint, compress_days::bigint FROM perp_series ORDER BY "
+      "table_name");
   for (std::size_t i = 0; i < series.rows; ++i) {
     out.tables.push_back(describe(connection, std::string(series.columns[0].text(i))));
     out.tables.back().retention_days = static_cast<int>(series.columns[1].ints[i]);
+    if (!series.columns[2].is_null(i))
+      out.tables.back().compress_days = static_cast<int>(series.columns[2].ints[i]);
   }
+  if (out.backend == Backend::timescale) read_compression(connection, out.tables);
   for (const std::string_view table : other_tables())
     out.tables.push_back(describe(connection, std::string(table)));
   const QueryResult specs =
@@ -67,9 +72,6 @@ Info info(const std::string& dsn) {
   out.perpspecs = specs.columns[0].ints[0];
   out.seed_perpspecs = specs.columns[1].ints[0];
   out.retention_days = stored_retention_days(connection);
-  out.is_compressed =
-      connection.query("SELECT 1 FROM perp_settings WHERE name = 'compress' AND value = 'on'")
-          .rows != 0;
   if (out.backend == Backend::timescale) out.failed_policies = failed_policies(connection);
   out.sealed_partitions =
       connection

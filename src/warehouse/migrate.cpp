@@ -1,3 +1,4 @@
+#include "warehouse/compression.hpp"
 #include "warehouse/edition.hpp"
 #include "warehouse/events.hpp"
 #include "warehouse/hot_tables.hpp"
@@ -146,8 +147,8 @@ void bring_up_to_date(Connection& connection, Backend backend, const SetupOption
   register_perpspecs(connection, options.venues);
   for (const PerpspecFields& spec : options.perpspecs) put_perpspec(connection, spec, false);
   store_setting(connection, "backend", std::string(to_string(backend)));
-  if (options.compress) store_setting(connection, "compress", *options.compress ? "on" : "off");
   store_retention(connection, options);
+  store_compression(connection, backend, options, report.warnings);
   if (options.roles) store_setting(connection, "roles", "on");
   grant_roles(connection);
   // Those of the other series are made when a daemon starts, or with the first row of a day.
@@ -156,11 +157,7 @@ void bring_up_to_date(Connection& connection, Backend backend, const SetupOption
       ensure_partitions(connection, table->name(), core::wall_now().ns / core::ns_per_ms,
                         1 + days_ahead);
   connection.execute("COMMIT");
-  if (backend == Backend::timescale)
-    set_policies(connection, report.warnings);
-  else if (options.compress.value_or(false))
-    report.warnings.push_back(
-        "compression: this edition has none; it needs TimescaleDB's Community edition");
+  if (backend == Backend::timescale) set_policies(connection, report.warnings);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Goal: what a person does to a warehouse with `perp db ...` is done, and said as it is. Method:
 // the program against both servers; what became of the tables says the server itself, by plain SQL.
 #include "app/program.hpp"
+#include "warehouse/community.hpp"
 #include "warehouse/database.hpp"
 
 #include <perp/core/time.hpp>
@@ -94,6 +95,35 @@ TEST_P(DbCommands, MigratingASecondTimeFindsNothingToDo) {
   EXPECT_TRUE(lines_that_start_with("applied ", second.out).empty()) << second.out;
   EXPECT_EQ(one(migrations), applied);
   EXPECT_EQ(count("klines"), "1");
+}
+
+TEST_P(DbCommands, DaysOfTablesAreCheckedAndTheFaultIsNamed) {
+  for (const char* bad : {"klines=0", "klines=-1", "klines=1.5", "klines=7d", "klines=", "klines",
+                          "=7", "=off", "klines=36501", "klines=99999999999", "ON", "klines=OFF"}) {
+    const Outcome refused = perp(std::string("db setup --compress '") + bad + "'");
+    EXPECT_EQ(refused.exit_code, 1) << bad;
+    EXPECT_NE(refused.err.find(std::string("--compress: bad compression '") + bad + "'"),
+              std::string::npos)
+        << refused.err;
+    EXPECT_NE(refused.err.find("TABLE=DAYS (whole days from 1) or TABLE=off"), std::string::npos)
+        << refused.err;
+  }
+  for (const auto& [options, told] :
+       {std::pair("--compress klines=3,klines=off", "'klines' said twice"),
+        std::pair("--compress on --compress off", "perp_data and perp_metrics said twice"),
+        std::pair("--retention klines=3,klines=4", "'klines' said twice"),
+        std::pair("--retention klines=off", "bad retention 'klines=off'"),
+        std::pair("--compress exchanges=3", "exchanges: no series of this name")}) {
+    const Outcome refused = perp(std::string("db setup ") + options);
+    EXPECT_EQ(refused.exit_code, 1) << options;
+    EXPECT_NE(refused.err.find(told), std::string::npos) << refused.err;
+  }
+  EXPECT_EQ(one("SELECT to_regclass('perp_series')"), "NULL") << "nothing was set up";
+  const Outcome in_vain = perp("db setup --compress klines=7,tickers=off --retention klines=0");
+  EXPECT_EQ(in_vain.exit_code, 0) << in_vain.err;
+  EXPECT_NE(in_vain.out.find("warning: compression of klines: this edition has none"),
+            std::string::npos)
+      << in_vain.out;
 }
 
 TEST_P(DbCommands, StatsTellTotalsTablesExchangesAndSymbols) {
@@ -236,6 +266,39 @@ TEST_P(DbCommands, AReadersRoleCannotInsert) {
       EXPECT_NE(std::string(error.what()).find("permission denied"), std::string::npos)
           << error.what();
     }
+}
+
+// Only where a server of TimescaleDB's Community edition is given.
+TEST(CommunityCommands, CompressionIsSetKeptAndTold) {
+  const std::string server = warehouse::test::community_server();
+  if (server.empty()) GTEST_SKIP() << "PERP_TEST_COMMUNITY_DSN is not set";
+  const std::string name = "perp_commands_" + std::to_string(getpid());
+  Text(server).rows("CREATE DATABASE " + name);
+  const std::string db = " --db \"" + warehouse::test::with(server, {{"dbname", name}}) + "\"";
+  const Outcome set =
+      run("db setup --compress on,klines=30 --compress trades=30,slippage=off" + db);
+  EXPECT_EQ(set.exit_code, 0) << set.err;
+  const std::string told =
+      "compression after 1 day of perp_data, perp_metrics; after 30 days of klines, trades\n";
+  EXPECT_NE(set.out.find(told), std::string::npos) << set.out;
+  EXPECT_NE(run("db setup" + db).out.find(told), std::string::npos) << "kept without a word of it";
+  Text(warehouse::test::with(server, {{"dbname", name}}))
+      .rows("SELECT remove_compression_policy('trades')");
+  const Outcome info = run("db info" + db);
+  const auto line_of = [&](const std::string& table) {
+    return lines_that_start_with(table + " ", info.out).at(0);
+  };
+  EXPECT_NE(line_of("klines").find("for ever  after 30 days"), std::string::npos) << info.out;
+  EXPECT_NE(line_of("trades").find("after 30 days, no policy"), std::string::npos) << info.out;
+  EXPECT_TRUE(line_of("slippage").ends_with("for ever")) << info.out;
+  const json tables = json::parse(run("db info --format json" + db).out).at("tables");
+  EXPECT_EQ(tables.at("klines").at("compress_days"), 30);
+  EXPECT_EQ(tables.at("klines").at("compress_after_ms"), 30 * day_ms);
+  EXPECT_EQ(tables.at("trades").at("compress_days"), 30);
+  EXPECT_TRUE(tables.at("trades").at("compress_after_ms").is_null());
+  EXPECT_EQ(tables.at("slippage").at("compress_days"), 0);
+  EXPECT_TRUE(tables.at("tickers").at("compress_days").is_null());
+  Text(server).rows("DROP DATABASE " + name + " WITH (FORCE)");
 }
 
 INSTANTIATE_TEST_SUITE_P(Servers, DbCommands, warehouse::test::both_servers(),

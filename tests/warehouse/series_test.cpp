@@ -428,6 +428,44 @@ TEST_P(SeriesTables, CompressionWhereThereIsNoneIsSaid) {
   EXPECT_TRUE(setup(dsn_, {.compress = false}).warnings.empty());
 }
 
+TEST_P(SeriesTables, CompressionOfASeriesIsCheckedAndToldWhereThereIsNone) {
+  setup(dsn_, {});
+  const SetupReport report =
+      setup(dsn_, {.compression = {{"klines", 7}, {"trades", 2}, {"tickers", 0}}});
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_EQ(report.warnings[0],
+            "compression of klines, trades: this edition has none; it needs TimescaleDB's "
+            "Community edition");
+  // Nothing is kept of a wish that cannot be fulfilled.
+  EXPECT_TRUE(setup(dsn_, {}).warnings.empty());
+  for (const Info::TableInfo& table : info(dsn_).tables) {
+    EXPECT_EQ(table.compress_days, std::nullopt) << table.name;
+    EXPECT_EQ(table.compress_after_ms, std::nullopt) << table.name;
+    EXPECT_EQ(table.compressed_chunks, 0) << table.name;
+  }
+  for (const auto& [table, days] :
+       {std::pair("exchanges", 7), std::pair("klines", -1), std::pair("klines; --", 7)}) {
+    try {
+      setup(dsn_, {.retention = {{"klines", 9}}, .compression = {{table, days}}});
+      FAIL() << table << " is accepted";
+    } catch (const core::Error& error) {
+      EXPECT_NE(std::string(error.what()).find(table), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_EQ(one("SELECT retention_days FROM perp_series WHERE table_name = 'klines'"), "0")
+      << "refused as a whole";
+}
+
+TEST_P(SeriesTables, AnOldWishForCompressionWhereThereIsNoneIsForgotten) {
+  setup(dsn_, {});
+  run("ALTER TABLE perp_series DROP COLUMN compress_days");
+  run("INSERT INTO perp_settings (name, value) VALUES ('compress', 'on')");
+  run("DELETE FROM perp_migrations WHERE name = '0010_compression.sql'");
+  EXPECT_EQ(migrate(dsn_).applied, std::vector<std::string>{"0010_compression.sql"});
+  EXPECT_EQ(one("SELECT count(*) FROM perp_series WHERE compress_days IS NOT NULL"), "0");
+  EXPECT_EQ(one("SELECT count(*) FROM perp_settings WHERE name = 'compress'"), "0");
+}
+
 INSTANTIATE_TEST_SUITE_P(Servers, SeriesTables, test::both_servers(), test::server_name);
 
 }  // namespace

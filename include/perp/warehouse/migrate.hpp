@@ -23,8 +23,11 @@ struct SetupOptions {
   /// what is stored.
   std::optional<int> retention_days{};
   std::map<std::string, int> retention{};  ///< of other series, by table name
-  /// Community edition: compresses chunks older than a day from now on (true) or no more (false).
+  /// Community edition: chunks of perp_data and perp_metrics are compressed a day after their end
+  /// from now on (true) or no more (false).
   std::optional<bool> compress{};
+  /// The same of any series, by table name: how many days after their end; 0: no more.
+  std::map<std::string, int> compression{};
   Backend backend = Backend::automatic;
   /// Creates the roles perp_reader (SELECT) and perp_writer (what loading needs, no DDL, no DROP),
   /// both without login: `GRANT perp_reader TO somebody`.
@@ -41,6 +44,13 @@ struct Info {
     std::int64_t bytes = 0;    ///< with indexes and partitions
     std::int64_t partitions = 0;
     std::optional<int> retention_days{};  ///< of a series; 0: kept for ever
+    /// Of a series: how long after their end chunks are to be compressed. 0: no more; nothing:
+    /// setup was never told.
+    std::optional<int> compress_days{};
+    /// The same of the server's policy that is in force, whoever made it; nothing: there is none.
+    std::optional<std::int64_t> compress_after_ms{};
+    bool is_compression_paused = false;  ///< the server was told not to run that policy
+    std::int64_t compressed_chunks = 0;
   };
   struct Cursor {
     int lane = 0;
@@ -54,7 +64,6 @@ struct Info {
   std::string timescale_version;  ///< empty without the extension
   std::string timescale_license;  ///< "timescale" (Community) or "apache"
   int retention_days = 0;         ///< of perp_data and perp_metrics
-  bool is_compressed = false;     ///< chunks older than a day
   /// Community edition: policies of the server whose last run failed, a sentence each.
   std::vector<std::string> failed_policies{};
   std::vector<TableInfo> tables;  ///< series first, then the rest, each by name
@@ -75,7 +84,7 @@ struct SetupReport {
 };
 
 /// Creates what is missing. @throws DatabaseError, or core::Error where the wish cannot be had
-/// (backend, newer schema, retention of what is no series)
+/// (backend, newer schema, retention or compression of what is no series)
 SetupReport setup(const std::string& dsn, const SetupOptions& options);
 /// Brings an existing schema up to date and touches nothing else. @throws core::Error without a
 /// schema, or on a newer one
