@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 
 namespace perp::warehouse {
 namespace {
@@ -44,7 +45,7 @@ Layout layout_of(Connection& connection, const std::string& table) {
 }
 
 struct Policy {
-  std::int64_t after_ms = 0;
+  std::optional<std::int64_t> after_ms{};  // nothing: it goes by the chunks' creation
   bool is_hourly = false;
   bool is_paused = false;
 };
@@ -57,9 +58,12 @@ std::map<std::string, Policy> read_policies(Connection& connection) {
                   "hypertable_name IN (SELECT table_name FROM perp_series)",
                   policy_interval));
   std::map<std::string, Policy> out;
-  for (std::size_t i = 0; i < jobs.rows; ++i)
-    out[std::string(jobs.columns[0].text(i))] = {
-        jobs.columns[1].ints[i], jobs.columns[2].ints[i] != 0, jobs.columns[3].ints[i] != 0};
+  for (std::size_t i = 0; i < jobs.rows; ++i) {
+    Policy& policy = out[std::string(jobs.columns[0].text(i))];
+    if (!jobs.columns[1].is_null(i)) policy.after_ms = jobs.columns[1].ints[i];
+    policy.is_hourly = jobs.columns[2].ints[i] != 0;
+    policy.is_paused = jobs.columns[3].ints[i] != 0;
+  }
   return out;
 }
 

@@ -226,7 +226,11 @@ TEST_F(Community, CompressionOfASeriesIsKeptChangedAndTakenBack) {
   EXPECT_EQ(jobs("policy_reorder"), "perp_data 01:00:00, perp_metrics 01:00:00");
   // Without a word of it all stays, the jobs themselves, too.
   const std::string first = job("policy_compression", "klines");
-  EXPECT_TRUE(setup(own_, {.retention = {{"klines", 90}}}).warnings.empty());
+  EXPECT_TRUE(setup(own_, {.retention = {{"klines", 365}}}).warnings.empty());
+  EXPECT_EQ(Text(own_).one("SELECT (config->>'drop_after')::bigint / 86400000 FROM "
+                           "timescaledb_information.jobs WHERE hypertable_name = 'klines' AND "
+                           "proc_name = 'policy_retention'"),
+            "365");
   EXPECT_TRUE(migrate(own_).warnings.empty());
   EXPECT_EQ(compressed_after(), "klines 7, trades 2");
   EXPECT_EQ(job("policy_compression", "klines"), first);
