@@ -218,10 +218,11 @@ void add_db(CLI::App& app, Context& context) {
                    "TABLE=DAYS of other series, for example klines=365,trades=7; 0 = for ever")
       ->delimiter(',');
   setup
-      ->add_option("--compress", arguments->compress,
-                   "TimescaleDB Community: on or off compresses chunks of perp_data and "
-                   "perp_metrics a day after their end; TABLE=DAYS or TABLE=off those of any "
-                   "series, for example klines=7,trades=2. Off until told, and kept")
+      ->add_option(
+          "--compress", arguments->compress,
+          "TimescaleDB Community: chunks of perp_data and perp_metrics are compressed a day "
+          "after their end (on), or no more (off); TABLE=DAYS or TABLE=off: those of any "
+          "series, for example klines=7,trades=2. Off until told")
       ->delimiter(',');
   setup->add_flag("--roles", arguments->options.roles,
                   "Create the roles perp_reader and perp_writer and grant them what they need");
