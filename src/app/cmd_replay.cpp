@@ -62,6 +62,11 @@ void add_replay(CLI::App& app, Context& context) {
                    "Database connections that load side by side")
       ->capture_default_str()
       ->check(CLI::Range(1, 16));
+  command
+      ->add_option("--tables", arguments->pipeline.fact_tables,
+                   "Which records are also rows of tables of their own (default: all but trades)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(warehouse::fact_table_names()));
   command->add_option("--pin", arguments->pins, "Pin a thread: feed=0 engine=1")->delimiter(',');
   add_dsn(*command, context, false);
   add_format(*command, context, {"table", "json"});

@@ -140,6 +140,7 @@ void set_pipeline_options(const Config& config, PipelineOptions& options) {
   options.sync_ms = config.integer("journal.sync_ms");
   options.dsn = dsn_of(config);
   options.loader_lanes = static_cast<unsigned>(config.integer("loader.lanes"));
+  options.fact_tables = config.list("loader.tables");
   options.feed_cpu = static_cast<int>(config.integer("pins.feed"));
   options.engine_cpu = static_cast<int>(config.integer("pins.engine"));
   options.ring_bytes = static_cast<std::size_t>(config.integer("ring_bytes"));

@@ -66,6 +66,7 @@ Report run_pipeline(const PipelineOptions& options, const std::atomic<bool>& sto
   warehouse_options.loader.dsn = options.dsn;
   warehouse_options.loader.program = "perp replay";
   warehouse_options.loader.lanes = options.loader_lanes;
+  warehouse_options.loader.fact_tables = options.fact_tables;
   core::RecordRing ring(options.ring_bytes);
   WarehouseSide side(warehouse_options);
   side.add_ring(ring);

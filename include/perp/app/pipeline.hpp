@@ -5,6 +5,7 @@
 #include <perp/app/report.hpp>
 #include <perp/feed/replay.hpp>
 #include <perp/state/market_state.hpp>
+#include <perp/warehouse/loader.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -20,6 +21,8 @@ struct PipelineOptions {
   std::int64_t sync_ms = 50;
   std::string dsn;  ///< empty: nothing is loaded
   unsigned loader_lanes = 2;
+  /// Which records are also rows of their own, as the loader's.
+  std::vector<std::string> fact_tables = warehouse::default_fact_tables();
   /// The market token's members are the configuration's default.
   state::StateOptions state{.market_token = {"ETH", "BTC", "XRP", "SOL"}};
   int feed_cpu = -1;  ///< -1: not pinned
