@@ -11,7 +11,6 @@
 #include <perp/warehouse/retention.hpp>
 #include <perp/warehouse/seal.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
