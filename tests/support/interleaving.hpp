@@ -242,7 +242,7 @@ class Checker {
     std::function<void()> body;
     std::vector<char> stack;
     ucontext_t context{};  // where it begins
-    jmp_buf place{};  // where it goes on
+    jmp_buf place{};       // where it goes on
     bool has_begun = false;
     bool is_parked = false;  // behind a body's end: it takes the next one
     bool is_done = true;
