@@ -17,6 +17,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <libpq-fe.h>
+#include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -79,6 +81,17 @@ class Database {
   std::string server_dsn_;
   std::string name_;
 };
+
+/// One T per server, kept until the program ends. What it drops then it drops by a connection:
+/// OpenSSL, which ends before all that was made before its first use, has to be the older one.
+template <class T>
+T& kept(const Server& server) {
+  run_sql(server.dsn(), "SELECT 1");
+  static std::map<std::string, std::unique_ptr<T>> made;
+  std::unique_ptr<T>& one = made[server.name];
+  if (!one) one = std::make_unique<T>(server);
+  return *one;
+}
 
 /// Our schema, for rows of `days` days from day_0 on.
 inline void set_up(const std::string& dsn, int days) {

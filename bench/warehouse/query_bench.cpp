@@ -20,7 +20,6 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -233,13 +232,6 @@ struct Clients {
   }
 };
 
-Clients& clients(const Server& server) {
-  static std::map<std::string, std::unique_ptr<Clients>> made;
-  std::unique_ptr<Clients>& one = made[server.name];
-  if (!one) one = std::make_unique<Clients>(server);
-  return *one;
-}
-
 /// What a command writes is read to its end. @returns its bytes
 std::size_t run_program(const std::string& command) {
   FILE* const pipe = popen(command.c_str(), "r");
@@ -284,7 +276,7 @@ void query(benchmark::State& state, const Server& server, bool is_sealed, Ask as
     state.SkipWithError((std::string(server.variable) + " is not set").c_str());
     return;
   }
-  Clients& of = clients(server);
+  Clients& of = kept<Clients>(server);
   of.history.warm(is_sealed);
   std::vector<double> seconds;
   for (auto _ : state) {

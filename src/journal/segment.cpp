@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -113,20 +114,20 @@ HeaderState read_header(const core::File& file, Position base, SegmentHeader& he
 
 BlockScanner::BlockScanner(const core::File& file, Position base, std::uint64_t journal_id,
                            Depth depth)
-    : file_(&file), base_(base), journal_id_(journal_id), depth_(depth) {
-  buffer_.grow(depth == Depth::whole ? read_ahead : block_alignment);
-}
+    : file_(&file), base_(base), journal_id_(journal_id), depth_(depth) {}
 
 // The bytes [offset, offset + bytes) as far as they lie below the extent and in the file.
 std::span<const std::byte> BlockScanner::window(std::uint64_t offset, std::uint64_t bytes,
                                                 std::uint64_t extent) {
-  bytes = offset < extent ? std::min(bytes, extent - offset) : 0;
+  const std::uint64_t rest = offset < extent ? extent - offset : 0;
+  bytes = std::min(bytes, rest);
   if (offset < window_offset_ || offset + bytes > window_offset_ + window_bytes_) {
-    buffer_.grow(bytes);
-    const std::uint64_t wanted =
-        std::min<std::uint64_t>(buffer_.size(), offset < extent ? extent - offset : 0);
+    // Doubled: whoever is at the end of what is written takes a few pages, not the whole of it.
+    const std::uint64_t ahead = depth_ == Depth::whole ? read_ahead : block_alignment;
+    buffer_.grow(std::max(bytes, std::bit_ceil(std::min(rest, ahead))));
     window_offset_ = offset;
-    window_bytes_ = file_->pread_all({buffer_.data(), wanted}, offset);
+    window_bytes_ = 0;  // should reading fail
+    window_bytes_ = file_->pread_all({buffer_.data(), std::min(buffer_.size(), rest)}, offset);
   }
   const std::uint64_t begin = offset - window_offset_;
   return {buffer_.data() + begin,
