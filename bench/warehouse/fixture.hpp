@@ -129,7 +129,10 @@ struct Minutes {
   std::int64_t first_ms = day_0;
   Order order = Order::arrival;
   std::uint64_t seed = 7;  ///< another one: the same keys with other values
+  int part = 0;            ///< of so many `parts`, each with its share of the symbols
+  int parts = 1;
 
+  /// Of all parts.
   std::int64_t rows() const { return std::int64_t{18} * symbols * count; }
 };
 
@@ -189,20 +192,20 @@ inline void fill_row(const Minutes& minutes, int symbol, std::size_t spec, int m
   }
 }
 
-/// Calls `visit(const MinuteRow&)` with each row, minute by minute or series by series.
+/// Calls `visit(const MinuteRow&)` with each row of the part, minute by minute or series by series.
 template <class Visit>
 void for_each_minute(const Minutes& minutes, Visit visit) {
   MinuteRow row;
   const std::size_t specs = minute_specs().size();
   if (minutes.order == Order::arrival) {
     for (int minute = 0; minute < minutes.count; ++minute)
-      for (int symbol = 0; symbol < minutes.symbols; ++symbol)
+      for (int symbol = minutes.part; symbol < minutes.symbols; symbol += minutes.parts)
         for (std::size_t spec = 0; spec < specs; ++spec) {
           fill_row(minutes, symbol, spec, minute, row);
           visit(row);
         }
   } else {
-    for (int symbol = 0; symbol < minutes.symbols; ++symbol)
+    for (int symbol = minutes.part; symbol < minutes.symbols; symbol += minutes.parts)
       for (std::size_t spec = 0; spec < specs; ++spec)
         for (int minute = 0; minute < minutes.count; ++minute) {
           fill_row(minutes, symbol, spec, minute, row);

@@ -54,6 +54,16 @@ class Input {
     if (!files_) files_ = std::make_unique<CopyFiles>(folder_.path() + "/rows", minutes);
     return *files_;
   }
+  /// The same rows in two pairs of files, half of the symbols in each.
+  const std::vector<CopyFiles>& halves() {
+    for (int part = 0; halves_.size() < 2; ++part) {
+      Minutes half = minutes;
+      half.part = part;
+      half.parts = 2;
+      halves_.emplace_back(folder_.path() + "/half" + std::to_string(part), half);
+    }
+    return halves_;
+  }
   const RowByRow& statements() {
     if (!statements_) statements_ = std::make_unique<RowByRow>(minutes);
     return *statements_;
@@ -69,6 +79,7 @@ class Input {
   std::string journal_;
   journal::Position end_ = 0;
   std::unique_ptr<CopyFiles> files_;
+  std::vector<CopyFiles> halves_;
   std::unique_ptr<RowByRow> statements_;
   std::unique_ptr<UnnestUpsert> arrays_;
 };
@@ -189,6 +200,11 @@ auto loader(Input& (*input)(), unsigned lanes) {
 auto psql(Input& (*input)()) {
   return [input](const std::string& dsn) { psql_copy(dsn, input().files()); };
 }
+/// What the server and this machine's processors give to two loads at once, whoever loads.
+void two_psqls(const std::string& dsn) {
+  at_once({[&] { psql_copy(dsn, live_input().halves()[0]); },
+           [&] { psql_copy(dsn, live_input().halves()[1]); }});
+}
 
 const bool goals = [] {
   const auto add = [](const Server& server, const std::string& name, const std::string& contest,
@@ -219,6 +235,9 @@ const bool goals = [] {
         "unnest_upsert", "one_connection", [](const std::string&) { live_input().arrays(); },
         [](const std::string& dsn) { live_input().arrays().run(dsn); });
     live_way("perp", "two_connections", nothing, loader(live_input, 2));
+    live_way(
+        "psql_copy", "two_connections", [](const std::string&) { live_input().halves(); },
+        two_psqls);
 
     const auto few_way = [&](const char* who, auto prepare, auto way) {
       add(server, std::string("warehouse/hundred_thousand_rows/") + who + at, "few",

@@ -1,10 +1,10 @@
 // perp_metrics of whole days out of perp_data: ours, which reads by COPY, computes in columns and
 // writes by COPY, against one INSERT ... SELECT whose 36 changes are LAG() windows; and the
 // computation alone against the same SELECT without its INSERT. Both write into a table with the
-// key and the three indexes, emptied before each turn. Needs PERP_BENCH_DSN and
-// PERP_BENCH_TIMESCALE_DSN. PERP_BENCH_METRICS_DAYS (1) of PERP_BENCH_METRICS_SYMBOLS (10) x 18
-// perpspecs: 10 and 100 are 25.92 million rows.
-// Counters say where our time goes.
+// key and the three indexes, emptied before each turn. What the load alone takes is shown beside
+// it: two psql with \copy of the very rows. Needs PERP_BENCH_DSN and PERP_BENCH_TIMESCALE_DSN.
+// PERP_BENCH_METRICS_DAYS (1) of PERP_BENCH_METRICS_SYMBOLS (10) x 18 perpspecs: 10 and 100
+// are 25.92 million rows. Counters say where our time goes.
 #include "harness/goals.hpp"
 #include "warehouse/fixture.hpp"
 #include "warehouse/peers.hpp"
@@ -50,6 +50,28 @@ class Data {
     if (digest_.empty()) digest_ = found;
     if (found != digest_) throw std::runtime_error("LAG() and the backfill differ");
   }
+  /// The rows of the backfill as files of binary COPY, a half of the days in each.
+  void write_files() {
+    if (!files_.empty()) return;
+    backfill(2);
+    const std::int64_t half = day_0 + (end_ms_ - day_0) / warehouse::day_ms / 2 * warehouse::day_ms;
+    for (const auto& [from, to] : {std::pair(day_0, half), std::pair(half, end_ms_)}) {
+      files_.push_back(folder_.path() + "/" + std::to_string(from));
+      run_psql(dsn(), " -c '\\copy (SELECT " + warehouse::perp_metrics().column_list() +
+                          " FROM perp_metrics WHERE ts >= " + std::to_string(from) + " AND ts < " +
+                          std::to_string(to) + ") TO '\"'\"'" + files_.back() +
+                          "'\"'\"' (FORMAT binary)'");
+    }
+    empty();
+  }
+  void load_files() const {
+    const auto load = [this](const std::string& file) {
+      return [this, file] {
+        run_psql(dsn(), copy_option("perp_metrics", warehouse::perp_metrics(), file));
+      };
+    };
+    at_once({load(files_[0]), load(files_[1])});
+  }
   warehouse::MetricsReport backfill(unsigned workers) const {
     warehouse::MetricsOptions options;
     options.dsn = dsn();
@@ -66,6 +88,8 @@ class Data {
 
  private:
   Database database_;
+  TemporaryFolder folder_;
+  std::vector<std::string> files_;
   std::int64_t rows_ = 0;
   std::int64_t end_ms_ = 0;
   std::string digest_;
@@ -164,6 +188,12 @@ const bool goals = [] {
     });
     add(whole, "sql_lag", [](benchmark::State&, Data& of) {
       const double seconds = seconds_of([&] { of.insert_by_lag(); });
+      of.check();
+      return seconds;
+    });
+    add(whole, "psql_copy_of_its_rows", [](benchmark::State&, Data& of) {
+      of.write_files();
+      const double seconds = seconds_of([&] { of.load_files(); });
       of.check();
       return seconds;
     });

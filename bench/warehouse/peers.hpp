@@ -10,6 +10,8 @@
 #include <bit>
 #include <charconv>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,6 +61,13 @@ inline std::string copy_option(const std::string& target, const warehouse::Table
 inline void psql_copy(const std::string& dsn, const CopyFiles& files) {
   run_psql(dsn, copy_option("perp_data", warehouse::perp_data(), files.data) +
                     copy_option("perp_metrics", warehouse::perp_metrics(), files.metrics));
+}
+
+/// What runs at the same time, each in a thread. @throws what the first of them threw
+inline void at_once(const std::vector<std::function<void()>>& works) {
+  std::vector<std::future<void>> running;
+  for (const auto& work : works) running.push_back(std::async(std::launch::async, work));
+  for (std::future<void>& one : running) one.get();
 }
 
 /// DO UPDATE of all that is not key, as anybody would write it.

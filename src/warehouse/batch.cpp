@@ -14,13 +14,6 @@ namespace {
 constexpr std::size_t by_kind_rows = 2000;
 constexpr std::size_t by_kind_rows_of_series = 8;
 
-/// Where a row of a batch comes to lie: behind those of a smaller group, or of an earlier time.
-struct Place {
-  std::uint64_t group;  ///< kind, day, series
-  std::int64_t ts;
-  std::uint32_t row;  ///< index in the batch
-};
-
 bool is_same_key(const Row& a, const Row& b) { return a.series == b.series && a.ts == b.ts; }
 
 // `older` and `newer` have one key. Leaves the joined row in `newer`.
@@ -75,7 +68,8 @@ void sort_and_fold(Batch& batch, std::span<const Series> series) {
   std::vector<std::uint32_t> rank(series.size());
   for (std::uint32_t i = 0; i < by_name.size(); ++i) rank[by_name[i]] = i;
   // By numbers made once per row: most of a lane's own time would go into comparing rows.
-  std::vector<Place> places;
+  std::vector<Batch::Place>& places = batch.places;
+  places.clear();
   places.reserve(batch.rows.size());
   for (std::uint32_t i = 0; i < batch.rows.size(); ++i) {
     const Row& row = batch.rows[i];
@@ -84,13 +78,14 @@ void sort_and_fold(Batch& batch, std::span<const Series> series) {
     const auto day = static_cast<std::uint64_t>(row.ts / day_ms);  // 2010 to 2100: see take_minute
     places.push_back({kind << 56 | day << 32 | rank[row.series], row.ts, i});
   }
-  std::sort(places.begin(), places.end(), [&](const Place& a, const Place& b) {
+  std::sort(places.begin(), places.end(), [&](const Batch::Place& a, const Batch::Place& b) {
     if (a.group != b.group) return a.group < b.group;
     return a.ts != b.ts ? a.ts < b.ts : batch.rows[a.row].position < batch.rows[b.row].position;
   });
-  std::vector<Row> kept;
-  kept.reserve(batch.rows.size());
-  for (const Place& place : places) {
+  std::vector<Row>& kept = batch.sorted;
+  kept.clear();
+  kept.reserve(batch.rows.capacity());  // the two change places
+  for (const Batch::Place& place : places) {
     Row row = batch.rows[place.row];
     if (!kept.empty() && is_same_key(kept.back(), row)) {
       fold(batch, kept.back(), row);

@@ -79,6 +79,17 @@ struct Batch {
   std::uint64_t error_rows = 0;
   std::uint64_t folded = 0;
 
+  /// Where a row comes to lie: behind those of a smaller group, or of an earlier time.
+  struct Place {
+    std::uint64_t group;  ///< kind, day, series
+    std::int64_t ts;
+    std::uint32_t row;  ///< index in `rows`
+  };
+  // sort_and_fold() works in these. Kept from batch to batch: fresh memory of that size comes from
+  // the kernel, page by page.
+  std::vector<Place> places;
+  std::vector<Row> sorted;
+
   void clear(journal::Position at);
   bool is_empty() const { return row_count() == 0 && statements.empty() && refused.empty(); }
   std::size_t row_count() const {

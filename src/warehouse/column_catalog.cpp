@@ -28,14 +28,17 @@ bool is_name(std::string_view name) {
 
 }  // namespace
 
-std::vector<CatalogColumn> read_columns(Connection& connection, std::string_view table) {
-  const QueryResult rows = connection.query(
+Statement columns_statement(std::string_view table) {
+  return {
       "SELECT a.attname::text, t.typcategory = 'N', t.typcategory = 'S', a.atttypid = 'float8'::"
       "regtype, a.attgenerated <> '', a.atthasdef FROM pg_attribute a JOIN pg_type t ON t.oid = "
       "a.atttypid "
       "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY "
       "a.attnum",
-      {std::string(table)});
+      {std::string(table)}};
+}
+
+std::vector<CatalogColumn> columns_of(std::string_view table, const QueryResult& rows) {
   if (rows.rows == 0)
     throw core::Error("no such table", std::string(table), "run `perp db setup` first");
   std::vector<CatalogColumn> out;
@@ -50,6 +53,11 @@ std::vector<CatalogColumn> read_columns(Connection& connection, std::string_view
                    rows.columns[5].ints[i] != 0});
   }
   return out;
+}
+
+std::vector<CatalogColumn> read_columns(Connection& connection, std::string_view table) {
+  const Statement statement = columns_statement(table);
+  return columns_of(table, connection.query(statement.sql, statement.values));
 }
 
 const CatalogColumn* find_column(std::span<const CatalogColumn> columns, std::string_view name) {

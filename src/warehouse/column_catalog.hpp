@@ -1,6 +1,8 @@
 #pragma once
 // The columns that a table of this database really has, in table order: those of the column table
 // and what was added to the running system (`perp perpspec add --create-columns`).
+#include <perp/warehouse/connection.hpp>
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -8,8 +10,6 @@
 #include <vector>
 
 namespace perp::warehouse {
-
-class Connection;
 
 enum class CatalogType : std::uint8_t {
   number,  ///< any numeric type
@@ -25,7 +25,10 @@ struct CatalogColumn {
   bool has_default;   ///< what a row that does not say it gets is not NULL
 };
 
+/// What columns_of() reads, for whoever asks more in the same round trip.
+Statement columns_statement(std::string_view table);
 /// @throws core::Error without such a table
+std::vector<CatalogColumn> columns_of(std::string_view table, const QueryResult& rows);
 std::vector<CatalogColumn> read_columns(Connection& connection, std::string_view table);
 const CatalogColumn* find_column(std::span<const CatalogColumn> columns, std::string_view name);
 
