@@ -95,6 +95,11 @@ bool passes_by_itself(const DatabaseError& error) {
          state == "57014" || state == "25006";
 }
 
+// A check that a row violates has a name.
+bool lacks_partition(const DatabaseError& error) {
+  return error.sqlstate() == "23514" && error.constraint().empty();
+}
+
 bool lock_lane(Connection& connection, unsigned lane, int previous_pid,
                const std::atomic<bool>& stop) {
   const std::int64_t begin_ns = core::mono_now().ns;

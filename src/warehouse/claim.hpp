@@ -31,5 +31,9 @@ bool pause_unless(const std::atomic<bool>& stop, std::int64_t ms);
 /// statement timeout, the server's own input and output errors, a standby that cannot be written
 /// to.
 bool passes_by_itself(const DatabaseError& error);
+/// The server found no partition for a row. Somebody dropped it; or this server process does not
+/// know it: PostgreSQL 15 was seen to keep for good the list of partitions that a process read
+/// while another process was adding one. A new connection's process reads it anew.
+bool lacks_partition(const DatabaseError& error);
 
 }  // namespace perp::warehouse

@@ -114,7 +114,8 @@ void Connection::raise(const PGresult* result, const std::string& what) const {
   for (int code : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT})
     if (const std::string more = field(result, code); !more.empty()) why += "; " + more;
   if (!sqlstate.empty()) why += " (SQLSTATE " + sqlstate + ")";
-  throw DatabaseError(what, "database", why, sqlstate, field(result, PG_DIAG_TABLE_NAME), is_lost);
+  throw DatabaseError(what, "database", why, sqlstate, field(result, PG_DIAG_TABLE_NAME), is_lost,
+                      field(result, PG_DIAG_CONSTRAINT_NAME));
 }
 
 void Connection::wait(bool also_writable) {

@@ -255,8 +255,10 @@ void Lane::commit() {
       return;
     } catch (const DatabaseError& error) {
       // A server that has become read-only is a standby now: a new connection may find the new
-      // primary.
+      // primary. A partition that is not found though prepare() has made it anew: see
+      // lacks_partition().
       const bool is_usable = !error.is_connection_lost() && error.sqlstate() != "25006" &&
+                             !(lacks_partition(error) && has_renewed_days) &&
                              session_->connection.recover();
       if (!is_usable) {
         tell(fmt::format("{}: connection given up: {}", where(), error.what()));
@@ -291,10 +293,8 @@ void Lane::commit() {
         tell(fmt::format("{}: {}; trying again in {} ms", where(), error.what(), backoff_ms));
         if (!pause(backoff_ms)) return;
         backoff_ms = std::min(2 * backoff_ms, backoff_last_ms);
-      } else if (is_row_fault(error) && session_->backend == Backend::plain && !has_renewed_days &&
-                 error.sqlstate() == "23514") {
-        // Possibly a partition that somebody dropped since we looked.
-        has_renewed_days = true;
+      } else if (lacks_partition(error)) {
+        has_renewed_days = true;  // by prepare()
         days_.clear();
         fact_chunks_.clear();
       } else if (is_row_fault(error) && mode != StoreMode::bisect) {

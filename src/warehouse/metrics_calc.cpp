@@ -235,7 +235,9 @@ MetricsReport follow_metrics(const MetricsOptions& options, const MetricsFollow&
       if (stop.load()) break;
       // A pass that met another writer four times is made again like any other.
       const bool met_another = error.sqlstate().starts_with("40") || error.sqlstate() == "23505";
-      if (!error.is_connection_lost() && !passes_by_itself(error) && !met_another) throw;
+      if (!error.is_connection_lost() && !passes_by_itself(error) && !lacks_partition(error) &&
+          !met_another)
+        throw;
       if (options.on_event)
         options.on_event(fmt::format("{}; trying again in {} ms", error.what(), reconnect_ms));
       pause_unless(stop, reconnect_ms);

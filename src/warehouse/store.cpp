@@ -1,5 +1,6 @@
 #include "warehouse/store.hpp"
 
+#include "warehouse/claim.hpp"
 #include "warehouse/events.hpp"
 #include "warehouse/rollup_tables.hpp"
 #include "warehouse/wire.hpp"
@@ -88,7 +89,8 @@ void check_count(std::string_view table, std::int64_t stored, std::size_t sent) 
 }  // namespace
 
 bool is_row_fault(const DatabaseError& error) {
-  return error.sqlstate().starts_with("22") || error.sqlstate().starts_with("23");
+  return error.sqlstate().starts_with("22") ||
+         (error.sqlstate().starts_with("23") && !lacks_partition(error));
 }
 
 // What is merged is merged as a whole.

@@ -44,6 +44,35 @@ TEST_P(SchemaFault, APartitionDroppedBehindTheLoadersBackIsMadeAgain) {
   expect_exactly_once();
 }
 
+// A server process may keep an old list of partitions. Seen on PostgreSQL 15 when two lanes began
+// at once: one made the partition, the other never found it. Here a trigger says for one process
+// what the server said.
+TEST_P(SchemaFault, AServerProcessThatDoesNotKnowAPartitionIsLeftAndNoRowRefused) {
+  Text text(dsn_);
+  text.rows(
+      "CREATE TABLE blind (pid int); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+      "$$ BEGIN IF EXISTS (SELECT FROM blind WHERE pid = pg_backend_pid()) THEN RAISE EXCEPTION "
+      "'no partition of relation \"%\" found for row', TG_TABLE_NAME USING ERRCODE = "
+      "'check_violation'; END IF; RETURN NEW; END $$; CREATE TRIGGER refuse BEFORE INSERT ON "
+      "perp_metrics FOR EACH ROW EXECUTE FUNCTION refuse()");
+  LoaderOptions with = options();
+  with.lanes = 1;
+  with.flush_ms = 1;
+  write_history(2);
+  Loading loading(with);
+  await_end(loading);
+  text.rows(
+      "INSERT INTO blind SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
+      "application_name = 'perp loader lane 0'");
+  write_history(2, day_0 + 10 * 60'000);
+  await_end(loading);
+  const LoadReport report = loading.stop();
+  EXPECT_EQ(text.one("SELECT count(*) FROM blind"), "1");
+  EXPECT_EQ(report.reconnects, 1u);
+  EXPECT_EQ(report.rows_refused, 0u);
+  expect_exactly_once();
+}
+
 // PostgreSQL has at most 1,600 columns in a table, dropped ones included, and each new field takes
 // four in perp_metrics.
 TEST_P(SchemaFault, MoreColumnsThanATableCanHaveAreRefusedWhole) {

@@ -28,18 +28,23 @@ struct CatalogColumns;
 class DatabaseError : public core::Error {
  public:
   DatabaseError(const std::string& what, const std::string& where, const std::string& why,
-                std::string sqlstate, std::string table, bool is_connection_lost)
+                std::string sqlstate, std::string table, bool is_connection_lost,
+                std::string constraint = {})
       : core::Error(what, where, why),
         sqlstate_(std::move(sqlstate)),
         table_(std::move(table)),
+        constraint_(std::move(constraint)),
         is_connection_lost_(is_connection_lost) {}
   const std::string& sqlstate() const { return sqlstate_; }
   const std::string& table() const { return table_; }  ///< as the server names it, often empty
+  /// The constraint that a row violates; empty where it is none of the table's.
+  const std::string& constraint() const { return constraint_; }
   bool is_connection_lost() const { return is_connection_lost_; }
 
  private:
   std::string sqlstate_;
   std::string table_;
+  std::string constraint_;
   bool is_connection_lost_;
 };
 
