@@ -159,6 +159,9 @@ class RestTest : public LedgerFiles {
   void settle() {
     ASSERT_TRUE(net::test::run_until(loop, [&] { return rest->stats().under_way == 0; }));
   }
+  /// A reply's time is its tick's, and what has really gone by since: on a busy machine a second.
+  /// No wait is longer by more than this.
+  double slack() const { return static_cast<double>(core::mono_now() - begin_) / 1e9; }
   /// The wall clock begins at a full five minutes.
   Moment moment() const {
     const std::int64_t ns = tenths_ * 100 * core::ns_per_ms;
@@ -199,6 +202,7 @@ class RestTest : public LedgerFiles {
                       [&](const Bytes& bytes) { return header_of(bytes).type == type; }));
   }
 
+  const core::MonoNs begin_ = core::mono_now();  // before the loop, whose clock goes on from then
   net::Loop loop;
   net::Resolver resolver;
   net::TlsContext tls;

@@ -223,7 +223,7 @@ TEST_F(BinanceBudget, ABookThatMetABanIsAskedAfterItAndAPollIsNot) {
   asking.fetch_book("S0USDT");
   advance(0.1);
   host.script = healthy;
-  advance(6);
+  advance(6 + slack());
   EXPECT_EQ(asking.stats().books, 1U);
   EXPECT_TRUE(failed_books.empty());
   EXPECT_EQ(host.asked.size(), 2U);
