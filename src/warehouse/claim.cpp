@@ -95,9 +95,9 @@ bool passes_by_itself(const DatabaseError& error) {
          state == "57014" || state == "25006";
 }
 
-// A check that a row violates has a name.
+// A check that a row violates has a name; what somebody's trigger raises has no table.
 bool lacks_partition(const DatabaseError& error) {
-  return error.sqlstate() == "23514" && error.constraint().empty();
+  return error.sqlstate() == "23514" && error.constraint().empty() && !error.table().empty();
 }
 
 bool lock_lane(Connection& connection, unsigned lane, int previous_pid,

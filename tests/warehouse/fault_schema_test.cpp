@@ -53,7 +53,8 @@ TEST_P(SchemaFault, AServerProcessThatDoesNotKnowAPartitionIsLeftAndNoRowRefused
       "CREATE TABLE blind (pid int); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
       "$$ BEGIN IF EXISTS (SELECT FROM blind WHERE pid = pg_backend_pid()) THEN RAISE EXCEPTION "
       "'no partition of relation \"%\" found for row', TG_TABLE_NAME USING ERRCODE = "
-      "'check_violation'; END IF; RETURN NEW; END $$; CREATE TRIGGER refuse BEFORE INSERT ON "
+      "'check_violation', TABLE = TG_TABLE_NAME; END IF; RETURN NEW; END $$; CREATE TRIGGER refuse "
+      "BEFORE INSERT ON "
       "perp_metrics FOR EACH ROW EXECUTE FUNCTION refuse()");
   LoaderOptions with = options();
   with.lanes = 1;
