@@ -1,7 +1,5 @@
 #include "harness/contest.hpp"
 
-#include "harness/machine.hpp"
-
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 namespace perp::bench {
 namespace {
@@ -61,17 +60,42 @@ std::optional<Run> run_once(const Name& name, std::string& why) {
   return collector.result;
 }
 
-bool is_in_band(double ping_pong_ns, double middle_ns) {
-  return ping_pong_ns <= middle_ns * ping_pong_band && ping_pong_ns >= middle_ns / ping_pong_band;
+/// The least of a step that this program has seen: what the machine gives when nobody takes of it.
+double best_spin_ns = std::numeric_limits<double>::infinity();
+
+Given look() {
+  const Given given = what_is_given();
+  best_spin_ns = std::min(best_spin_ns, given.spin_ns);
+  return given;
+}
+
+Given look_when_quiet(std::chrono::seconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  Given given = look();
+  while (given.spin_ns > best_spin_ns * spin_band && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    given = look();
+  }
+  return given;
 }
 
 double middle_ping_pong(const std::vector<Round>& rounds) {
   std::vector<double> all;
   for (const Round& round : rounds) {
-    all.push_back(round.ping_pong_before_ns);
-    all.push_back(round.ping_pong_after_ns);
+    all.push_back(round.before.ping_pong_ns);
+    all.push_back(round.after.ping_pong_ns);
   }
   return median(all);
+}
+
+bool is_in_band(const Given& given, double middle_ns) {
+  return given.ping_pong_ns <= middle_ns * ping_pong_band &&
+         given.ping_pong_ns >= middle_ns / ping_pong_band &&
+         given.spin_ns <= best_spin_ns * spin_band;
+}
+
+bool counts(const Round& round, double middle_ns) {
+  return is_in_band(round.before, middle_ns) && is_in_band(round.after, middle_ns);
 }
 
 /// Index of the set that `at` belongs to, with the path shortened on the way.
@@ -156,7 +180,7 @@ std::vector<Group> make_groups(const std::vector<std::string>& listed, int defau
   return groups;
 }
 
-GroupResult run_group(const Group& group) {
+GroupResult run_group(const Group& group, std::chrono::seconds patience) {
   const auto wanted = static_cast<std::size_t>(group.round_count);
   GroupResult result{group.benchmarks, {}, {}, 0};
   std::vector<Round> rounds;
@@ -165,7 +189,7 @@ GroupResult run_group(const Group& group) {
   bool is_warm = wanted < 3;
   while (good < wanted && rounds.size() < 2 * wanted + 3) {
     Round round;
-    round.ping_pong_before_ns = ping_pong_ns();
+    round.before = look_when_quiet(patience);
     for (std::size_t i = 0; i < group.benchmarks.size(); ++i) {
       const Name& name = group.benchmarks[(i + rounds.size()) % group.benchmarks.size()];
       if (result.skipped.contains(name.plain)) continue;
@@ -173,20 +197,16 @@ GroupResult run_group(const Group& group) {
       if (const auto run = run_once(name, why)) round.runs[name.plain] = *run;
       if (!why.empty()) result.skipped[name.plain] = why;
     }
-    round.ping_pong_after_ns = ping_pong_ns();
+    round.after = look();
     if (!std::exchange(is_warm, true)) continue;
     rounds.push_back(std::move(round));
     const double middle = middle_ping_pong(rounds);
-    good =
-        static_cast<std::size_t>(std::count_if(rounds.begin(), rounds.end(), [&](const Round& one) {
-          return is_in_band(one.ping_pong_before_ns, middle) &&
-                 is_in_band(one.ping_pong_after_ns, middle);
-        }));
+    good = static_cast<std::size_t>(std::count_if(
+        rounds.begin(), rounds.end(), [&](const Round& one) { return counts(one, middle); }));
   }
   const double middle = middle_ping_pong(rounds);
   for (Round& round : rounds) {
-    if (is_in_band(round.ping_pong_before_ns, middle) &&
-        is_in_band(round.ping_pong_after_ns, middle))
+    if (counts(round, middle))
       result.rounds.push_back(std::move(round));
     else
       ++result.discarded_count;

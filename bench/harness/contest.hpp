@@ -1,11 +1,13 @@
 #pragma once
 // Benchmarks that differ in <who> alone are a contest; contests that goals connect are a group. A
-// group is run in rounds: in each every benchmark once, in rotating order, with a cache-line
-// ping-pong before and after. A round whose ping-pong left the band is discarded and run again (up
-// to as many again as were asked for). What counts is the ratio within a round, so a machine whose
-// speed drifts compares fairly.
+// group is run in rounds: in each every benchmark once, in rotating order, with a look at what the
+// machine gives before and after. A round in which that left the band is discarded and run again
+// (up to as many again as were asked for). What counts is the ratio within a round, so a machine
+// whose speed drifts compares fairly.
 #include "harness/goals.hpp"
+#include "harness/machine.hpp"
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,8 +26,8 @@ struct Run {
 };
 
 struct Round {
-  double ping_pong_before_ns = 0;
-  double ping_pong_after_ns = 0;
+  Given before;
+  Given after;
   std::map<std::string, Run> runs;  ///< by benchmark name
 };
 
@@ -51,14 +53,18 @@ struct GroupResult {
   int discarded_count = 0;
 };
 
-/// How far a round's ping-pong may be from the median of its group.
+/// How far a round's ping-pong may be from the median of its group, and how much slower than the
+/// fastest that this program has seen a processor may be.
 inline constexpr double ping_pong_band = 1.4;
+inline constexpr double spin_band = 1.25;
 
 /// @param default_rounds for contests with a goal; the others run a third of that.
 std::vector<Group> make_groups(const std::vector<std::string>& listed, int default_rounds);
 /// A benchmark that skips itself (what it needs is not here) is left out with its reason; one that
-/// throws (its answer is wrong) ends the program. @throws what a benchmark throws.
-GroupResult run_group(const Group& group);
+/// throws (its answer is wrong) ends the program.
+/// @param patience how long, at most, a round may wait for processors that are slower than seen
+/// @throws what a benchmark throws.
+GroupResult run_group(const Group& group, std::chrono::seconds patience);
 
 struct Verdict {
   Goal goal;

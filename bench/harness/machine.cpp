@@ -6,8 +6,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -56,6 +58,58 @@ std::string processor_name() {
   return "unknown";
 }
 
+double ping_pong_ns() {
+  if (processors().size() < 2) return 0;
+  constexpr int groups = 101;
+  constexpr int trips = 16;
+  struct alignas(128) Line {
+    std::atomic<int> value{0};
+  };
+  Line there;
+  Line back;
+  std::thread other([&] {
+    pin(1);
+    for (int i = 1; i <= groups * trips; ++i) {
+      while (there.value.load(std::memory_order_acquire) != i) {
+      }
+      back.value.store(i, std::memory_order_release);
+    }
+  });
+  pin(0);
+  std::vector<double> samples;
+  samples.reserve(groups);
+  int number = 0;
+  for (int group = 0; group < groups; ++group) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int trip = 0; trip < trips; ++trip) {
+      there.value.store(++number, std::memory_order_release);
+      while (back.value.load(std::memory_order_acquire) != number) {
+      }
+    }
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+    samples.push_back(took.count() / trips);
+  }
+  other.join();
+  unpin();
+  std::nth_element(samples.begin(), samples.begin() + groups / 2, samples.end());
+  return samples[groups / 2];
+}
+
+/// Of the calling thread's processor: median of five times 1 ms.
+double spin_ns() {
+  constexpr int steps = 3'000'000;
+  std::array<double, 5> samples{};
+  volatile std::uint64_t sum = 0;
+  for (double& sample : samples) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int step = 0; step < steps; ++step) sum = sum + static_cast<std::uint64_t>(step);
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+    sample = took.count() / steps;
+  }
+  std::nth_element(samples.begin(), samples.begin() + 2, samples.end());
+  return samples[2];
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> machine_facts() {
@@ -102,41 +156,14 @@ void pin(std::size_t index) {
 
 void unpin() { bind_to(processors()); }
 
-double ping_pong_ns() {
-  if (processors().size() < 2) return 0;
-  constexpr int groups = 101;
-  constexpr int trips = 16;
-  struct alignas(128) Line {
-    std::atomic<int> value{0};
-  };
-  Line there;
-  Line back;
-  std::thread other([&] {
-    pin(1);
-    for (int i = 1; i <= groups * trips; ++i) {
-      while (there.value.load(std::memory_order_acquire) != i) {
-      }
-      back.value.store(i, std::memory_order_release);
-    }
-  });
-  pin(0);
-  std::vector<double> samples;
-  samples.reserve(groups);
-  int number = 0;
-  for (int group = 0; group < groups; ++group) {
-    const auto start = std::chrono::steady_clock::now();
-    for (int trip = 0; trip < trips; ++trip) {
-      there.value.store(++number, std::memory_order_release);
-      while (back.value.load(std::memory_order_acquire) != number) {
-      }
-    }
-    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
-    samples.push_back(took.count() / trips);
+Given what_is_given() {
+  Given given{ping_pong_ns(), 0};
+  for (std::size_t i = 0; i < processors().size(); ++i) {
+    pin(i);
+    given.spin_ns = std::max(given.spin_ns, spin_ns());
   }
-  other.join();
   unpin();
-  std::nth_element(samples.begin(), samples.begin() + groups / 2, samples.end());
-  return samples[groups / 2];
+  return given;
 }
 
 }  // namespace perp::bench

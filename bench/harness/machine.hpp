@@ -20,9 +20,17 @@ void pin(std::size_t index);
 /// Lets the calling thread, and what it starts, run on all of processors().
 void unpin();
 
-/// Median of the time that one cache line takes from the first processor to the second and back,
-/// raw: two atomics and nothing else. It moves when other work does, or when the host puts the
-/// processors elsewhere. 0 where there is only one processor.
-double ping_pong_ns();
+/// What the machine gives at a moment. On a shared host both move, with no steal time told.
+struct Given {
+  /// Median of the time that one cache line takes from the first processor to the second and back,
+  /// raw: two atomics and nothing else. It moves when the host puts the processors elsewhere. 0
+  /// where there is only one processor.
+  double ping_pong_ns = 0;
+  /// A load, an addition and a store of one word, again and again, on the slowest of processors().
+  /// It moves, up to threefold, when another machine takes a part of the core; a chain of
+  /// calculations in registers hardly does.
+  double spin_ns = 0;
+};
+Given what_is_given();
 
 }  // namespace perp::bench

@@ -1,6 +1,9 @@
 // The main of every benchmark program. Google Benchmark runs each benchmark; this runs them in
 // rounds beside their peers and says how the goals stand.
-//   perp_<area>_bench [--cpus 0,1] [--rounds 9] [--json FILE] [--benchmark_filter=REGEX] ...
+//   perp_<area>_bench [--cpus 0,1] [--rounds 9] [--patience SECONDS] [--json FILE]
+//                     [--benchmark_filter=REGEX] ...
+// --patience: before a round, wait up to so long for processors that were faster before (a host
+// shared with others); 0 without.
 #include "harness/contest.hpp"
 #include "harness/machine.hpp"
 #include "harness/report.hpp"
@@ -8,6 +11,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -23,6 +27,7 @@ struct Options {
   std::string cpus;
   std::string json;
   int rounds = 9;
+  std::chrono::seconds patience{0};
   bool is_listing = false;
   std::vector<std::string> rest;  ///< Google Benchmark's
 };
@@ -47,6 +52,8 @@ Options parse(int argc, char** argv) {
       options.json = value("--json");
     else if (is("--rounds"))
       options.rounds = std::stoi(value("--rounds"));
+    else if (is("--patience"))
+      options.patience = std::chrono::seconds(std::stoi(value("--patience")));
     else
       options.rest.push_back(word);
     options.is_listing |= word == "--benchmark_list_tests" || word == "--benchmark_list_tests=true";
@@ -110,7 +117,7 @@ int run(int argc, char** argv) {
   std::vector<GroupResult> results;
   std::vector<Verdict> verdicts;
   for (const Group& group : make_groups(names, options.rounds)) {
-    results.push_back(run_group(group));
+    results.push_back(run_group(group, options.patience));
     const GroupResult& result = results.back();
     std::vector<Verdict> own;
     for (const Goal& goal : declared_goals()) {

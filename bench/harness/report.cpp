@@ -94,21 +94,24 @@ void print_group(const GroupResult& result, const std::vector<Verdict>& verdicts
   for (const Name& name : result.benchmarks) {
     if (seen.insert(name.contest).second) contests.push_back(name.contest);
   }
-  std::vector<double> before;
-  std::vector<double> after;
+  std::vector<double> ping_pong;
+  std::vector<double> spin;
   for (const Round& round : result.rounds) {
-    before.push_back(round.ping_pong_before_ns);
-    after.push_back(round.ping_pong_after_ns);
+    for (const Given& given : {round.before, round.after}) {
+      ping_pong.push_back(given.ping_pong_ns);
+      spin.push_back(given.spin_ns);
+    }
   }
   for (const std::string& contest : contests) {
     if (result.rounds.empty()) {
-      fmt::print("\n  {}   not measured: all {} rounds left the ping-pong's band\n", contest,
-                 result.discarded_count);
+      fmt::print("\n  {}   not measured: all {} rounds left the band of ping-pong or speed\n",
+                 contest, result.discarded_count);
       continue;
     }
     fmt::print("\n  {}   {} rounds", contest, result.rounds.size());
     if (result.discarded_count != 0) fmt::print(", {} discarded", result.discarded_count);
-    fmt::print(", ping-pong {:.0f} ns before, {:.0f} ns after\n", median(before), median(after));
+    fmt::print(", ping-pong {:.0f} ns, a step of the slowest processor {:.2f} ns\n",
+               median(ping_pong), median(spin));
     std::string ours;
     for (const Name& name : result.benchmarks) {
       if (name.contest == contest && name.who == "perp") ours = name.plain;
@@ -179,8 +182,10 @@ void write_json(const std::string& path, const std::string& area,
         one["speed"] = run.speed;
         runs[name] = one;
       }
-      rounds.push_back({{"ping_pong_before_ns", round.ping_pong_before_ns},
-                        {"ping_pong_after_ns", round.ping_pong_after_ns},
+      rounds.push_back({{"ping_pong_before_ns", round.before.ping_pong_ns},
+                        {"ping_pong_after_ns", round.after.ping_pong_ns},
+                        {"spin_before_ns", round.before.spin_ns},
+                        {"spin_after_ns", round.after.spin_ns},
                         {"runs", runs}});
     }
     contests.push_back({{"discarded", result.discarded_count}, {"rounds", rounds}});
