@@ -27,7 +27,7 @@ foreach(row IN LISTS PERP_LAYERS)
   string(REPLACE " " ";" external "${external}")
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/${layer}/*.cpp
        ${CMAKE_CURRENT_SOURCE_DIR}/src/${layer}/*/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/app/main\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/app/(main\\.cpp$|config/)")  # cmake/PerpProgram.cmake
   if(NOT sources)
     continue()
   endif()

@@ -1,5 +1,15 @@
 find_package(nlohmann_json 3.11 REQUIRED)
 if(TARGET perp_app)
+  # The configuration alone, so that what reads hostile files can be built without databases and feeds.
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/app/config/*.cpp)
+  add_library(perp_app_config STATIC ${sources})
+  target_compile_features(perp_app_config PUBLIC cxx_std_20)
+  target_include_directories(perp_app_config PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+  target_link_libraries(perp_app_config PUBLIC perp_net perp_venue
+    PRIVATE fmt::fmt $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> PkgConfig::TOMLPLUSPLUS)
+  set_target_properties(perp_app_config PROPERTIES EXPORT_NAME app_config)
+  perp_target_warnings(perp_app_config)
+  target_link_libraries(perp_app PUBLIC perp_app_config)
   # JSON that commands print; a header-only dependency of this layer's sources alone.
   target_link_libraries(perp_app PRIVATE $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
   target_compile_definitions(perp_app PRIVATE PERP_VERSION="${PROJECT_VERSION}" PERP_BUILD_TYPE="${CMAKE_BUILD_TYPE}")

@@ -1,7 +1,7 @@
 #pragma once
 // The command line's part of a backfill, and what it means together with the configuration.
 #include "app/backfill_run.hpp"
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,6 +1,6 @@
 #include "app/config_import.hpp"
 
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 #include "app/yaml_text.hpp"
 
 #include <perp/core/error.hpp>

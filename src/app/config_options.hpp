@@ -1,7 +1,7 @@
 #pragma once
 // The command line's part of the configuration: --config, --set KEY=VALUE and a flag for each
 // setting that has one, made from the table; and all layers together.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,7 +1,7 @@
 #pragma once
 // From the effective configuration to what the daemon's parts take. The configuration is right by
 // itself; what is wrong only together is refused here.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 #include "app/live_run.hpp"
 
 #include <perp/app/pipeline.hpp>

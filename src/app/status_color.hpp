@@ -1,6 +1,6 @@
 #pragma once
 // Status lines in the sky blue of the system before (#87CEEB), on terminals.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include <perp/core/log.hpp>
 

@@ -4,6 +4,7 @@
 
 #include <perp/core/time.hpp>
 #include <perp/market/liquidity.hpp>
+#include <perp/warehouse/loader.hpp>
 #include <perp/warehouse/table.hpp>
 
 #include <fmt/format.h>
@@ -376,6 +377,19 @@ std::string fact_symbol(const market::Instrument& instrument) {
 }
 
 std::span<const FactTable> fact_tables() { return tables; }
+
+std::vector<std::string> fact_table_names() {
+  std::vector<std::string> names;
+  for (const FactTable& table : fact_tables()) names.emplace_back(table.name);
+  return names;
+}
+
+std::vector<std::string> default_fact_tables() {
+  std::vector<std::string> names;
+  for (const FactTable& table : fact_tables())
+    if (table.is_default) names.emplace_back(table.name);
+  return names;
+}
 
 std::size_t find_fact_table(std::string_view name) {
   std::size_t index = 0;

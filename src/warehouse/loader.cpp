@@ -47,19 +47,6 @@ std::string what_of(const std::exception_ptr& error) {
 
 }  // namespace
 
-std::vector<std::string> fact_table_names() {
-  std::vector<std::string> names;
-  for (const FactTable& table : fact_tables()) names.emplace_back(table.name);
-  return names;
-}
-
-std::vector<std::string> default_fact_tables() {
-  std::vector<std::string> names;
-  for (const FactTable& table : fact_tables())
-    if (table.is_default) names.emplace_back(table.name);
-  return names;
-}
-
 void LoadReport::add(const LoadReport& later) {
   for (auto field :
        {&LoadReport::rows_data, &LoadReport::rows_metrics, &LoadReport::rows_facts,

@@ -3,7 +3,7 @@
 // configuration's own reader.
 #include "app/config_import.hpp"
 
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 #include "app/program.hpp"
 #include "app/yaml_text.hpp"
 

@@ -1,7 +1,7 @@
 // Goal: one configuration, whichever way it is given, and no fault that is not told with its place.
 // Method: every row of the table through every layer and every pair of layers; each kind of fault
 // by its exact text; what is shown is read again.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include "app/live_options.hpp"
 #include "app/program.hpp"

@@ -1,7 +1,7 @@
 // The bytes are a configuration file. Reading it must neither crash nor throw; each fault says
 // where; what is read without a fault gives a file that reads back to the same configuration; and
 // no text of a secret is in what is shown.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 #include "fuzz/require.hpp"
 
 #include <cstddef>

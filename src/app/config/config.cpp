@@ -1,4 +1,4 @@
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/core/spelling.hpp>

@@ -3,7 +3,7 @@
 // wins over an earlier one in whatever order they are read: flag > environment > file > default.
 // Reading never throws for what a person wrote: it collects every fault with its place, and a
 // configuration with faults is not to be used. Cold; one thread.
-#include "app/setting.hpp"
+#include "app/config/setting.hpp"
 
 #include <cstddef>
 #include <map>

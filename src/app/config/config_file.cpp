@@ -1,5 +1,5 @@
 // The file: TOML, read strictly. Each key must be one of the table's, each value of its type.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/core/file.hpp>

@@ -1,5 +1,5 @@
 // The effective configuration as text: a file that can be read again, or JSON.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "app/setting.hpp"
+#include "app/config/setting.hpp"
 
 #include <perp/core/spelling.hpp>
 

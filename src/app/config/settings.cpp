@@ -1,5 +1,5 @@
 // The rows of the table.
-#include "app/setting.hpp"
+#include "app/config/setting.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/market/venue_id.hpp>
