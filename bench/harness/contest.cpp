@@ -182,7 +182,7 @@ std::vector<Group> make_groups(const std::vector<std::string>& listed, int defau
 
 GroupResult run_group(const Group& group, std::chrono::seconds patience) {
   const auto wanted = static_cast<std::size_t>(group.round_count);
-  GroupResult result{group.benchmarks, {}, {}, 0};
+  GroupResult result{group.benchmarks, {}, {}, 0, true};
   std::vector<Round> rounds;
   std::size_t good = 0;
   // The first round warms caches, checks answers and is thrown away, unless it is to be the only.
@@ -205,8 +205,11 @@ GroupResult run_group(const Group& group, std::chrono::seconds patience) {
         rounds.begin(), rounds.end(), [&](const Round& one) { return counts(one, middle); }));
   }
   const double middle = middle_ping_pong(rounds);
+  const bool is_any_in_band = std::any_of(rounds.begin(), rounds.end(),
+                                          [&](const Round& one) { return counts(one, middle); });
+  result.is_in_band = is_any_in_band;
   for (Round& round : rounds) {
-    if (counts(round, middle))
+    if (!is_any_in_band || counts(round, middle))
       result.rounds.push_back(std::move(round));
     else
       ++result.discarded_count;

@@ -48,9 +48,10 @@ struct Group {
 
 struct GroupResult {
   std::vector<Name> benchmarks;
-  std::vector<Round> rounds;                   ///< those that count
+  std::vector<Round> rounds;  ///< those that count; all of them where none was in the band
   std::map<std::string, std::string> skipped;  ///< benchmark -> why (SkipWithError)
   int discarded_count = 0;
+  bool is_in_band = true;
 };
 
 /// How far a round's ping-pong may be from the median of its group, and how much slower than the

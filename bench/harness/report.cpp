@@ -103,12 +103,8 @@ void print_group(const GroupResult& result, const std::vector<Verdict>& verdicts
     }
   }
   for (const std::string& contest : contests) {
-    if (result.rounds.empty()) {
-      fmt::print("\n  {}   not measured: all {} rounds left the band of ping-pong or speed\n",
-                 contest, result.discarded_count);
-      continue;
-    }
     fmt::print("\n  {}   {} rounds", contest, result.rounds.size());
+    if (!result.is_in_band) fmt::print(", NONE in the band of ping-pong and speed");
     if (result.discarded_count != 0) fmt::print(", {} discarded", result.discarded_count);
     fmt::print(", ping-pong {:.0f} ns, a step of the slowest processor {:.2f} ns\n",
                median(ping_pong), median(spin));
@@ -188,7 +184,9 @@ void write_json(const std::string& path, const std::string& area,
                         {"spin_after_ns", round.after.spin_ns},
                         {"runs", runs}});
     }
-    contests.push_back({{"discarded", result.discarded_count}, {"rounds", rounds}});
+    contests.push_back({{"discarded", result.discarded_count},
+                        {"in_band", result.is_in_band},
+                        {"rounds", rounds}});
   }
   document["contests"][area] = contests;
   std::ofstream file(path, std::ios::trunc);

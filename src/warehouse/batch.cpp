@@ -34,6 +34,67 @@ void fold(Batch& batch, const Row& older, Row& newer) {
   ++batch.folded;
 }
 
+/// `order`, indices of rows, by bucket_of(row); rows of one bucket stay as they were.
+template <class BucketOf>
+void count_into_place(Batch::Order& order, std::size_t buckets, BucketOf bucket_of) {
+  std::vector<std::uint32_t>& starts = order.starts;
+  starts.assign(buckets + 1, 0);
+  for (const std::uint32_t row : order.rows) ++starts[bucket_of(row) + 1];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  order.next.resize(order.rows.size());
+  for (const std::uint32_t row : order.rows) order.next[starts[bucket_of(row)]++] = row;
+  order.rows.swap(order.next);
+}
+
+/// Which series' name comes when: texts are compared once per series, not once per row.
+std::vector<std::uint32_t> ranks_of(std::span<const Series> series) {
+  std::vector<std::uint32_t> by_name(series.size());
+  std::iota(by_name.begin(), by_name.end(), 0u);
+  std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const int order = series[a].symbol.compare(series[b].symbol);
+    return order != 0 ? order < 0 : series[a].perpspec < series[b].perpspec;
+  });
+  std::vector<std::uint32_t> ranks(series.size());
+  for (std::uint32_t i = 0; i < by_name.size(); ++i) ranks[by_name[i]] = i;
+  return ranks;
+}
+
+/// By (kind, day, series), and by time within: the least significant first. Rows come in the order
+/// of time, but for late ones, so that nearly nothing is left to compare.
+void put_in_order(Batch& batch, std::span<const Series> series) {
+  Batch::Order& order = batch.order;
+  order.rows.resize(batch.rows.size());
+  std::iota(order.rows.begin(), order.rows.end(), 0u);
+  const auto day_of = [&](std::uint32_t row) { return batch.rows[row].ts / day_ms; };
+  const std::vector<std::uint32_t> ranks = ranks_of(series);
+  count_into_place(order, series.size(),
+                   [&](std::uint32_t row) { return ranks[batch.rows[row].series]; });
+  std::vector<std::int64_t> days;
+  for (std::uint32_t row = 0; row < batch.rows.size(); ++row)
+    if (days.empty() || days.back() != day_of(row)) days.push_back(day_of(row));
+  std::sort(days.begin(), days.end());
+  days.erase(std::unique(days.begin(), days.end()), days.end());
+  if (days.size() > 1)
+    count_into_place(order, days.size(), [&](std::uint32_t row) {
+      return static_cast<std::size_t>(std::lower_bound(days.begin(), days.end(), day_of(row)) -
+                                      days.begin());
+    });
+  if (batch.is_by_kind)
+    count_into_place(order, market::spec_kinds.size(), [&](std::uint32_t row) {
+      return static_cast<std::size_t>(series[batch.rows[row].series].kind);
+    });
+  const auto is_of_one = [&](std::uint32_t a, std::uint32_t b) {
+    return batch.rows[a].series == batch.rows[b].series && day_of(a) == day_of(b);
+  };
+  const auto is_earlier = [&](std::uint32_t a, std::uint32_t b) {
+    return batch.rows[a].ts < batch.rows[b].ts;
+  };
+  for (auto first = order.rows.begin(), last = first; first != order.rows.end(); first = last) {
+    while (last != order.rows.end() && is_of_one(*first, *last)) ++last;
+    if (!std::is_sorted(first, last, is_earlier)) std::stable_sort(first, last, is_earlier);
+  }
+}
+
 }  // namespace
 
 void Batch::clear(journal::Position at) {
@@ -58,35 +119,14 @@ void sort_and_fold(Batch& batch, std::span<const Series> series) {
   }
   batch.is_by_kind =
       batch.rows.size() >= by_kind_rows && batch.rows.size() >= by_kind_rows_of_series * listed;
-  // Texts are compared once per series, not once per row.
-  std::vector<std::uint32_t> by_name(series.size());
-  std::iota(by_name.begin(), by_name.end(), 0u);
-  std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) {
-    const int order = series[a].symbol.compare(series[b].symbol);
-    return order != 0 ? order < 0 : series[a].perpspec < series[b].perpspec;
-  });
-  std::vector<std::uint32_t> rank(series.size());
-  for (std::uint32_t i = 0; i < by_name.size(); ++i) rank[by_name[i]] = i;
-  // By numbers made once per row: most of a lane's own time would go into comparing rows.
-  std::vector<Batch::Place>& places = batch.places;
-  places.clear();
-  places.reserve(batch.rows.size());
-  for (std::uint32_t i = 0; i < batch.rows.size(); ++i) {
-    const Row& row = batch.rows[i];
-    const std::uint64_t kind =
-        batch.is_by_kind ? static_cast<std::uint64_t>(series[row.series].kind) : 0;
-    const auto day = static_cast<std::uint64_t>(row.ts / day_ms);  // 2010 to 2100: see take_minute
-    places.push_back({kind << 56 | day << 32 | rank[row.series], row.ts, i});
-  }
-  std::sort(places.begin(), places.end(), [&](const Batch::Place& a, const Batch::Place& b) {
-    if (a.group != b.group) return a.group < b.group;
-    return a.ts != b.ts ? a.ts < b.ts : batch.rows[a.row].position < batch.rows[b.row].position;
-  });
+  put_in_order(batch, series);
   std::vector<Row>& kept = batch.sorted;
   kept.clear();
   kept.reserve(batch.rows.capacity());  // the two change places
-  for (const Batch::Place& place : places) {
-    Row row = batch.rows[place.row];
+  const std::vector<std::uint32_t>& order = batch.order.rows;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i + rows_ahead < order.size()) __builtin_prefetch(&batch.rows[order[i + rows_ahead]]);
+    Row row = batch.rows[order[i]];
     if (!kept.empty() && is_same_key(kept.back(), row)) {
       fold(batch, kept.back(), row);
       kept.pop_back();

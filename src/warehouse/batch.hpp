@@ -64,6 +64,9 @@ struct RefusedRow {
   std::string reason;
 };
 
+/// Rows in order lie anywhere in the order of arrival: so far ahead is asked for.
+inline constexpr std::size_t rows_ahead = 8;
+
 struct Batch {
   journal::Position begin = 0;  ///< the committed cursor that this batch starts from
   journal::Position end = 0;    ///< the cursor once it is committed
@@ -79,15 +82,14 @@ struct Batch {
   std::uint64_t error_rows = 0;
   std::uint64_t folded = 0;
 
-  /// Where a row comes to lie: behind those of a smaller group, or of an earlier time.
-  struct Place {
-    std::uint64_t group;  ///< kind, day, series
-    std::int64_t ts;
-    std::uint32_t row;  ///< index in `rows`
+  /// What sort_and_fold() works in, kept from batch to batch: fresh memory of that size comes from
+  /// the kernel, page by page.
+  struct Order {
+    std::vector<std::uint32_t> rows;  ///< indices in Batch::rows
+    std::vector<std::uint32_t> next;
+    std::vector<std::uint32_t> starts;
   };
-  // sort_and_fold() works in these. Kept from batch to batch: fresh memory of that size comes from
-  // the kernel, page by page.
-  std::vector<Place> places;
+  Order order;
   std::vector<Row> sorted;
 
   void clear(journal::Position at);

@@ -5,6 +5,7 @@
 #include "warehouse/rollup_tables.hpp"
 #include "warehouse/wire.hpp"
 
+#include <perp/core/platform.hpp>
 #include <perp/warehouse/copy_encoder.hpp>
 #include <perp/warehouse/table.hpp>
 
@@ -80,6 +81,12 @@ class CopyWriter {
   std::size_t used_ = 0;
 };
 
+void prefetch(std::span<const market::MinuteValue> values) {
+  const auto* const begin = reinterpret_cast<const char*>(values.data());
+  for (std::size_t at = 0; at < values.size_bytes(); at += core::cache_line)
+    __builtin_prefetch(begin + at);
+}
+
 void check_count(std::string_view table, std::int64_t stored, std::size_t sent) {
   if (stored != static_cast<std::int64_t>(sent))
     throw core::Error("rows lost by COPY", std::string(table),
@@ -132,8 +139,10 @@ void Store::copy_hot(Connection& connection, const Batch& batch, std::span<const
     connection.copy_begin(first + copy_statement(into_stage ? stage_of(table.name()) : table.name(),
                                                  table.column_list(slots, has_notes)));
     CopyWriter writer(connection, buffer_);
-    for (const Row& row : rows)
-      writer.put_row(layout, series[row.series].prefix, row, values_of(row));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i + rows_ahead < rows.size()) prefetch(values_of(rows[i + rows_ahead]));
+      writer.put_row(layout, series[rows[i].series].prefix, rows[i], values_of(rows[i]));
+    }
     check_count(table.name(), writer.end(), rows.size());
   };
   copy_table(

@@ -2,7 +2,7 @@
 // A PostgreSQL cluster of the test's own, of either edition: it may be stopped, killed, copied to a
 // standby, promoted. Removed with the test. Throws std::runtime_error where a step fails.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <unistd.h>
 

@@ -4,7 +4,7 @@
 #include "warehouse/community.hpp"
 
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/core/time.hpp>
 #include <perp/warehouse/loader.hpp>

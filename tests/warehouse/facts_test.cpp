@@ -1,8 +1,7 @@
 // Records that are rows of their own tables: written to a journal here, read back through plain
 // SQL, compared with values worked out by hand.
-#include "warehouse/facts.hpp"
-
 #include "warehouse/database.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/market/liquidity.hpp>

@@ -2,7 +2,7 @@
 // What fault tests load: random facts in a journal of the test's own, the oracle of the rows that
 // they make, and how to wait for a loader and compare.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/warehouse/loader.hpp>
 

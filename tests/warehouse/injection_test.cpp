@@ -3,7 +3,7 @@
 #include "warehouse/injection.hpp"
 
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/warehouse/connection.hpp>

@@ -1,6 +1,6 @@
 // Rows from other programs, and the registry that says what they may hold.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/core/time.hpp>
 #include <perp/warehouse/connection.hpp>

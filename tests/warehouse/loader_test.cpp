@@ -1,7 +1,7 @@
 // Journal in, tables out, on both servers: content against an oracle, every report counter against
 // what was sent.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/warehouse/connection.hpp>
 #include <perp/warehouse/loader.hpp>

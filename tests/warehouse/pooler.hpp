@@ -1,7 +1,7 @@
 #pragma once
 // A pgbouncer of the test's own before one database, as an unprivileged user, until the test ends.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <pwd.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // Queries against the same question asked in plain SQL over libpq's text protocol, and the wick
 // query against a brute-force scan in this file.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/warehouse/loader.hpp>
 #include <perp/warehouse/migrate.hpp>

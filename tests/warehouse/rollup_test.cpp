@@ -1,7 +1,7 @@
 // Rollups against an oracle that reads perp_data in text and folds it by the specification's words;
 // writers and the one who computes at the same time; what retention has dropped.
 #include "warehouse/database.hpp"
-#include "warehouse/facts.hpp"
+#include "warehouse/minute_oracle.hpp"
 
 #include <perp/core/error.hpp>
 #include <perp/core/time.hpp>
