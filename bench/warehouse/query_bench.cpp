@@ -329,6 +329,10 @@ const bool goals = [] {
         [](Clients& of, const Question& question) { query_by_perp(of.history.dsn(), question); });
     add(process, "psql_row_to_json", queries / 4,
         [](Clients& of, const Question& question) { query_by_psql(of.history.dsn(), question); });
+    // What starting a program of libpq's and connecting take alone: no query is faster.
+    add(process, "psql_select_1", queries / 4, [](Clients& of, const Question&) {
+      run_program("psql -qAtX " + quoted(of.history.dsn()) + " -c \"SELECT repeat('1', 1000)\"");
+    });
     add(minute, "perp", queries, [](Clients& of, const Question& question) {
       static const std::vector<std::string> venues{"bin-ohlcv", "byb-ohlcv", "okx-ohlcv"};
       static std::mt19937 random(5);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <sys/mman.h>
 
 namespace perp::core {
@@ -13,20 +14,30 @@ namespace {
 
 constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
 
+std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+
 }  // namespace
+
+void wish_huge_pages(void* memory, std::size_t size_bytes) noexcept {
+  if (size_bytes < huge_page_bytes) return;
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+  const std::size_t page = page_bytes();
+  const std::uintptr_t first = (begin + page - 1) / page * page;
+  const std::uintptr_t end = (begin + size_bytes) / page * page;
+  static_cast<void>(madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE));
+}
 
 PageMemory::PageMemory(std::size_t size_bytes, const char* where) : size_bytes_(size_bytes) {
   void* memory =
       mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     throw_system_error(fmt::format("cannot map {} bytes", size_bytes), where, errno);
-  // A wish: without huge pages everything works the same, with more TLB misses.
-  if (size_bytes >= huge_page_bytes) static_cast<void>(madvise(memory, size_bytes, MADV_HUGEPAGE));
+  wish_huge_pages(memory, size_bytes);
   data_ = static_cast<std::byte*>(memory);
   // Written by hand: MAP_POPULATE does not say when it could not. volatile keeps stores of the
   // zeros that are there.
-  const auto page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  for (std::size_t at = 0; at < size_bytes; at += page_bytes) {
+  const std::size_t page = page_bytes();
+  for (std::size_t at = 0; at < size_bytes; at += page) {
     *const_cast<volatile std::byte*>(data_ + at) = std::byte{0};
   }
 }

@@ -4,6 +4,7 @@
 #include "warehouse/claim.hpp"
 #include "warehouse/events.hpp"
 
+#include <perp/core/page_memory.hpp>
 #include <perp/warehouse/perpspecs.hpp>
 #include <perp/warehouse/retention.hpp>
 #include <perp/warehouse/table.hpp>
@@ -39,6 +40,9 @@ Lane::Lane(const LoaderOptions& options, unsigned lane, std::string journal, Pri
   // while a batch grows.
   batch_.rows.reserve(options.batch_rows);
   batch_.values.reserve(options.batch_rows * values_of_a_minute);
+  core::wish_huge_pages(batch_.rows.data(), batch_.rows.capacity() * sizeof(Row));
+  core::wish_huge_pages(batch_.values.data(),
+                        batch_.values.capacity() * sizeof(market::MinuteValue));
 }
 
 LoadReport Lane::report() const {
