@@ -187,7 +187,9 @@ GroupResult run_group(const Group& group, std::chrono::seconds patience) {
   std::size_t good = 0;
   // The first round warms caches, checks answers and is thrown away, unless it is to be the only.
   bool is_warm = wanted < 3;
-  while (good < wanted && rounds.size() < 2 * wanted + 3) {
+  // Nor are so few run again: each may take as long as somebody wanted to wait in all.
+  const std::size_t most = wanted < 3 ? wanted : 2 * wanted + 3;
+  while (good < wanted && rounds.size() < most) {
     Round round;
     round.before = look_when_quiet(patience);
     for (std::size_t i = 0; i < group.benchmarks.size(); ++i) {

@@ -2,8 +2,8 @@
 // Benchmarks that differ in <who> alone are a contest; contests that goals connect are a group. A
 // group is run in rounds: in each every benchmark once, in rotating order, with a look at what the
 // machine gives before and after. A round in which that left the band is discarded and run again
-// (up to as many again as were asked for). What counts is the ratio within a round, so a machine
-// whose speed drifts compares fairly.
+// (up to as many again as were asked for, where that were three or more). What counts is the ratio
+// within a round, so a machine whose speed drifts compares fairly.
 #include "harness/goals.hpp"
 #include "harness/machine.hpp"
 
