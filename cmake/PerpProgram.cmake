@@ -1,6 +1,7 @@
 find_package(nlohmann_json 3.11 REQUIRED)
 if(TARGET perp_app)
-  # The configuration alone, so that what reads hostile files can be built without databases and feeds.
+  # The configuration alone, so that what reads hostile files can be built without databases and feeds. The names of the
+  # warehouse's tables (fact_table_names) it takes from whatever else is linked: perp_warehouse, or that source alone.
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/app/config/*.cpp)
   add_library(perp_app_config STATIC ${sources})
   target_compile_features(perp_app_config PUBLIC cxx_std_20)

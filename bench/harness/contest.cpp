@@ -207,11 +207,9 @@ GroupResult run_group(const Group& group, std::chrono::seconds patience) {
         rounds.begin(), rounds.end(), [&](const Round& one) { return counts(one, middle); }));
   }
   const double middle = middle_ping_pong(rounds);
-  const bool is_any_in_band = std::any_of(rounds.begin(), rounds.end(),
-                                          [&](const Round& one) { return counts(one, middle); });
-  result.is_in_band = is_any_in_band;
+  result.is_in_band = good != 0;
   for (Round& round : rounds) {
-    if (!is_any_in_band || counts(round, middle))
+    if (!result.is_in_band || counts(round, middle))
       result.rounds.push_back(std::move(round));
     else
       ++result.discarded_count;
