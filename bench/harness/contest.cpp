@@ -69,6 +69,10 @@ Given look() {
   return given;
 }
 
+/// What a round leaves to the kernel and a server (pages to write, a database to drop) is over by
+/// then; a machine that others slow down is still slow.
+constexpr std::chrono::seconds settling{5};
+
 Given look_when_quiet(std::chrono::seconds patience) {
   const auto end = std::chrono::steady_clock::now() + patience;
   Given given = look();
@@ -199,7 +203,7 @@ GroupResult run_group(const Group& group, std::chrono::seconds patience) {
       if (const auto run = run_once(name, why)) round.runs[name.plain] = *run;
       if (!why.empty()) result.skipped[name.plain] = why;
     }
-    round.after = look();
+    round.after = look_when_quiet(settling);
     if (!std::exchange(is_warm, true)) continue;
     rounds.push_back(std::move(round));
     const double middle = middle_ping_pong(rounds);

@@ -7,8 +7,11 @@
 #include <perp/warehouse/copy_encoder.hpp>
 #include <perp/warehouse/table.hpp>
 
+#include <unistd.h>
+
 #include <bit>
 #include <charconv>
+#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <future>
@@ -46,8 +49,23 @@ struct CopyFiles {
   }
 };
 
+/// The program itself: Debian's /usr/bin/psql is a script that looks for it, which takes longer
+/// than many a question.
+inline const std::string& psql_program() {
+  static const std::string found = [] {
+    FILE* const pipe = popen("pg_config --bindir 2>/dev/null", "r");
+    std::string folder;
+    for (int c; pipe != nullptr && (c = std::fgetc(pipe)) != EOF && c != '\n';)
+      folder += static_cast<char>(c);
+    if (pipe != nullptr) pclose(pipe);
+    const std::string program = folder + "/psql";
+    return access(program.c_str(), X_OK) == 0 ? program : std::string("psql");
+  }();
+  return found;
+}
+
 inline void run_psql(const std::string& dsn, const std::string& options) {
-  const std::string command = "psql -qX -v ON_ERROR_STOP=1 '" + dsn + "' " + options;
+  const std::string command = psql_program() + " -qX -v ON_ERROR_STOP=1 '" + dsn + "' " + options;
   if (std::system(command.c_str()) != 0) throw std::runtime_error("psql failed");
 }
 

@@ -10,6 +10,7 @@
 // cache: questions are warm as the goal says, whatever else the machine did in between.
 #include "harness/goals.hpp"
 #include "warehouse/fixture.hpp"
+#include "warehouse/peers.hpp"
 
 #include <perp/warehouse/loader.hpp>
 #include <perp/warehouse/query.hpp>
@@ -261,7 +262,7 @@ std::size_t query_by_perp(const std::string& dsn, const Question& question) {
 }
 
 std::size_t query_by_psql(const std::string& dsn, const Question& question) {
-  return run_program("psql -qAtX " + quoted(dsn) +
+  return run_program(psql_program() + " -qAtX " + quoted(dsn) +
                      " -c \"SELECT row_to_json(m) FROM perp_metrics m WHERE symbol = '" +
                      question.symbol + "' AND perpspec IN ('" + question.specs[0] + "','" +
                      question.specs[1] + "','" + question.specs[2] + "') AND ts BETWEEN " +
@@ -331,7 +332,8 @@ const bool goals = [] {
         [](Clients& of, const Question& question) { query_by_psql(of.history.dsn(), question); });
     // What starting a program of libpq's and connecting take alone: no query is faster.
     add(process, "psql_select_1", queries / 4, [](Clients& of, const Question&) {
-      run_program("psql -qAtX " + quoted(of.history.dsn()) + " -c \"SELECT repeat('1', 1000)\"");
+      run_program(psql_program() + " -qAtX " + quoted(of.history.dsn()) +
+                  " -c \"SELECT repeat('1', 1000)\"");
     });
     add(minute, "perp", queries, [](Clients& of, const Question& question) {
       static const std::vector<std::string> venues{"bin-ohlcv", "byb-ohlcv", "okx-ohlcv"};

@@ -2,6 +2,7 @@
 #include "app/output.hpp"
 
 #include <perp/core/error.hpp>
+#include <perp/core/page_memory.hpp>
 #include <perp/warehouse/query.hpp>
 
 #include <charconv>
@@ -150,6 +151,8 @@ void add_query(CLI::App& app, Context& context) {
     if (has_range) add_range(*command, *options);
     return command;
   };
+  // A day of three series into columns and then into text is 5 MiB in pieces.
+  query->parse_complete_callback([] { core::prepare_heap(std::size_t{16} << 20); });
   const auto print = [&context](const warehouse::QueryResult& result) {
     app::print(result, context.format);
   };

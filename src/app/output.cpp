@@ -9,8 +9,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -295,10 +298,21 @@ std::string render(const warehouse::QueryResult& result, std::string_view format
 }
 
 void print(const warehouse::QueryResult& result, std::string_view format) {
-  // stdio's own buffer would cut the blocks up and is passed by; what is in it comes first.
+  // stdio's own buffer would cut each block in two and is passed by; what is in it comes first.
   std::fflush(stdout);
-  render_to(result, format,
-            [](std::string_view block) { std::fwrite(block.data(), 1, block.size(), stdout); });
+  render_to(result, format, [](std::string_view block) {
+    while (!block.empty()) {
+      const ssize_t count = ::write(STDOUT_FILENO, block.data(), block.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) break;
+      block.remove_prefix(static_cast<std::size_t>(count));
+    }
+    // What was refused is refused again, and stdio keeps that for the end of the program.
+    if (!block.empty()) {
+      std::fwrite(block.data(), 1, block.size(), stdout);
+      std::fflush(stdout);
+    }
+  });
 }
 
 std::int64_t parse_time_ms(const std::string& text, const std::string& option) {

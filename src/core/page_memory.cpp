@@ -7,7 +7,11 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <sys/mman.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace perp::core {
 namespace {
@@ -25,6 +29,26 @@ void wish_huge_pages(void* memory, std::size_t size_bytes) noexcept {
   const std::uintptr_t first = (begin + page - 1) / page * page;
   const std::uintptr_t end = (begin + size_bytes) / page * page;
   static_cast<void>(madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE));
+}
+
+void prepare_heap(std::size_t size_bytes) noexcept {
+#if defined(__GLIBC__)
+  // One piece of that size out of the heap, which then stays with it: it is above neither the bound
+  // from which pieces come from mmap, nor the one from which a free end is given back.
+  mallopt(M_TRIM_THRESHOLD, static_cast<int>(2 * size_bytes));
+  mallopt(M_MMAP_THRESHOLD, static_cast<int>(2 * size_bytes));
+  void* const piece = std::malloc(size_bytes);
+  if (piece == nullptr) return;
+  wish_huge_pages(piece, size_bytes);
+  std::free(piece);
+  // What lies before the first of them is left out, or it would be used first.
+  const std::size_t before =
+      huge_page_bytes - reinterpret_cast<std::uintptr_t>(piece) % huge_page_bytes;
+  static const void* const left_out = std::malloc(before);
+  static_cast<void>(left_out);
+#else
+  static_cast<void>(size_bytes);
+#endif
 }
 
 PageMemory::PageMemory(std::size_t size_bytes, const char* where) : size_bytes_(size_bytes) {

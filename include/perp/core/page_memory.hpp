@@ -11,6 +11,11 @@ namespace perp::core {
 /// works the same.
 void wish_huge_pages(void* memory, std::size_t size_bytes) noexcept;
 
+/// The next `size_bytes` that the heap gives come from huge pages where the kernel grants them. For
+/// a program that starts, makes one large answer out of many pieces and ends: otherwise every 4 KiB
+/// of it is a fault. Called once, before threads start.
+void prepare_heap(std::size_t size_bytes) noexcept;
+
 class PageMemory {
  public:
   /// Zeroed; each page has been written once, so that no later access faults one in.
