@@ -156,7 +156,8 @@ void add_query(CLI::App& app, Context& context) {
   const auto print = [&context](const warehouse::QueryResult& result) {
     app::print(result, context.format);
   };
-  const auto all_specs = [](warehouse::Connection& connection, std::vector<std::string> names) {
+  const auto all_specs = [](warehouse::Connection& connection,
+                            const std::vector<std::string>& names) {
     return names.empty() ? warehouse::query_perpspec_names(connection) : names;
   };
 

@@ -110,7 +110,7 @@ class Reloading {
   /// "okx" of "exchanges.okx.testnet" and "pins.okx"; empty for a setting of none.
   static std::string venue_of(const std::string& name) {
     for (const market::Venue& venue : market::venues) {
-      const std::string key(venue.key);
+      std::string key(venue.key);
       if (name == "pins." + key || name.starts_with("exchanges." + key + ".")) return key;
     }
     return {};

@@ -161,6 +161,7 @@ void print_report(const sim::FaultProxy& proxy, const std::vector<sim::FaultUpst
 void run_faults(const FaultsOptions& options, const Context& context) {
   const std::vector<sim::FaultUpstream> venues = upstreams_of(options.to);
   std::vector<std::string> names;
+  names.reserve(venues.size());
   for (const sim::FaultUpstream& venue : venues) names.push_back(venue.name);
   sim::FaultProxyOptions proxy_options{.venues = venues,
                                        .script = sim::FaultScript::read(options.script, names),

@@ -58,7 +58,7 @@ class Import {
   void walk(const std::string& path, const Json& value) {
     if (value.is_object()) {
       for (const auto& [key, inner] : value.items())
-        walk(path.empty() ? key : path + "." + key, inner);
+        walk(path.empty() ? key : fmt::format("{}.{}", path, key), inner);
       return;
     }
     if (value.is_null()) return;

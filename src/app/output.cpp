@@ -245,6 +245,7 @@ std::string Table::text() const {
   };
   line(header_);
   std::vector<std::string> rule;
+  rule.reserve(widths.size());
   for (const std::size_t width : widths) rule.emplace_back(width, '-');
   line(rule);
   for (const auto& row : rows_) line(row);
@@ -329,7 +330,7 @@ std::int64_t parse_time_ms(const std::string& text, const std::string& option) {
       if (rest == nullptr) continue;
       std::int64_t ms = 0;
       if (*rest == '.') {
-        int scale = 100;
+        std::int64_t scale = 100;
         for (++rest; std::isdigit(static_cast<unsigned char>(*rest)) != 0; ++rest, scale /= 10)
           ms += (*rest - '0') * scale;
       }

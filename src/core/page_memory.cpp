@@ -26,9 +26,9 @@ void wish_huge_pages(void* memory, std::size_t size_bytes) noexcept {
   if (size_bytes < huge_page_bytes) return;
   const auto begin = reinterpret_cast<std::uintptr_t>(memory);
   const std::size_t page = page_bytes();
-  const std::uintptr_t first = (begin + page - 1) / page * page;
-  const std::uintptr_t end = (begin + size_bytes) / page * page;
-  static_cast<void>(madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE));
+  const std::size_t before = (page - begin % page) % page;  // the first whole page
+  const std::size_t whole = (size_bytes - before) / page * page;
+  static_cast<void>(madvise(static_cast<std::byte*>(memory) + before, whole, MADV_HUGEPAGE));
 }
 
 void prepare_heap(std::size_t size_bytes) noexcept {

@@ -111,8 +111,9 @@ void Connection::raise(const PGresult* result, const std::string& what) const {
   if (why.empty())
     why = trimmed(result == nullptr ? PQerrorMessage(native_) : PQresultErrorMessage(result));
   if (why.empty()) why = "the connection was closed";
-  for (int code : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT})
-    if (const std::string more = field(result, code); !more.empty()) why += "; " + more;
+  for (const std::string& more :
+       {field(result, PG_DIAG_MESSAGE_DETAIL), field(result, PG_DIAG_MESSAGE_HINT)})
+    if (!more.empty()) why += "; " + more;
   if (!sqlstate.empty()) why += " (SQLSTATE " + sqlstate + ")";
   throw DatabaseError(what, "database", why, sqlstate, field(result, PG_DIAG_TABLE_NAME), is_lost,
                       field(result, PG_DIAG_CONSTRAINT_NAME));

@@ -120,7 +120,7 @@ std::int64_t funding_time(const RecordHeader& record) {
 
 void write_funding(const RecordHeader& record, const FactSubject&, FactWriter& out) {
   const auto& funding = payload<market::Funding>(record);
-  const bool has_interval = funding.interval_ns != core::unknown_ns && funding.interval_ns > 0;
+  const bool has_interval = funding.interval_ns > 0;  // unknown is below 0
   out.float8(funding.rate);
   out.float8(funding.next_rate);
   out.float8(funding.mark_price);
@@ -164,8 +164,8 @@ std::string_view ratio_kind(market::RatioKind kind) {
 
 std::int64_t ratio_time(const RecordHeader& record) {
   const auto& ratio = payload<market::LongShortRatio>(record);
-  const bool is_row =
-      ratio.period_ns != core::unknown_ns && ratio.period_ns > 0 && !ratio_kind(ratio.kind).empty();
+  // An unknown period is below 0.
+  const bool is_row = ratio.period_ns > 0 && !ratio_kind(ratio.kind).empty();
   return is_row ? record.exchange_ns : skip;
 }
 

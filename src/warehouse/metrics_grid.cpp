@@ -26,7 +26,7 @@ namespace {
 using rolling::missing;
 using Source = MetricsPlan::Source;
 
-constexpr std::size_t buffer_bytes = 128 * 1024;
+constexpr std::size_t buffer_bytes = std::size_t{128} * 1024;
 // Shorter, and each series' pages in the indexes are gone from the caches before its next rows
 // come; longer, and those of the minutes are (docs/performance.md).
 constexpr std::size_t minutes_of_block = 180;
@@ -112,6 +112,7 @@ struct MetricsGrid::RowProgram {
           }
           const std::string& text = texts[static_cast<std::size_t>(number)];
           at = put(at, static_cast<std::uint32_t>(text.size()));
+          // NOLINTNEXTLINE(bugprone-not-null-terminated-result): its length stands before it
           std::memcpy(at, text.data(), text.size());
           at += text.size();
         }

@@ -198,6 +198,7 @@ Answer ask(Connection& connection, const FieldCatalog& catalog, const Question& 
 
 std::vector<std::vector<std::string>> one_by_one(const std::vector<std::string>& specs) {
   std::vector<std::vector<std::string>> out;
+  out.reserve(specs.size());
   for (const std::string& spec : specs) out.push_back({spec});
   return out;
 }

@@ -71,7 +71,7 @@ double read_numeric(const char* bytes) {
   if (digit_count == 0) return 0;
   std::string text = sign == 0x4000 ? "-" : "";
   for (std::uint16_t i = 0; i < digit_count; ++i)
-    text += fmt::format("{:04}", read_u16(bytes + 8 + 2 * i));
+    text += fmt::format("{:04}", read_u16(bytes + 8 + std::size_t{2} * i));
   text += fmt::format("e{}", 4 * (weight + 1 - digit_count));
   return std::strtod(text.c_str(), nullptr);
 }

@@ -114,6 +114,7 @@ class Roller {
     if (level + 1 == rollup_levels().size()) return;
     const std::int64_t interval = rollup_levels()[level + 1].interval_ms;
     std::vector<BucketRange> wider;
+    wider.reserve(ranges.size());
     for (const BucketRange& range : ranges)
       wider.push_back({core::floor_to(range.from, interval),
                        core::floor_to(range.until + interval - 1, interval)});

@@ -163,7 +163,7 @@ class Sealer {
         "perpspec, ts",
         copy_, parent_, day_.first_ms, day_.first_ms + day_ms, list, partition_));
     build_indexes();
-    const std::string transaction(
+    std::string transaction(
         connection_.query("SELECT pg_current_xact_id()::xid::text").columns[0].text(0));
     connection_.execute("COMMIT");
     connection_.execute(fmt::format("VACUUM (ANALYZE) {}", copy_));

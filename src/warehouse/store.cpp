@@ -16,7 +16,7 @@
 namespace perp::warehouse {
 namespace {
 
-constexpr std::size_t buffer_bytes = 128 * 1024;
+constexpr std::size_t buffer_bytes = std::size_t{128} * 1024;
 // More refused rows than this in one batch is a schema that does not fit, not bad rows.
 constexpr std::size_t refused_limit = 1000;
 
