@@ -13,7 +13,8 @@ void wish_huge_pages(void* memory, std::size_t size_bytes) noexcept;
 
 /// The next `size_bytes` that the heap gives come from huge pages where the kernel grants them. For
 /// a program that starts, makes one large answer out of many pieces and ends: otherwise every 4 KiB
-/// of it is a fault. Called once, before threads start.
+/// of it is a fault. At most 16 MiB (above that glibc refuses the bound, and nothing changes).
+/// Called once, before threads start.
 void prepare_heap(std::size_t size_bytes) noexcept;
 
 class PageMemory {
