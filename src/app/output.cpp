@@ -305,7 +305,7 @@ void print(const warehouse::QueryResult& result, std::string_view format) {
     while (!block.empty()) {
       const ssize_t count = ::write(STDOUT_FILENO, block.data(), block.size());
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) break;
+      if (count <= 0) break;
       block.remove_prefix(static_cast<std::size_t>(count));
     }
     // What was refused is refused again, and stdio keeps that for the end of the program.
