@@ -201,6 +201,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   void plan() {
     const std::vector<std::uint32_t> wanted = contracts.wanted();
     std::vector<std::string> names;
+    names.reserve(wanted.size());
     for (const std::uint32_t index : wanted) names.push_back(contracts.name(index));
     std::vector<venue::Shard> carried;
     for (const auto& shard : shards) carried.push_back(shard->carried());
@@ -220,8 +221,7 @@ struct LiveFeed::Impl final : private ShardOwner {
         shards[i]->want(std::move(topics), std::move(instruments));
         continue;
       }
-      shards.push_back(
-          make_shard(plan.shards[i].socket, std::move(topics), std::move(instruments)));
+      shards.push_back(make_shard(plan.shards[i].socket, std::move(topics), instruments));
       shards.back()->start();
     }
     for (auto& shard : shards)
@@ -236,7 +236,7 @@ struct LiveFeed::Impl final : private ShardOwner {
   }
 
   std::unique_ptr<Shard> make_shard(std::uint32_t socket, std::vector<venue::Topic> topics,
-                                    std::vector<std::uint32_t> instruments) {
+                                    const std::vector<std::uint32_t>& instruments) {
     const venue::Socket& kind = connect.sockets[socket];
     net::Url url = kind.token == nullptr ? url_of(kind) : rest_origin;
     if (kind.is_topic_the_target) url.target += topics.front().text;
@@ -270,7 +270,7 @@ struct LiveFeed::Impl final : private ShardOwner {
                                                 .log = log,
                                                 .random = core::Prng(random.next()),
                                                 .haste = options.haste},
-                                   std::move(topics), std::move(instruments));
+                                   std::move(topics), instruments);
   }
 
   std::uint32_t instrument_of(const venue::Topic& topic) const {

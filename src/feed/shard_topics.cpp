@@ -19,6 +19,7 @@ constexpr std::int64_t late_ns = ns_per_second;
 
 std::vector<std::string_view> texts_of(const std::vector<venue::Topic>& topics) {
   std::vector<std::string_view> texts;
+  texts.reserve(topics.size());
   for (const venue::Topic& topic : topics) texts.push_back(topic.text);
   return texts;
 }

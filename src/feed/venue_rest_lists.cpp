@@ -178,7 +178,7 @@ void VenueRest::start_polls(std::span<const std::string> symbols, venue::StreamK
 
 void VenueRest::fetch_token(
     const venue::TokenStep& step, std::uint64_t connect_id,
-    std::function<void(const venue::TokenReply* reply, const std::string& why)> done) {
+    const std::function<void(const venue::TokenReply* reply, const std::string& why)>& done) {
   static constexpr venue::RestCall call{.purpose = venue::RestPurpose::token, .endpoint = "token"};
   impl_->ask({.call = &call,
               .priority = RestPriority::token,

@@ -119,6 +119,8 @@ InstrumentEntry& InstrumentTable::define(const Instrument& facts, Scale contract
           other.instrument.base.view() == next.base.view())
         next.is_primary = 0;
   }
+  // By their bytes, so that a NaN is like itself.
+  // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
   changed = is_new || std::memcmp(&next, &entry->instrument, sizeof next) != 0;
   entry->instrument = next;
   if (is_new) insert(native, *entry);

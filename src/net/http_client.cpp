@@ -125,7 +125,7 @@ class HttpClient::Connection final : private TransportHandler {
                     .received_at = client_.loop_.now(),
                     .receive_ns = receive_ns};
     if (is_redirect(parser_.status()) && !follow(reply)) return;
-    conclude(std::move(reply));
+    conclude(reply);
   }
 
   static bool is_redirect(int status) noexcept {
@@ -206,10 +206,10 @@ class HttpClient::Connection final : private TransportHandler {
     if (transport_.is_open()) timer_.start_in(client_.options_.idle_ns);
   }
   void conclude(const HttpReply& reply) {
-    Request request = std::move(*request_);
+    const Request request = std::move(*request_);
     request_.reset();
     rest();
-    client_.answer(std::move(request), reply);
+    client_.answer(request, reply);
   }
 
   HttpClient& client_;
@@ -262,11 +262,11 @@ void HttpClient::schedule() {
 
 void HttpClient::assign() {
   while (queue_.size() > options_.queue_max) {
-    Request request = std::move(queue_.back());
+    const Request request = std::move(queue_.back());
     queue_.pop_back();
-    answer(std::move(request), {.kind = HttpReply::Kind::queue_full,
-                                .text = fmt::format("{}: {} requests wait already",
-                                                    origin_.authority(), options_.queue_max)});
+    answer(request, {.kind = HttpReply::Kind::queue_full,
+                     .text = fmt::format("{}: {} requests wait already", origin_.authority(),
+                                         options_.queue_max)});
   }
   while (!queue_.empty()) {
     Connection* chosen = nullptr;
@@ -292,7 +292,7 @@ void HttpClient::put_back(Request request) {
   schedule();
 }
 
-void HttpClient::answer(Request request, const HttpReply& reply) {
+void HttpClient::answer(const Request& request, const HttpReply& reply) {
   if (!queue_.empty()) schedule();
   request.on_reply(reply);
 }

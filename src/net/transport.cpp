@@ -13,7 +13,7 @@ namespace perp::net {
 namespace {
 
 // The socket's queue has a limit: what is larger goes in pieces that fit it.
-constexpr std::size_t hand_over_bytes = 64 * 1024;
+constexpr std::size_t hand_over_bytes = std::size_t{64} << 10;
 
 }  // namespace
 

@@ -8,7 +8,7 @@ namespace perp::net {
 namespace {
 
 // A piece of ciphertext decrypts to no more than itself; loops deliver at most this much at once.
-constexpr std::size_t piece_bytes = 64 * 1024;
+constexpr std::size_t piece_bytes = std::size_t{64} << 10;
 constexpr std::size_t refusal_shown_bytes = 512;
 
 }  // namespace

@@ -139,8 +139,8 @@ void make_server(const CertificateFiles& files) {
 }  // namespace
 
 CertificateFiles certificate_files(const std::string& folder) {
-  const CertificateFiles files{folder + "/ca.pem", folder + "/ca.key", folder + "/server.pem",
-                               folder + "/server.key"};
+  CertificateFiles files{folder + "/ca.pem", folder + "/ca.key", folder + "/server.pem",
+                         folder + "/server.key"};
   core::create_folders(folder);
   const auto is_there = [](const std::string& path) { return std::filesystem::exists(path); };
   // A server's certificate of an authority that is gone is of no use.

@@ -92,7 +92,8 @@ struct Server::Impl {
       activity = options.rate / (usual_rate_per_symbol * options.symbols * venue_count());
     activity = std::clamp(activity, activity_min, activity_max);
     const auto past_levels =
-        past_levels_of(latent, static_cast<std::size_t>(options.symbols + options.spare_symbols));
+        past_levels_of(latent, static_cast<std::size_t>(options.symbols) +
+                                   static_cast<std::size_t>(options.spare_symbols));
     if (!options.truth_folder.empty()) {
       std::filesystem::create_directories(options.truth_folder);
       truth = std::make_unique<Truth>(options.truth_folder + "/truth.csv");

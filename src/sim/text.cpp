@@ -45,8 +45,9 @@ Text& Text::decimal(Decimal value, int min_decimals) {
   const auto count = static_cast<int>(end - begin);
   const int zeros = value.digits < 0 && value.units != 0 ? -value.digits : 0;
   const int point = std::max(value.digits, 0);  // decimals held by the digits
-  char* out =
-      reserve(static_cast<std::size_t>(4 + count + zeros + point + std::max(min_decimals, 0)));
+  char* out = reserve(4 + static_cast<std::size_t>(count) + static_cast<std::size_t>(zeros) +
+                      static_cast<std::size_t>(point) +
+                      static_cast<std::size_t>(std::max(min_decimals, 0)));
   char* const start = out;
   if (value.units < 0) *out++ = '-';
   if (count > point) {

@@ -210,8 +210,9 @@ const std::vector<MarketModel::Event>& MarketModel::plan(const LatentPrice& late
   if (random_.chance(quote_chance % 1'000'000)) ++quotes;
   std::int64_t mean = is_open ? std::int64_t{tempo_.order_q16} * burst / 256 : 0;
   std::uint32_t orders = 0;
-  for (; mean > 0; mean -= 2 * 65536)
-    orders += random_.events(static_cast<std::uint32_t>(std::min<std::int64_t>(mean, 2 * 65536)));
+  constexpr std::int64_t most = 131072;
+  for (; mean > 0; mean -= most)
+    orders += random_.events(static_cast<std::uint32_t>(std::min(mean, most)));
   const auto add = [&](bool is_order) {
     if (events_.size() < tempo_.events_max)
       events_.push_back({now_ms + random_.between(0, step_ms - 1), is_order});

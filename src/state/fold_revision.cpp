@@ -8,6 +8,8 @@ namespace perp::state {
 namespace {
 
 bool is_same(const Row& left, const Row& right) {
+  // By their bytes, so that a NaN is like itself; neither it nor a candle has padding.
+  // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
   return std::memcmp(&left, &right, sizeof(Row)) == 0;
 }
 
@@ -48,6 +50,7 @@ void Fold::revise_candle(Series& series, std::int64_t minute, const Candle& cand
   Slot& slot = series.slot(minute);
   const bool is_known =
       slot.candle_state == CandleState::closed || slot.candle_state == CandleState::unsaid;
+  // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
   if (is_known && std::memcmp(&slot.candle, &candle, sizeof candle) == 0) {
     ++totals_.duplicate_candles;
     return;
@@ -187,8 +190,8 @@ void Fold::backfill_steps(Series& series, SpecKind kind, std::int64_t sample_ns,
       core::ns_per_minute;
   for (std::int64_t minute = first; minute < first + step_minutes; ++minute) {
     if (closed_ != no_minute && minute > closed_) return;
-    row.values[age] =
-        static_cast<double>((minute * core::ns_per_minute - sample_ns) / core::ns_per_ms);
+    const std::int64_t whole_ms = (minute * core::ns_per_minute - sample_ns) / core::ns_per_ms;
+    row.values[age] = static_cast<double>(whole_ms);
     if (!series.is_in_window(minute)) {
       write_old_row(series, kind, minute, row, out);
       continue;

@@ -92,7 +92,7 @@ class ImageReader {
 
 static_assert(std::is_trivially_copyable_v<EngineClock> &&
               std::is_trivially_copyable_v<RsiHistory> && std::is_trivially_copyable_v<Totals>);
-static_assert(sizeof(EngineClock) == 3 * 8 + EngineClock::held_bytes_max);
+static_assert(sizeof(EngineClock) == 3 * sizeof(std::int64_t) + EngineClock::held_bytes_max);
 static_assert(sizeof(RsiHistory) == 3 * 40 + 2 * 8 + RsiHistory::hour_count * 9);
 
 void Fold::save(std::vector<std::byte>& image) const {

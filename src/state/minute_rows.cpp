@@ -35,7 +35,8 @@ bool can_sum_trades(const Slot& slot) {
 /// minute has age 0.
 double age_ms(std::int64_t sample_ns, std::int64_t minute) {
   const std::int64_t age_ns = minute * core::ns_per_minute - sample_ns;
-  return static_cast<double>(std::max<std::int64_t>(age_ns, 0) / core::ns_per_ms);
+  const std::int64_t whole_ms = std::max<std::int64_t>(age_ns, 0) / core::ns_per_ms;
+  return static_cast<double>(whole_ms);
 }
 
 }  // namespace

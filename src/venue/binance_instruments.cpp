@@ -219,7 +219,7 @@ void read_funding_info(Context& context) {
     json::FlatObject fields(row, keys, context.own.fault);
     const std::string_view symbol = fields.text(native);
     const std::int64_t interval = fields.integer(hours);
-    if (context.own.fault.ok() && (interval <= 0 || interval > 24 * 31))
+    if (context.own.fault.ok() && (interval <= 0 || interval > funding_interval_hours_max))
       context.own.fault.raise(DecodeStatus::out_of_range, keys[hours]);
     if (!context.own.fault.ok()) return;
     InstrumentFacts facts;

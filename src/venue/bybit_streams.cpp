@@ -22,7 +22,17 @@ const InstrumentEntry* instrument(Transaction& message, State& own, std::string_
 }
 
 void read_trades(Transaction& message, State& own, json::Object& root) {
-  enum Index : std::size_t { i_T, i_s, i_S, i_v, i_p, i_i, i_BT, i_RPI, i_seq };
+  enum Index : std::size_t {
+    i_time,
+    i_symbol,
+    i_side,
+    i_size,
+    i_price,
+    i_id,
+    i_block,
+    i_rpi,
+    i_seq
+  };
   static constexpr std::array<std::string_view, 9> keys = {"T", "s",  "S",   "v",  "p",
                                                            "i", "BT", "RPI", "seq"};
   json::ondemand::array data;
@@ -31,21 +41,21 @@ void read_trades(Transaction& message, State& own, json::Object& root) {
   std::string_view symbol;
   json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, own.fault);
-    const std::string_view row_symbol = row.text(i_s);
+    const std::string_view row_symbol = row.text(i_symbol);
     if (event.entry == nullptr || row_symbol != symbol) {
       event.entry = instrument(message, own, row_symbol);
       symbol = row_symbol;
       if (event.entry == nullptr) return;
     }
-    event.price = row.price(i_p, *event.entry);
-    event.quantity = row.quantity(i_v, *event.entry);
-    event.taker_side = read_side(row.text(i_S), own.fault, "S");
-    event.is_block = row.optional_boolean(i_BT);
-    event.is_rpi = row.optional_boolean(i_RPI);
+    event.price = row.price(i_price, *event.entry);
+    event.quantity = row.quantity(i_size, *event.entry);
+    event.taker_side = read_side(row.text(i_side), own.fault, "S");
+    event.is_block = row.optional_boolean(i_block);
+    event.is_rpi = row.optional_boolean(i_rpi);
     event.sequence = row.optional_integer(i_seq);
-    event.exchange_ns = row.time_ms(i_T);
+    event.exchange_ns = row.time_ms(i_time);
     event.trade_id_high = market::unknown_id;
-    if (!read_trade_id(row.text(i_i), event)) own.fault.raise(DecodeStatus::wrong_type, "i");
+    if (!read_trade_id(row.text(i_id), event)) own.fault.raise(DecodeStatus::wrong_type, "i");
     if (message.ok()) take(message, own, event);
   });
 }
@@ -153,14 +163,14 @@ void emit_liquidation(Transaction& message, State& own, std::string_view symbol,
 }
 
 void read_all_liquidations(Transaction& message, State& own, json::Object& root) {
-  enum Index : std::size_t { i_T, i_s, i_S, i_v, i_p };
+  enum Index : std::size_t { i_time, i_symbol, i_side, i_size, i_price };
   static constexpr std::array<std::string_view, 5> keys = {"T", "s", "S", "v", "p"};
   json::ondemand::array data;
   if (!root.array("data", data)) return;
   json::each_object(data, own.fault, "data", [&](json::ondemand::object object) {
     json::FlatObject row(object, keys, own.fault);
-    emit_liquidation(message, own, row.text(i_s), row.text(i_S), row.token(i_p), row.token(i_v),
-                     row.time_ms(i_T), 0);
+    emit_liquidation(message, own, row.text(i_symbol), row.text(i_side), row.token(i_price),
+                     row.token(i_size), row.time_ms(i_time), 0);
   });
 }
 

@@ -180,6 +180,8 @@ const InstrumentEntry* Transaction::stage(const InstrumentFacts& facts) {
   // since.
   if (known != nullptr && known->instrument.is_primary == (is_candidate(entry) ? 1 : 0)) {
     entry.instrument.is_primary = known->instrument.is_primary;
+    // By their bytes, so that a NaN is like itself.
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
     if (std::memcmp(&entry.instrument, &known->instrument, sizeof entry.instrument) == 0)
       return known;
     entry.instrument.is_primary = 0;

@@ -19,6 +19,9 @@
 
 namespace perp::venue {
 
+/// A month: no contract is funded more seldom.
+constexpr std::int64_t funding_interval_hours_max = 744;
+
 /// What is to be said about an instrument, with the exact factors behind its doubles.
 struct InstrumentFacts {
   market::Instrument instrument;

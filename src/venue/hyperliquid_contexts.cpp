@@ -320,7 +320,7 @@ void read_predicted_fundings(Context& context, Value rows) {
     record.rate = fields.decimal(rate);
     record.kind = market::FundingKind::predicted;
     const std::int64_t interval = fields.optional_integer(hours);
-    if (interval != market::unknown_id && (interval <= 0 || interval > 24 * 31))
+    if (interval != market::unknown_id && (interval <= 0 || interval > funding_interval_hours_max))
       fault.raise(DecodeStatus::out_of_range, keys[hours]);
     record.funding_ns = fields.time_ms(next_ms);
     if (fault.ok() && record.funding_ns == core::unknown_ns)

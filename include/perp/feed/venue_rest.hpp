@@ -170,7 +170,7 @@ class VenueRest {
   /// Asks where to dial. @param done once, later: what the venue says, or why it says nothing
   void fetch_token(
       const venue::TokenStep& step, std::uint64_t connect_id,
-      std::function<void(const venue::TokenReply* reply, const std::string& why)> done);
+      const std::function<void(const venue::TokenReply* reply, const std::string& why)>& done);
   /// Asks for a snapshot; nothing if one is asked for already, or if the venue has none.
   void fetch_book(const std::string& symbol);
   /// Asks for the snapshot of a book that is live, behind everything else that is asked for.

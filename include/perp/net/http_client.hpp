@@ -93,7 +93,7 @@ class HttpClient {
   void schedule();
   void assign();
   void put_back(Request request);
-  void answer(Request request, const HttpReply& reply);
+  void answer(const Request& request, const HttpReply& reply);
 
   Loop& loop_;
   Resolver& resolver_;

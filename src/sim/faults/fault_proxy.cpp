@@ -13,6 +13,7 @@ constexpr std::int64_t flush_ns = 200 * core::ns_per_ms;
 
 std::vector<std::string> names_of(const std::vector<FaultUpstream>& venues) {
   std::vector<std::string> names;
+  names.reserve(venues.size());
   for (const FaultUpstream& venue : venues) names.push_back(venue.name);
   return names;
 }

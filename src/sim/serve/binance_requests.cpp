@@ -12,12 +12,12 @@ namespace {
 
 constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t hour_ms = 60 * minute_ms;
-constexpr std::int64_t statistics_ms = 30 * 24 * hour_ms;
+constexpr std::int64_t statistics_ms = hour_ms * 24 * 30;
 constexpr std::int64_t weight_max = 2400;
 constexpr std::int64_t funding_max = 500;
 constexpr std::int64_t data_max = 1000;
 constexpr std::int64_t refusals_until_ban = 20;
-constexpr std::int64_t ban_ms_max = 3 * 24 * hour_ms;
+constexpr std::int64_t ban_ms_max = hour_ms * 24 * 3;
 enum : std::uint8_t { weight_pool, funding_pool, data_pool };
 
 struct Interval {

@@ -219,7 +219,7 @@ void BinanceServer::keep(Session& session) {
       options().ping_every_ns > 0 ? options().ping_every_ns / core::ns_per_ms : 180'000;
   const std::int64_t pong_ms =
       options().pong_within_ns > 0 ? options().pong_within_ns / core::ns_per_ms : 600'000;
-  constexpr std::int64_t lifetime_ms = 24 * 3'600'000;
+  constexpr std::int64_t lifetime_ms = std::int64_t{24} * 3'600'000;
   if (now_ms() - session.pong_ms >= pong_ms && session.pinged_ms > session.pong_ms) {
     cut(session, policy_violation, "Pong timeout");
     return;

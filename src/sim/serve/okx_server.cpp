@@ -13,7 +13,7 @@ constexpr std::int64_t dials_per_second = 3;
 constexpr std::int64_t operations_per_hour = 480;
 constexpr std::int64_t hour_ms = 3'600'000;
 constexpr std::int64_t idle_ms = 30'000;
-constexpr std::size_t arguments_bytes_max = 64 * 1024;
+constexpr std::size_t arguments_bytes_max = std::size_t{64} << 10;
 constexpr std::uint16_t no_data = 4004;
 
 std::string connection_id(Random& random) {

@@ -8,7 +8,6 @@ namespace {
 constexpr std::size_t public_socket = 0;
 constexpr std::size_t market_socket = 1;
 constexpr std::int64_t minute_ms = 60'000;
-constexpr std::int64_t ratio_period_ms = 5 * minute_ms;
 constexpr std::int64_t first_update_id = 12'480'117'350'000;
 constexpr std::int64_t ids_per_ms = 104;  // one id space for all symbols
 
@@ -273,7 +272,7 @@ void Binance::day(MarketModel& market, const State& state, std::int64_t at_ms) {
   price(",\"l\":\"", day.low);
   text.raw(",\"v\":\"").fixed(quantity_of(market, day.quantity));
   text.raw("\",\"q\":\"").fixed({rescale(day.notional, price_digits + quantity_digits, 2), 2});
-  text.raw("\",\"O\":").integer(at_ms - 24 * 60 * minute_ms).raw(",\"C\":").integer(at_ms);
+  text.raw("\",\"O\":").integer(at_ms - minute_ms * 60 * 24).raw(",\"C\":").integer(at_ms);
   text.raw(",\"F\":").integer(state.trade_id - day.fills).raw(",\"L\":").integer(state.trade_id);
   text.raw(",\"n\":").integer(day.fills + 1).raw(",\"ps\":\"");
   text.raw(market.listing().asset).raw(market.listing().quote).raw("\",\"st\":1}}");

@@ -62,7 +62,7 @@ void Bybit::write_instruments(Text& text, const std::vector<MarketModel>& market
         .raw("\",\"maxMktOrderQty\":\"")
         .trimmed({grid.lot * 100'000, grid.quantity_digits});
     text.raw(R"(","minNotionalValue":"5"},"unifiedMarginTrade":true,"fundingInterval":)")
-        .integer(listing.funding_hours * 60);
+        .integer(std::int64_t{listing.funding_hours} * 60);
     text.raw(
         R"(,"settleCoin":"USDT","copyTrading":"both","upperFundingRate":"0.005","lowerFundingRate":"-0.005","isPreListing":false,)");
     text.raw(

@@ -1,5 +1,7 @@
 #include "sim/wire/okx.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace perp::sim::wire {
@@ -98,16 +100,18 @@ void Okx::open(std::vector<MarketModel>& markets, std::int64_t now_ms) {
       return "{\"arg\":{\"channel\":\"" + std::string(channel) + "\",\"instId\":\"" + native +
              "\"},";
     };
-    const std::string type(instrument_type(market));
+    const std::string_view type = instrument_type(market);
     const std::string row = "\"data\":[{\"instId\":\"" + native + "\",";
     state.trade_head = head("trades") + row + "\"tradeId\":\"";
     state.touch_head = head("bbo-tbt") + "\"data\":[{\"asks\":";
     state.book_head = head("books") + "\"action\":\"";
-    state.ticker_head = head("tickers") + "\"data\":[{\"instType\":\"" + type + "\",\"instId\":\"" +
-                        native + "\",\"last\":\"";
-    state.mark_head = head("mark-price") + row + "\"instType\":\"" + type + "\",\"markPx\":\"";
+    state.ticker_head = fmt::format(R"({}"data":[{{"instType":"{}","instId":"{}","last":")",
+                                    head("tickers"), type, native);
+    state.mark_head =
+        fmt::format(R"({}{}"instType":"{}","markPx":")", head("mark-price"), row, type);
     state.funding_head = head("funding-rate") + "\"data\":[" + std::string(funding_row_head);
-    state.interest_head = head("open-interest") + row + "\"instType\":\"" + type + "\",\"oi\":\"";
+    state.interest_head =
+        fmt::format(R"({}{}"instType":"{}","oi":")", head("open-interest"), row, type);
     state.candle_head = head("candle1m") + "\"data\":[";
 
     const std::int64_t at = now_ms + 10 + 11 * static_cast<std::int64_t>(i);
