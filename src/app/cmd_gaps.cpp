@@ -203,8 +203,8 @@ void add_gaps(CLI::App& app, Context& context) {
       ->add_option("folder", arguments->folder,
                    "The journal's folder (default: the configuration's journal.folder)")
       ->check(CLI::ExistingDirectory);
-  command->add_option("--config", arguments->config.file, "Configuration file")
-      ->envname("PERP_CONFIG");
+  add_option_or_variable(*command, "--config", arguments->config.file, "PERP_CONFIG",
+                         "Configuration file");
   command->add_option("--venue", arguments->venue, "Only this venue");
   command->add_option("--symbol", arguments->symbol, "Only this coin or native symbol");
   command->add_option("--table,--stream", arguments->stream,

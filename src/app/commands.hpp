@@ -65,6 +65,9 @@ inline constexpr auto commands = std::to_array<Command>({
 
 /// The --format option, with the choices a command offers.
 void add_format(CLI::App& command, Context& context, const std::vector<std::string>& choices);
+/// An option that `variable` of the environment answers where the command line does not.
+CLI::Option* add_option_or_variable(CLI::App& command, const std::string& names, std::string& value,
+                                    const char* variable, const std::string& help);
 /// The --db option; `required` commands fail with usage when neither it nor DATABASE_URL is given.
 void add_dsn(CLI::App& command, Context& context, bool required);
 

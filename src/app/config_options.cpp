@@ -1,5 +1,7 @@
 #include "app/config_options.hpp"
 
+#include "app/commands.hpp"
+
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,8 +11,8 @@
 namespace perp::app {
 
 void add_config_options(CLI::App& command, ConfigArguments& arguments) {
-  command.add_option("--config", arguments.file, "Configuration file (TOML)")
-      ->envname("PERP_CONFIG")
+  add_option_or_variable(command, "--config", arguments.file, "PERP_CONFIG",
+                         "Configuration file (TOML)")
       ->group("Configuration");
   command
       .add_option("--set", arguments.given["--set"],

@@ -8,8 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <map>
+#include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace perp::app::testing {
 namespace {
@@ -21,6 +24,19 @@ std::uint64_t count_lines(const std::string& path) {
   return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
+/// The subcommands that a help text lists.
+std::vector<std::string> subcommands_of(const std::string& help) {
+  std::vector<std::string> names;
+  const std::size_t begin = help.find("Subcommands:");
+  if (begin == std::string::npos) return names;
+  std::stringstream lines(help.substr(begin));
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line) && line.starts_with("  "))
+    if (line[2] != ' ') names.push_back(line.substr(2, line.find_first_of(" ,", 2) - 2));
+  return names;
+}
+
 TEST(Program, HelpAndUsageHaveTheirExitCodes) {
   const Outcome help = run("--help");
   EXPECT_EQ(help.exit_code, 0);
@@ -28,25 +44,99 @@ TEST(Program, HelpAndUsageHaveTheirExitCodes) {
        {"replay", "run", "query", "db", "journal", "sim", "venues", "doctor", "version"})
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
   // Each command that the list names is there when it is called, which builds it alone.
-  std::stringstream lines(help.out.substr(help.out.find("Subcommands:")));
-  std::string line;
-  std::getline(lines, line);
-  int commands = 0;
-  while (std::getline(lines, line) && line.starts_with("  ")) {
-    if (line[2] == ' ') continue;  // a long description goes on
-    const std::string name = line.substr(2, line.find(' ', 2) - 2);
+  const std::vector<std::string> commands = subcommands_of(help.out);
+  for (const std::string& name : commands) {
     const Outcome one = run(name + " --help");
     EXPECT_EQ(one.exit_code, 0) << name << one.err;
     EXPECT_NE(one.out.find("Usage: perp " + name), std::string::npos) << one.out;
-    ++commands;
   }
-  EXPECT_GE(commands, 20);
+  EXPECT_GE(commands.size(), 20u);
   EXPECT_EQ(run("").exit_code, 2);
   EXPECT_EQ(run("nonsense").exit_code, 2);
   EXPECT_EQ(run("query pd --symbol BTC").exit_code, 2) << "no database, no perpspec";
   EXPECT_EQ(run("replay /does/not/exist").exit_code, 1);
   const Outcome absent = run("replay /does/not/exist");
   EXPECT_NE(absent.err.find("/does/not/exist"), std::string::npos) << "the error names the input";
+}
+
+/// A variable of the environment while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+// A command that empties another database than the one that was named is the worst it can do.
+TEST(Program, TheDatabaseThatIsNamedIsTheOneWhateverTheEnvironmentSays) {
+  const Folder journal;
+  const std::map<std::string, std::string> arguments{
+      {"query pd", "--symbol BTC --perpspec bin-ohlcv --from 2026-11-01 --to 2026-11-02"},
+      {"query metrics", "--symbol BTC --from 2026-11-01 --to 2026-11-02"},
+      {"query wide", "--symbol BTC --from 2026-11-01 --to 2026-11-02"},
+      {"query snapshot", "--symbol BTC --at 2026-11-01"},
+      {"query wicks", "--symbol BTC --perpspec bin-ohlcv --from 2026-11-01 --to 2026-11-02"},
+      {"query gaps", "--symbol BTC --perpspec bin-ohlcv"},
+      {"db setup", "--drop"},
+      {"db migrate", ""},
+      {"db stats", ""},
+      {"db clean", "--truncate --yes"},
+      {"db rollup", ""},
+      {"db seal", ""},
+      {"db update-fees", "--exchange binance --taker 0.0004"},
+      {"db versions", ""},
+      {"db info", ""},
+      {"metrics calc", ""},
+      {"metrics backfill", ""},
+      {"metrics reset", "--from 2026-11-01 --to 2026-11-02"},
+      {"perpspec add", "bin-x c,v"},
+      {"perpspec list", ""},
+      {"perpspec show", "bin-tv"},
+      {"verify", "--journal " + journal.path()},
+      {"prune", ""},
+      {"status", ""},
+      {"errors", ""}};
+  // They wait for a database, or look at more; their settings' order is config_test's.
+  const std::set<std::string> others{"run",          "replay",      "backfill",  "collect",
+                                     "config check", "config show", "sim check", "doctor"};
+  std::vector<std::string> with_database;
+  for (const std::string& name : subcommands_of(run("--help").out)) {
+    const std::string help = run(name + " --help").out;
+    std::vector<std::string> leaves;
+    for (const std::string& child : subcommands_of(help)) leaves.push_back(name + " " + child);
+    if (leaves.empty()) leaves.push_back(name);
+    for (const std::string& leaf : leaves)
+      if (run(leaf + " --help").out.find("--db") != std::string::npos && !others.contains(leaf))
+        with_database.push_back(leaf);
+  }
+  EXPECT_EQ(with_database.size(), arguments.size());
+  for (const std::string& command : with_database) {
+    ASSERT_TRUE(arguments.contains(command)) << command << ": which arguments does it need?";
+    const std::string line = command + " " + arguments.at(command);
+    const Variable variable("DATABASE_URL", "host=127.0.0.1 port=2");
+    const Outcome named = run(line + " --db 'host=127.0.0.1 port=1'");
+    EXPECT_NE(named.exit_code, 0) << command;
+    EXPECT_NE(named.err.find("port 1 failed"), std::string::npos) << command << ": " << named.err;
+    const Outcome unnamed = run(line);
+    EXPECT_NE(unnamed.exit_code, 0) << command;
+    EXPECT_NE(unnamed.err.find("port 2 failed"), std::string::npos)
+        << command << ": " << unnamed.err;
+  }
+}
+
+TEST(Program, TheConfigurationFileThatIsNamedIsTheOneWhateverTheEnvironmentSays) {
+  const Folder folder;
+  const Variable variable("PERP_CONFIG", "/does/not/exist");
+  std::ofstream(folder / "perp.toml") << "[logging]\nstatus_s = 7\n";
+  const Outcome checked = run("config check " + (folder / "perp.toml"));
+  EXPECT_EQ(checked.exit_code, 0) << checked.err;
+  EXPECT_NE(run("config show --config " + (folder / "perp.toml")).out.find("status_s = 7"),
+            std::string::npos);
+  EXPECT_NE(run("config check").err.find("/does/not/exist"), std::string::npos);
 }
 
 TEST(Program, DoesNotLoadTheLibraryThatMeasuresTheClock) {
