@@ -19,6 +19,12 @@ struct Outcome {
   std::string err;
 };
 
+/// The database and the file that a developer's shell names are not for tests, which load into and
+/// empty what they find.
+inline const bool has_own_environment = unsetenv("DATABASE_URL") == 0 &&
+                                        unsetenv("PERP_DATABASE_DSN") == 0 &&
+                                        unsetenv("PERP_CONFIG") == 0;
+
 /// A folder that goes away with the test.
 class Folder {
  public:
